@@ -1,0 +1,111 @@
+package api
+
+import (
+	"time"
+
+	"nightshift.dev/nightshift/orchestrator"
+)
+
+// Job is a job as users see it.
+type Job struct {
+	ID     string `json:"id"`
+	Tenant string `json:"tenant"`
+	Queue  string `json:"queue"`
+	Name   string `json:"name,omitempty"`
+
+	State orchestrator.JobState `json:"state"`
+	// Times is when each state was entered, since the submit or the last retry.
+	Times map[orchestrator.JobState]time.Time `json:"times"`
+	// Epoch is how often the job was retried.
+	Epoch   int       `json:"epoch"`
+	Updated time.Time `json:"updated"`
+
+	Model      orchestrator.ModelRef `json:"model"`
+	Input      []string              `json:"input"`
+	Key        string                `json:"key,omitempty"`
+	Parameters map[string]any        `json:"parameters,omitempty"`
+	Labels     map[string]string     `json:"labels,omitempty"`
+
+	Counts orchestrator.Counts `json:"counts"`
+
+	Deadline  time.Time `json:"deadline,omitzero"`
+	ExpiresAt time.Time `json:"expiresAt,omitzero"`
+	// Position is the place among the queue's waiting jobs, from 1; absent once opened.
+	Position int `json:"position,omitempty"`
+	// ExpectedStart and ExpectedFinish are estimates; absent when the speed is unknown or the job has ended.
+	ExpectedStart      time.Time `json:"expectedStart,omitzero"`
+	ExpectedFinish     time.Time `json:"expectedFinish,omitzero"`
+	ExpectedFinishLow  time.Time `json:"expectedFinishLow,omitzero"`
+	ExpectedFinishHigh time.Time `json:"expectedFinishHigh,omitzero"`
+	// EstimatedCost is absent when the speed or the price is unknown.
+	EstimatedCost *orchestrator.Money `json:"estimatedCost,omitempty"`
+	// ActualCost is of the attempts that counted; absent until the job has ended, or when the pools have no price.
+	ActualCost *orchestrator.Money `json:"actualCost,omitempty"`
+	// WorkerSeconds is the time of the attempts that counted, once the job has ended.
+	WorkerSeconds float64 `json:"workerSeconds,omitempty"`
+	// Notes are sentences about the estimate that a user should read.
+	Notes []string `json:"notes,omitempty"`
+
+	// Waiting says what outside of the job holds it up.
+	Waiting *orchestrator.Failure `json:"waiting,omitempty"`
+	// Failure says why a job failed, or its first failed shard did.
+	Failure *orchestrator.Failure `json:"failure,omitempty"`
+
+	// Output is the prefix of everything the job writes.
+	Output string `json:"output"`
+	// OutputFormat is the format of the results.
+	OutputFormat orchestrator.Format `json:"outputFormat"`
+	// Manifest lists the results that count; absent until it is written.
+	Manifest string `json:"manifest,omitempty"`
+	// Results is the prefix of the results; absent until the manifest is written. Only what the manifest lists counts.
+	Results string `json:"results,omitempty"`
+	// Errors is the file of rows that failed; absent until the manifest is written, or when no row failed.
+	Errors string `json:"errors,omitempty"`
+
+	// TraceParent is the W3C trace context that the submit came with.
+	TraceParent string `json:"traceparent,omitempty"`
+}
+
+// Where a job's files lie below its output prefix.
+const (
+	ManifestFile = "manifest.json"
+	ErrorsFile   = "errors.jsonl"
+	PartsFolder  = "parts/"
+)
+
+// JobOf is the record as users see it. Maps and lists are shared with the record.
+func JobOf(job orchestrator.Job) Job {
+	view := Job{
+		ID: job.ID, Tenant: job.Tenant, Queue: job.Queue, Name: job.Spec.Name,
+		State: job.State, Times: job.Times, Epoch: job.Epoch, Updated: job.Updated,
+		Model: job.Model, Input: job.Spec.Input, Key: job.Spec.Key, Parameters: job.Spec.Parameters, Labels: job.Spec.Labels,
+		Counts:   job.Counts,
+		Deadline: job.Deadline, ExpiresAt: job.ExpiresAt,
+		EstimatedCost: priced(job.Estimate.Cost), Notes: job.Estimate.Notes,
+		Waiting: job.Waiting, Failure: job.Failure,
+		Output: job.Output, OutputFormat: job.OutputFormat, Manifest: job.Manifest,
+		TraceParent: job.TraceParent,
+	}
+	if job.State.Final() {
+		view.ActualCost, view.WorkerSeconds = priced(job.Actual.Cost), job.Actual.WorkerSeconds
+	} else {
+		view.Position = job.Estimate.Position
+		view.ExpectedStart, view.ExpectedFinish = job.Estimate.Start, job.Estimate.Finish
+		view.ExpectedFinishLow, view.ExpectedFinishHigh = job.Estimate.FinishLow, job.Estimate.FinishHigh
+	}
+	if job.Manifest != "" {
+		view.Results = job.Output + PartsFolder
+		if job.Counts.RowsFailed > 0 {
+			view.Errors = job.Output + ErrorsFile
+		}
+	}
+	return view
+}
+
+// priced is nil for an amount that nobody priced.
+func priced(money orchestrator.Money) *orchestrator.Money {
+	if money.Currency == "" {
+		return nil
+	}
+	return &money
+}

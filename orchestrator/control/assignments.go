@@ -1,0 +1,83 @@
+package control
+
+import (
+	"context"
+	"errors"
+	"reflect"
+	"time"
+
+	"nightshift.dev/nightshift/orchestrator"
+	"nightshift.dev/nightshift/orchestrator/state"
+)
+
+// assignments writes what has changed, and nothing else.
+type assignments struct {
+	store *state.Store
+	known map[string]known // by worker
+	swept time.Time
+}
+
+type known struct {
+	assignment orchestrator.Assignment
+	revision   uint64
+}
+
+// put writes a worker's assignment if it differs from the stored one. After a conflict the stored one is read, and the next plan decides again.
+func (a *assignments) put(ctx context.Context, wanted orchestrator.Assignment) error {
+	stored, ok := a.known[wanted.Worker]
+	if !ok {
+		assignment, revision, err := a.store.Assignment(ctx, wanted.Worker)
+		if err != nil && !errors.Is(err, state.ErrNotFound) {
+			return err
+		}
+		stored = known{assignment, revision}
+		a.known[wanted.Worker] = stored
+	}
+	wanted.Epoch = stored.assignment.Epoch
+	if stored.revision > 0 && reflect.DeepEqual(stored.assignment, wanted) {
+		return nil
+	}
+	wanted.Epoch++
+	revision, err := a.store.PutAssignment(ctx, wanted, stored.revision)
+	if errors.Is(err, state.ErrConflict) {
+		delete(a.known, wanted.Worker)
+	}
+	if err != nil {
+		return err
+	}
+	a.known[wanted.Worker] = known{wanted, revision}
+	return nil
+}
+
+func (a *assignments) draining(worker string) bool { return a.known[worker].assignment.Drain }
+
+// sweepEvery is how often assignments of workers that are gone are looked for in the store.
+const sweepEvery = time.Minute
+
+// forget removes the assignments of workers that are gone.
+func (a *assignments) forget(ctx context.Context, present []orchestrator.Presence) error {
+	if time.Since(a.swept) < sweepEvery {
+		return nil
+	}
+	first := a.swept.IsZero()
+	a.swept = time.Now()
+	if first { // workers of an earlier life may not have spoken yet
+		return nil
+	}
+	alive := map[string]bool{}
+	for _, worker := range present {
+		alive[worker.Worker] = true
+	}
+	stored, err := a.store.AssignedWorkers(ctx)
+	if err != nil {
+		return err
+	}
+	var failed error
+	for _, worker := range stored {
+		if !alive[worker] {
+			delete(a.known, worker)
+			failed = errors.Join(failed, a.store.RemoveAssignment(ctx, worker))
+		}
+	}
+	return failed
+}

@@ -1,0 +1,284 @@
+package control
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"nightshift.dev/nightshift/orchestrator"
+	"nightshift.dev/nightshift/orchestrator/planner"
+	"nightshift.dev/nightshift/orchestrator/state"
+)
+
+// Engine buys and releases a pool's replicas.
+type Engine interface {
+	// Observe says how many replicas are asked for at present; its Reading says how well that is known.
+	Observe(ctx context.Context) orchestrator.PoolView
+	// Scale asks for a number of replicas. leaving are workers that drain and shall not be counted any more.
+	Scale(ctx context.Context, replicas int, leaving []string) error
+}
+
+// Jobs is the dispatcher, as far as decisions concern it.
+type Jobs interface {
+	// Views gives every job that has not ended.
+	Views() []orchestrator.JobView
+	// TakeFacts gives what commits taught about speeds since the last call.
+	TakeFacts() []planner.Fact
+	// Apply opens and cuts jobs as planned, and hears what workers say of themselves.
+	Apply(plan orchestrator.Plan, workers []orchestrator.Presence)
+}
+
+// Config is what the loop works with.
+type Config struct {
+	Store   *state.Store
+	Jobs    Jobs
+	Engines map[string]Engine // by pool
+	Policy  func() orchestrator.Policy
+	Speeds  func() []orchestrator.Speed // from the models' profiles
+	// PresenceTTL is the age from which a worker's last word no longer counts.
+	PresenceTTL time.Duration
+	Log         *slog.Logger
+}
+
+// Loop decides again and again. Wake it when something happened.
+type Loop struct {
+	config      Config
+	wake        chan struct{}
+	assignments *assignments
+
+	mu       sync.Mutex
+	workers  map[string]orchestrator.Presence
+	plan     orchestrator.Plan
+	memory   orchestrator.Memory
+	recorded time.Time
+}
+
+// New makes a loop; Run starts it.
+func New(config Config) *Loop {
+	return &Loop{
+		config: config, wake: make(chan struct{}, 1), workers: map[string]orchestrator.Presence{},
+		assignments: &assignments{store: config.Store, known: map[string]known{}},
+	}
+}
+
+// Wake makes the loop decide soon. It never blocks.
+func (l *Loop) Wake() {
+	select {
+	case l.wake <- struct{}{}:
+	default:
+	}
+}
+
+const (
+	// shortestPause is the least time between two decisions: triggers that come together are decided on together.
+	shortestPause = 10 * time.Millisecond
+	// longestPause bounds what a planner may ask for.
+	longestPause = 30 * time.Second
+	// recordEvery is how often the memory is stored when no number has changed.
+	recordEvery = time.Minute
+	// firstPresences is how long a fresh loop waits for the words of workers that run already.
+	firstPresences = 200 * time.Millisecond
+)
+
+// Run decides until ctx ends.
+func (l *Loop) Run(ctx context.Context) error {
+	if err := l.config.Store.Plan(ctx, "memory", &l.memory); err != nil && !errors.Is(err, state.ErrNotFound) {
+		return err
+	}
+	var watching sync.WaitGroup
+	defer watching.Wait()
+	watching.Go(func() { l.watchPresence(ctx) })
+	pause := firstPresences
+	for {
+		l.sleep(ctx, pause)
+		if ctx.Err() != nil {
+			return nil
+		}
+		pause = l.once(ctx, time.Now().UTC())
+	}
+}
+
+// sleep waits for a trigger, at most the given time, and then lets triggers gather.
+func (l *Loop) sleep(ctx context.Context, most time.Duration) {
+	timer := time.NewTimer(most)
+	defer timer.Stop()
+	select {
+	case <-l.wake:
+		select {
+		case <-time.After(shortestPause):
+		case <-ctx.Done():
+		}
+	case <-timer.C:
+	case <-ctx.Done():
+	}
+}
+
+// once observes, computes, applies and records, and says when to do so again.
+func (l *Loop) once(ctx context.Context, now time.Time) time.Duration {
+	observation, workers := l.observe(ctx, now)
+	plan := planner.Compute(observation, l.config.Policy(), now)
+	l.mu.Lock()
+	l.plan, l.memory = plan, plan.Memory
+	l.mu.Unlock()
+	if err := l.apply(ctx, observation, plan, workers); err != nil && ctx.Err() == nil {
+		l.config.Log.Warn("the plan is not applied whole; the next one starts from a new observation", "error", err)
+		return time.Second
+	}
+	l.record(ctx, plan, now)
+	return min(max(plan.NextCheck.Sub(now), shortestPause), longestPause)
+}
+
+func (l *Loop) observe(ctx context.Context, now time.Time) (orchestrator.Observation, []orchestrator.Presence) {
+	facts := l.config.Jobs.TakeFacts()
+	l.mu.Lock()
+	l.memory = planner.Learn(l.memory, facts)
+	memory := l.memory
+	workers := make([]orchestrator.Presence, 0, len(l.workers))
+	for id, worker := range l.workers {
+		if now.Sub(worker.At) > l.config.PresenceTTL {
+			delete(l.workers, id) // its heartbeats have stopped
+			continue
+		}
+		workers = append(workers, worker)
+	}
+	l.mu.Unlock()
+	slices.SortFunc(workers, func(a, b orchestrator.Presence) int { return strings.Compare(a.Worker, b.Worker) })
+	observation := orchestrator.Observation{Jobs: l.config.Jobs.Views(), Speeds: l.config.Speeds(), Memory: memory}
+	for _, worker := range workers {
+		observation.Workers = append(observation.Workers, orchestrator.WorkerView{
+			ID: worker.Worker, Pool: worker.Pool, Slot: worker.Slot, State: worker.State, Model: worker.Model, Job: worker.Job,
+			Draining: l.assignments.draining(worker.Worker) || worker.State == orchestrator.WorkerDraining, Seen: worker.At,
+		})
+	}
+	for _, pool := range l.pools() {
+		observation.Pools = append(observation.Pools, l.config.Engines[pool].Observe(ctx))
+	}
+	return observation, workers
+}
+
+func (l *Loop) pools() []string {
+	names := make([]string, 0, len(l.config.Engines))
+	for name := range l.config.Engines {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	return names
+}
+
+// apply: jobs are opened before workers are told to pull from them; workers drain before a pool shrinks, a pool grows before its new workers are known.
+func (l *Loop) apply(ctx context.Context, observation orchestrator.Observation, plan orchestrator.Plan, workers []orchestrator.Presence) error {
+	l.config.Jobs.Apply(plan, workers)
+	var failed error
+	leaving := map[string][]string{}
+	for _, wanted := range plan.Workers {
+		if err := l.assignments.put(ctx, wanted); err != nil {
+			failed = errors.Join(failed, err)
+		}
+		if wanted.Drain {
+			pool := poolOf(observation.Workers, wanted.Worker)
+			leaving[pool] = append(leaving[pool], wanted.Worker)
+		}
+	}
+	failed = errors.Join(failed, l.assignments.forget(ctx, workers))
+	for _, pool := range plan.Pools {
+		engine, ok := l.config.Engines[pool.Name]
+		if !ok || pool.Replicas == pool.From {
+			continue
+		}
+		if err := engine.Scale(ctx, pool.Replicas, leaving[pool.Name]); err != nil {
+			failed = errors.Join(failed, err)
+			continue
+		}
+		l.config.Log.Info("pool resized", "pool", pool.Name, "from", pool.From, "to", pool.Replicas, "why", lastSentence(pool.Reasons))
+	}
+	return failed
+}
+
+func poolOf(workers []orchestrator.WorkerView, id string) string {
+	for _, worker := range workers {
+		if worker.ID == id {
+			return worker.Pool
+		}
+	}
+	return ""
+}
+
+// lastSentence is the reason of the last step that changed the number.
+func lastSentence(reasons []orchestrator.Reason) string {
+	for _, reason := range slices.Backward(reasons) {
+		if reason.From != reason.To {
+			return reason.Sentence
+		}
+	}
+	return ""
+}
+
+// record stores the memory when a number has changed, and now and then.
+func (l *Loop) record(ctx context.Context, plan orchestrator.Plan, now time.Time) {
+	acted := slices.ContainsFunc(plan.Pools, func(pool orchestrator.PoolPlan) bool { return pool.From != pool.Replicas })
+	if !acted && now.Sub(l.recorded) < recordEvery {
+		return
+	}
+	l.recorded = now
+	err := errors.Join(l.config.Store.PutPlan(ctx, "memory", plan.Memory), l.config.Store.PutPlan(ctx, "plan", plan))
+	if err != nil && ctx.Err() == nil {
+		l.config.Log.Warn("the plan is not recorded", "error", err)
+	}
+}
+
+// Plan is the last decision.
+func (l *Loop) Plan() orchestrator.Plan {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.plan
+}
+
+// Observation is what a decision now would look at.
+func (l *Loop) Observation(ctx context.Context) orchestrator.Observation {
+	l.mu.Lock()
+	memory := l.memory
+	l.mu.Unlock()
+	return orchestrator.Observation{Jobs: l.config.Jobs.Views(), Speeds: l.config.Speeds(), Memory: memory, Workers: nil}
+}
+
+// Workers gives the last word of every worker, sorted by name.
+func (l *Loop) Workers() []orchestrator.Presence {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	workers := make([]orchestrator.Presence, 0, len(l.workers))
+	for _, worker := range l.workers {
+		workers = append(workers, worker)
+	}
+	slices.SortFunc(workers, func(a, b orchestrator.Presence) int { return strings.Compare(a.Worker, b.Worker) })
+	return workers
+}
+
+// watchPresence keeps the workers' last words.
+func (l *Loop) watchPresence(ctx context.Context) {
+	for ctx.Err() == nil {
+		err := l.config.Store.WatchPresence(ctx, func(change state.PresenceChange) {
+			l.mu.Lock()
+			before, known := l.workers[change.Worker]
+			if change.Gone {
+				delete(l.workers, change.Worker)
+			} else {
+				l.workers[change.Worker] = change.Presence
+			}
+			l.mu.Unlock()
+			if change.Gone || !known || before.State != change.Presence.State || change.Presence.Failure != nil {
+				l.Wake()
+			}
+		})
+		if ctx.Err() == nil {
+			l.config.Log.Warn("the watch on workers ended and begins again", "error", err)
+		}
+		select {
+		case <-time.After(time.Second):
+		case <-ctx.Done():
+		}
+	}
+}

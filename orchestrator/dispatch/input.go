@@ -1,0 +1,69 @@
+package dispatch
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"nightshift.dev/nightshift/orchestrator"
+	"nightshift.dev/nightshift/orchestrator/format"
+	"nightshift.dev/nightshift/orchestrator/object"
+	"nightshift.dev/nightshift/orchestrator/planner"
+)
+
+// lookAtInput lists the objects with their identities, reads a sample of the first one, and prices the job.
+func (d *Dispatcher) lookAtInput(ctx context.Context, ready prepared) (prepared, error) {
+	store, err := object.New(object.Access{Read: ready.queue.ReadRoots})
+	if err != nil {
+		return ready, fmt.Errorf("use the queue's input roots: %w", err)
+	}
+	defer func() { _ = store.Close() }() // only read
+	for i, pattern := range ready.job.Spec.Input {
+		found, err := store.List(ctx, pattern, ready.job.Spec.Format, ready.queue.MaxObjects-len(ready.objects))
+		if err != nil {
+			return ready, inputProblem(fmt.Sprintf("input[%d]", i), err)
+		}
+		ready.objects = append(ready.objects, found...)
+	}
+	request := planner.Request{
+		Job: ready.job.JobKey, Model: ready.job.Model, Deadline: ready.job.Deadline, Objects: ready.objects, BatchRows: ready.model.BatchRows,
+	}
+	ready.job.Counts.BytesTotal, request.Rows = size(ready.objects), 0
+	if len(ready.objects) > 0 {
+		sample, err := sampleOf(ctx, store, largest(ready.objects))
+		if err != nil {
+			return ready, inputProblem("input", err)
+		}
+		request.RowBytes, request.Rows = sample.RowBytes, -1
+	}
+	ready.job.Estimate = d.config.Estimate(request)
+	ready.job.Counts.RowsTotal = max(ready.job.Estimate.Rows, 0)
+	return ready, nil
+}
+
+func size(objects []orchestrator.Object) (bytes int64) {
+	for _, one := range objects {
+		bytes += one.Size
+	}
+	return bytes
+}
+
+// largest is the object whose rows say most about the average row.
+func largest(objects []orchestrator.Object) orchestrator.Object {
+	return slices.MaxFunc(objects, func(a, b orchestrator.Object) int { return cmp.Compare(a.Size, b.Size) })
+}
+
+// inputProblem turns an error about input into an answer for the submitter.
+func inputProblem(field string, err error) error {
+	var inObject *object.Error
+	if errors.As(err, &inObject) {
+		return &Problem{Code: inObject.Code, Field: field, Message: inObject.URI + ": " + inObject.Message}
+	}
+	var inFormat *format.Error
+	if errors.As(err, &inFormat) {
+		return &Problem{Code: inFormat.Code, Field: field, Message: inFormat.Error()}
+	}
+	return err
+}

@@ -1,0 +1,165 @@
+package dispatch
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"nightshift.dev/nightshift/orchestrator"
+)
+
+// Find gives a tenant's job by its identifier.
+func (d *Dispatcher) Find(tenant, id string) (orchestrator.Job, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for key, known := range d.jobs {
+		if key.Tenant == tenant && key.ID == id && !known.job.Deleted {
+			return copyOf(known.job), nil
+		}
+	}
+	return orchestrator.Job{}, &Problem{Code: CodeJobNotFound, Field: "id", Message: fmt.Sprintf("tenant %q has no job %q; nightshift list shows those it has", tenant, id)}
+}
+
+// List gives a tenant's jobs that pass the filter, newest first.
+func (d *Dispatcher) List(tenant string, pass func(*orchestrator.Job) bool) []orchestrator.Job {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	var jobs []orchestrator.Job
+	for key, known := range d.jobs {
+		if key.Tenant == tenant && !known.job.Deleted && pass(&known.job) {
+			jobs = append(jobs, known.job)
+		}
+	}
+	slices.SortFunc(jobs, func(a, b orchestrator.Job) int {
+		return cmp.Or(b.Times[orchestrator.JobQueued].Compare(a.Times[orchestrator.JobQueued]), cmp.Compare(a.ID, b.ID))
+	})
+	return jobs
+}
+
+// Cancel ends a job. Committed parts stay for a retry. A job that has ended stays as it is.
+func (d *Dispatcher) Cancel(ctx context.Context, job orchestrator.Job) (orchestrator.Job, error) {
+	why := &orchestrator.Failure{Code: "cancelled", Message: "a user cancelled the job"}
+	d.mu.Lock()
+	known := d.jobs[job.JobKey]
+	var running *runner
+	if known != nil {
+		running = known.runner
+	}
+	d.mu.Unlock()
+	if running != nil && !known.job.State.Final() {
+		select {
+		case running.orders <- order{end: orchestrator.JobCancelled, why: why}:
+		case <-running.done:
+		case <-ctx.Done():
+			return job, ctx.Err()
+		}
+		return d.awaitFinal(ctx, job.JobKey)
+	}
+	return d.update(ctx, job.JobKey, func(job *orchestrator.Job) error {
+		if job.State.Final() {
+			return &Problem{Code: CodeWrongState, Field: "id", Message: fmt.Sprintf("job %s has ended already: %s", job.ID, job.State)}
+		}
+		job.State, job.Failure = orchestrator.JobCancelled, why
+		job.Closed = append(job.Closed[:min(job.Epoch, len(job.Closed))], 0)
+		return nil
+	})
+}
+
+// awaitFinal waits until a runner that was told to end has written the final record.
+func (d *Dispatcher) awaitFinal(ctx context.Context, key orchestrator.JobKey) (orchestrator.Job, error) {
+	ticker := time.NewTicker(20 * time.Millisecond)
+	defer ticker.Stop()
+	for {
+		job, _, err := d.read(ctx, key)
+		if err != nil || job.State.Final() {
+			return job, err
+		}
+		select {
+		case <-ticker.C:
+		case <-ctx.Done():
+			return job, ctx.Err()
+		}
+	}
+}
+
+// Retry opens a job that has ended again, under a new epoch: only what is missing or failed is scored. The model is taken as the documents have it now.
+func (d *Dispatcher) Retry(ctx context.Context, job orchestrator.Job) (orchestrator.Job, error) {
+	model, err := d.config.Catalog.Snapshot(job.Queue, job.Spec.Parameters)
+	if err != nil {
+		return job, &Problem{Code: CodeModelInvalid, Field: "id", Message: err.Error()}
+	}
+	if err := d.config.Store.PutModel(ctx, model); err != nil {
+		return job, fullStore(err)
+	}
+	if err := d.stopRunner(ctx, job.JobKey); err != nil {
+		return job, err
+	}
+	job, err = d.update(ctx, job.JobKey, func(job *orchestrator.Job) error {
+		switch {
+		case !job.State.Final():
+			return &Problem{Code: CodeWrongState, Field: "id", Message: fmt.Sprintf("job %s is %s; only a job that has ended can be retried", job.ID, job.State)}
+		case job.State == orchestrator.JobSucceeded:
+			return &Problem{Code: CodeWrongState, Field: "id", Message: fmt.Sprintf("job %s has succeeded: there is nothing to score again", job.ID)}
+		case len(job.Closed) <= job.Epoch:
+			return fmt.Errorf("job %s has no closing sequence for epoch %d", job.ID, job.Epoch)
+		}
+		job.Epoch++
+		job.State, job.Failure, job.Waiting = orchestrator.JobQueued, nil, nil
+		job.Times = map[orchestrator.JobState]time.Time{}
+		job.Model, job.BatchRows = orchestrator.ModelRef{Name: model.Name, Digest: model.Digest}, model.BatchRows
+		job.Actual = orchestrator.Actual{}
+		return nil
+	})
+	d.config.Wake()
+	return job, err
+}
+
+// stopRunner ends the late sweep of a job, so that it does not take what a new epoch writes.
+func (d *Dispatcher) stopRunner(ctx context.Context, key orchestrator.JobKey) error {
+	d.mu.Lock()
+	known := d.jobs[key]
+	var running *runner
+	if known != nil && known.job.State.Final() {
+		running = known.runner
+	}
+	d.mu.Unlock()
+	if running == nil {
+		return nil
+	}
+	running.stop()
+	select {
+	case <-running.done:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// Delete makes an ended job a tombstone. Its output stays: it is the user's.
+func (d *Dispatcher) Delete(ctx context.Context, job orchestrator.Job) error {
+	if !job.State.Final() {
+		return &Problem{Code: CodeWrongState, Field: "id", Message: fmt.Sprintf("job %s is %s; cancel it first", job.ID, job.State)}
+	}
+	return d.bury(ctx, job.JobKey)
+}
+
+// bury keeps of a job what an idempotent submit has to answer, and forgets its work once no attempt can write any more.
+func (d *Dispatcher) bury(ctx context.Context, key orchestrator.JobKey) error {
+	job, err := d.update(ctx, key, func(job *orchestrator.Job) error {
+		if job.Deleted {
+			return errUnchanged
+		}
+		job.Deleted = true
+		return nil
+	})
+	if err != nil && !errors.Is(err, errUnchanged) {
+		return err
+	}
+	if age := time.Since(job.Times[job.State]); age > d.lateAfter() {
+		return d.config.Store.ForgetWork(ctx, key)
+	}
+	return nil
+}

@@ -1,0 +1,171 @@
+package dispatch
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/cenkalti/backoff/v5"
+
+	"nightshift.dev/nightshift/orchestrator"
+	"nightshift.dev/nightshift/orchestrator/shard"
+	"nightshift.dev/nightshift/orchestrator/state"
+)
+
+// runner owns one open job: its machine, and everything that is done for it.
+type runner struct {
+	*Dispatcher
+	key     orchestrator.JobKey
+	machine *shard.Machine
+	commits chan state.CommitEvent
+	orders  chan order
+	stop    context.CancelFunc
+	done    chan struct{}
+	pending []shard.Effect // not performed yet
+	saved   time.Time      // when the counts were last stored
+
+	seen seen // guarded by Dispatcher.mu
+}
+
+// order is what others ask of a runner.
+type order struct {
+	demand *shard.Demand
+	end    orchestrator.JobState // cancelled, expired or failed
+	why    *orchestrator.Failure
+}
+
+// startLocked makes the runner of a job that has none. d.mu is held.
+func (d *Dispatcher) startLocked(key orchestrator.JobKey, known *entry) {
+	if known.runner != nil || d.lifetime == nil || d.lifetime.Err() != nil {
+		return
+	}
+	ctx, cancel := context.WithCancel(d.lifetime)
+	r := &runner{
+		Dispatcher: d, key: key, commits: make(chan state.CommitEvent, 256), orders: make(chan order, 16),
+		stop: cancel, done: make(chan struct{}),
+	}
+	known.runner = r
+	d.runners.Go(func() {
+		defer close(r.done)
+		defer cancel()
+		r.run(ctx)
+		d.mu.Lock()
+		if current := d.jobs[key]; current != nil && current.runner == r {
+			current.runner = nil
+		}
+		d.mu.Unlock()
+		d.config.Wake()
+	})
+}
+
+// retry does something until it works or ctx ends. A runner has nothing better to do than to try again: what it waits for is NATS or an
+// output, and the job says so.
+func (r *runner) retry(ctx context.Context, what string, do func(context.Context) error) error {
+	_, err := backoff.Retry(ctx, func() (struct{}, error) {
+		try, cancel := context.WithTimeout(ctx, tryWithin)
+		defer cancel()
+		err := do(try)
+		var permanent *backoff.PermanentError
+		if err != nil && ctx.Err() == nil && !errors.As(err, &permanent) {
+			r.config.Log.Warn("trying again", "job", r.key.ID, "step", what, "error", err)
+		}
+		return struct{}{}, err
+	}, backoff.WithMaxElapsedTime(0), backoff.WithBackOff(&backoff.ExponentialBackOff{
+		InitialInterval: 100 * time.Millisecond, Multiplier: 2, MaxInterval: 10 * time.Second, RandomizationFactor: .3,
+	}))
+	return err
+}
+
+// tryWithin bounds one try of a step, the longest being the joining of an error file.
+const tryWithin = 30 * time.Minute
+
+// run takes the job from wherever its record says it is to its end.
+func (r *runner) run(ctx context.Context) {
+	job, _, err := r.read(ctx, r.key)
+	if err != nil {
+		return
+	}
+	if job.State.Final() {
+		r.lateSweep(ctx, job)
+		return
+	}
+	if err := r.open(ctx, job); err != nil {
+		r.complain(ctx, err)
+		return
+	}
+	end, err := r.work(ctx)
+	if err != nil {
+		r.complain(ctx, err)
+		return
+	}
+	if err := r.close(ctx, end); err != nil {
+		r.complain(ctx, err)
+		return
+	}
+	if job, _, err := r.read(ctx, r.key); err == nil {
+		r.config.Wake()
+		r.lateSweep(ctx, job)
+	}
+}
+
+// complain reports an error that ends the runner, unless it was told to end.
+func (r *runner) complain(ctx context.Context, err error) {
+	if ctx.Err() == nil {
+		r.config.Log.Error("the job is left as it is until it is opened again", "job", r.key.ID, "error", err)
+	}
+}
+
+// open says validating, makes the consumer (C6) and replays the records (R1): journal, commits, and what lies in the shard stream.
+func (r *runner) open(ctx context.Context, job orchestrator.Job) error {
+	err := r.retry(ctx, "open", func(ctx context.Context) error {
+		updated, err := r.update(ctx, r.key, func(job *orchestrator.Job) error {
+			if job.State != orchestrator.JobQueued {
+				return errUnchanged
+			}
+			job.State = orchestrator.JobValidating
+			return nil
+		})
+		if err == nil {
+			job = updated
+		} else if !errors.Is(err, errUnchanged) {
+			return err
+		}
+		return r.config.Store.OpenJob(ctx, r.key)
+	})
+	if err != nil {
+		return err
+	}
+	if err := r.replay(ctx, job); err != nil {
+		return err
+	}
+	var found []int
+	err = r.retry(ctx, "list published shards", func(ctx context.Context) (err error) {
+		found, err = r.config.Store.PublishedShards(ctx, r.key, job.Epoch)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	r.step(shard.Found{Numbers: found})
+	return nil
+}
+
+// replay rebuilds the machine from the journal and the commits, and goes on following the commits.
+func (r *runner) replay(ctx context.Context, job orchestrator.Job) error {
+	r.machine = shard.NewMachine(r.key, job.Epoch, job.Closed, rowBytes(job))
+	if err := r.retry(ctx, "read the journal", func(ctx context.Context) error { return r.readJournal(ctx, 0) }); err != nil {
+		return err
+	}
+	r.runners.Go(func() { r.watchCommits(ctx) })
+	for {
+		select {
+		case event := <-r.commits:
+			r.commitRead(event)
+			if event.CaughtUp {
+				return nil
+			}
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}

@@ -1,0 +1,267 @@
+package dispatch
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/base32"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"nightshift.dev/nightshift/orchestrator"
+	"nightshift.dev/nightshift/orchestrator/object"
+	"nightshift.dev/nightshift/orchestrator/state"
+)
+
+// Submission is a checked request for a job.
+type Submission struct {
+	Tenant         string
+	Queue          string
+	Spec           orchestrator.JobSpec
+	Within         time.Duration // deadline from now; 0: Spec.FinishBy, or the queue's own
+	IdempotencyKey string
+	TraceParent    string
+}
+
+// Problem is a refusal that a caller can do something about.
+type Problem struct {
+	Code    string
+	Field   string // of the request, as in "input[1]"
+	Message string
+}
+
+func (p *Problem) Error() string { return p.Code + ": " + p.Message }
+
+// The codes of Problem; input problems carry those of package object.
+const (
+	CodeQueueNotFound   = "queue_not_found"
+	CodeJobNotFound     = "job_not_found"
+	CodeKeyReused       = "idempotency_key_reused"
+	CodeQueueFull       = "queue_full"
+	CodeStoreFull       = "store_full"
+	CodeTooExpensive    = "too_expensive"
+	CodeDeadlinePassed  = "deadline_passed"
+	CodeModelInvalid    = "model_invalid"
+	CodeWrongState      = "wrong_state"
+	CodeInvalidRequest  = "invalid_request"
+	CodeNotUnderstood   = "not_understood"
+	CodeInternalFailure = "internal"
+)
+
+// prepared is a submission that has been looked at: everything but the identifier and the storing.
+type prepared struct {
+	job     orchestrator.Job
+	objects []orchestrator.Object
+	model   orchestrator.ModelSnapshot
+	queue   Queue
+}
+
+// Estimate answers what a submission would cost and when it would be done.
+func (d *Dispatcher) Estimate(ctx context.Context, submission Submission) (orchestrator.Job, error) {
+	ready, err := d.prepare(ctx, submission)
+	return ready.job, err
+}
+
+// Submit stores a job and then answers. The same idempotency key answers the same job (S1 to S3); created says whether it is new.
+func (d *Dispatcher) Submit(ctx context.Context, submission Submission) (job orchestrator.Job, created bool, err error) {
+	digest := digestOf(submission)
+	key := orchestrator.JobKey{Tenant: submission.Tenant, Queue: submission.Queue, ID: identifier(submission)}
+	if submission.IdempotencyKey != "" {
+		if stored, _, err := d.read(ctx, key); err == nil {
+			return sameJob(stored, digest)
+		} else if !errors.Is(err, state.ErrNotFound) {
+			return job, false, err
+		}
+	}
+	ready, err := d.prepare(ctx, submission)
+	if err != nil {
+		return job, false, err
+	}
+	if err := d.roomFor(ready); err != nil {
+		return job, false, err
+	}
+	job = ready.job
+	job.JobKey, job.SpecDigest = key, digest
+	job.Output = outputOf(ready.queue, submission.Spec, key)
+	return d.store(ctx, job, ready)
+}
+
+// store writes the journal, the model, and last the record that makes the job exist.
+func (d *Dispatcher) store(ctx context.Context, job orchestrator.Job, ready prepared) (orchestrator.Job, bool, error) {
+	if err := d.recordObjects(ctx, job.JobKey, ready.objects); err != nil {
+		return job, false, fullStore(err)
+	}
+	if err := d.config.Store.PutModel(ctx, ready.model); err != nil {
+		return job, false, fullStore(err)
+	}
+	revision, err := d.config.Store.CreateJob(ctx, job)
+	if errors.Is(err, state.ErrConflict) { // two submits with one key at once
+		stored, _, err := d.config.Store.Job(ctx, job.JobKey)
+		if err != nil {
+			return job, false, err
+		}
+		return sameJob(stored, job.SpecDigest)
+	}
+	if err != nil {
+		return job, false, fullStore(err)
+	}
+	d.follow(state.JobChange{Key: job.JobKey, Job: job, Revision: revision})
+	d.announce(ctx, job)
+	d.config.Wake()
+	return job, true, nil
+}
+
+func fullStore(err error) error {
+	if errors.Is(err, state.ErrFull) {
+		return &Problem{Code: CodeStoreFull, Message: "the store is full; nothing was stored. Delete finished jobs (nightshift delete), or raise the store's limit, and submit again"}
+	}
+	return err
+}
+
+// mostPerEntry keeps a journal entry well below a message's limit of 1 MiB.
+const mostPerEntry = 1000
+
+// recordObjects writes what the job consists of. Objects that an earlier try of the same submit has recorded stay (S2).
+func (d *Dispatcher) recordObjects(ctx context.Context, key orchestrator.JobKey, objects []orchestrator.Object) error {
+	var last uint64
+	for at := 0; ; at += mostPerEntry {
+		end := min(at+mostPerEntry, len(objects))
+		entry := orchestrator.JournalEntry{Objects: objects[at:end], ObjectsDone: end == len(objects)}
+		sequence, err := d.config.Store.AppendJournal(ctx, key, last, entry)
+		if errors.Is(err, state.ErrConflict) && at == 0 {
+			return d.takeOverObjects(ctx, key, objects)
+		}
+		if err != nil || entry.ObjectsDone {
+			return err
+		}
+		last = sequence
+	}
+}
+
+// takeOverObjects goes on where an earlier try ended: what it recorded is what the job consists of.
+func (d *Dispatcher) takeOverObjects(ctx context.Context, key orchestrator.JobKey, objects []orchestrator.Object) error {
+	var last uint64
+	recorded, done := 0, false
+	err := d.config.Store.ReadJournal(ctx, key, 0, func(sequence uint64, entry orchestrator.JournalEntry) {
+		last, recorded, done = sequence, recorded+len(entry.Objects), done || entry.ObjectsDone
+	})
+	if err != nil || done {
+		return err
+	}
+	_, err = d.config.Store.AppendJournal(ctx, key, last, orchestrator.JournalEntry{Objects: objects[min(recorded, len(objects)):], ObjectsDone: true})
+	return err
+}
+
+// sameJob answers a repeated submit.
+func sameJob(stored orchestrator.Job, digest string) (orchestrator.Job, bool, error) {
+	if stored.SpecDigest != digest {
+		return stored, false, &Problem{Code: CodeKeyReused, Field: "idempotencyKey", Message: fmt.Sprintf(
+			"this key was used for job %s with another content; use another key, or submit exactly what was submitted then", stored.ID)}
+	}
+	return stored, false, nil
+}
+
+// prepare checks a submission against the documents and its input, and prices it.
+func (d *Dispatcher) prepare(ctx context.Context, submission Submission) (prepared, error) {
+	var ready prepared
+	queue, ok := d.config.Catalog.Queue(submission.Tenant, submission.Queue)
+	if !ok {
+		return ready, &Problem{Code: CodeQueueNotFound, Field: "queue", Message: fmt.Sprintf(
+			"tenant %q has no queue %q; it has: %s", submission.Tenant, submission.Queue, strings.Join(queue.AllQueueNames, ", "))}
+	}
+	model, err := d.config.Catalog.Snapshot(submission.Queue, submission.Spec.Parameters)
+	if err != nil {
+		return ready, &Problem{Code: CodeModelInvalid, Field: "queue", Message: err.Error()}
+	}
+	now := time.Now().UTC()
+	job := orchestrator.Job{
+		JobKey: orchestrator.JobKey{Tenant: submission.Tenant, Queue: submission.Queue}, Spec: submission.Spec, State: orchestrator.JobQueued,
+		Model: orchestrator.ModelRef{Name: model.Name, Digest: model.Digest}, BatchRows: model.BatchRows,
+		ReadRoots: queue.ReadRoots, OutputFormat: submission.Spec.OutputFormat, Deadline: submission.Spec.FinishBy,
+		Times: map[orchestrator.JobState]time.Time{orchestrator.JobQueued: now}, Updated: now, TraceParent: submission.TraceParent,
+	}
+	if job.OutputFormat == "" {
+		job.OutputFormat = queue.OutputFormat
+	}
+	switch {
+	case submission.Within > 0:
+		job.Deadline = now.Add(submission.Within)
+	case job.Deadline.IsZero() && queue.FinishWithin > 0:
+		job.Deadline = now.Add(queue.FinishWithin)
+	}
+	if !job.Deadline.IsZero() && job.Deadline.Before(now) {
+		return ready, &Problem{Code: CodeDeadlinePassed, Field: "finishBy", Message: fmt.Sprintf("%s is in the past", job.Deadline.Format(time.RFC3339))}
+	}
+	if queue.ExpireAfter > 0 {
+		job.ExpiresAt = now.Add(queue.ExpireAfter)
+	}
+	job.WriteRoots = queue.WriteRoots
+	if err := checkOutput(queue, submission.Spec); err != nil {
+		return ready, err
+	}
+	ready = prepared{job: job, model: model, queue: queue}
+	return d.lookAtInput(ctx, ready)
+}
+
+func checkOutput(queue Queue, spec orchestrator.JobSpec) error {
+	if spec.Output != "" && !strings.HasPrefix(spec.Output, queue.Output) {
+		return &Problem{Code: object.CodeOutsideRoots, Field: "output.prefix", Message: fmt.Sprintf("%s is not below the queue's output root %s", spec.Output, queue.Output)}
+	}
+	return nil
+}
+
+func outputOf(queue Queue, spec orchestrator.JobSpec, key orchestrator.JobKey) string {
+	if spec.Output != "" {
+		return strings.TrimSuffix(spec.Output, "/") + "/"
+	}
+	return queue.Output + key.ID + "/"
+}
+
+// roomFor refuses what is above the submitter's own bound or the queue's.
+func (d *Dispatcher) roomFor(ready prepared) error {
+	limit := ready.job.Spec.MaxCost
+	if cost := ready.job.Estimate.Cost; limit != nil && cost.Micros > limit.Micros {
+		return &Problem{Code: CodeTooExpensive, Field: "maxCost", Message: fmt.Sprintf("the estimate is %s, the bound is %s", cost, *limit)}
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	waiting := 0
+	for key, known := range d.jobs {
+		if key.Queue == ready.queue.Name && key.Tenant == ready.queue.Tenant && known.job.State == orchestrator.JobQueued && !known.job.Deleted {
+			waiting++
+		}
+	}
+	if waiting >= ready.queue.MaxQueued {
+		return &Problem{Code: CodeQueueFull, Field: "queue", Message: fmt.Sprintf(
+			"queue %q has %d waiting jobs, which is its limit (limits.maxQueuedJobs); try again later", ready.queue.Name, waiting)}
+	}
+	return nil
+}
+
+// identifier is "QUEUE-" and 13 characters: of the idempotency key where there is one, so that the record itself is the memory of the key, else
+// random.
+func identifier(submission Submission) string {
+	var seed [8]byte
+	if submission.IdempotencyKey != "" {
+		sum := sha256.Sum256([]byte(submission.Tenant + "\x00" + submission.Queue + "\x00" + submission.IdempotencyKey))
+		copy(seed[:], sum[:])
+	} else {
+		_, _ = rand.Read(seed[:]) // never fails, see its documentation
+	}
+	return submission.Queue + "-" + strings.ToLower(base32.HexEncoding.WithPadding(base32.NoPadding).EncodeToString(seed[:]))
+}
+
+// digestOf is what makes two submits the same.
+func digestOf(submission Submission) string {
+	content, err := json.Marshal(struct {
+		Spec   orchestrator.JobSpec
+		Within time.Duration
+	}{submission.Spec, submission.Within})
+	if err != nil { // parameters come from JSON
+		panic(err)
+	}
+	return fmt.Sprintf("%x", sha256.Sum256(content))
+}

@@ -1,0 +1,25 @@
+// Package orchestrator is the vocabulary of nightshift: the words that documents, messages, decisions and people share. It has
+// types and small pure methods only, and imports nothing but the standard library.
+//
+// # Rooms
+//
+//	planner, shard, document        pure: values in, values out; no clock, no environment, no log
+//	state                           the JetStream layout: every subject, stream and bucket, with their guards
+//	object, format                  URIs, and rows inside of objects
+//	scorer                          the child process that holds a model
+//	worker                          pulls a shard, scores it, commits it
+//	dispatch                        loop B: jobs in, shards out, commits read, manifests written
+//	control                         loop A: observe, planner.Compute, apply, record
+//	local                           the engine that runs workers as processes of this machine
+//	service                         what people talk to: the NATS micro service
+//
+// control, dispatch and worker import this package, the pure ones, state, object, format and scorer, never an engine or a backlog
+// adapter; those are handed in by cmd/nightshift through interfaces that stand at their consumer. depguard checks it.
+//
+// # A job's way
+//
+// A submit is validated, priced and stored (Job, JournalEntry). The planner opens the job; dispatch cuts its objects into ranges (Cut), and
+// publishes them as messages (Shard). A worker whose Assignment names the job pulls one, scores the range, writes objects under
+// names of its own, and stores one Commit: the first one decides. dispatch reads commits only, counts, and at the end writes the
+// manifest. docs/protocol.md numbers every point where something may die on this way.
+package orchestrator

@@ -1,0 +1,170 @@
+package document
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"pgregory.net/rapid"
+
+	"nightshift.dev/nightshift/orchestrator"
+)
+
+// TestRoundTrip draws sets that are valid, with texts of any characters where any are allowed: what is written reads as the same set.
+func TestRoundTrip(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(t *rapid.T) {
+		set := Set{}
+		for _, name := range drawNames(t, "models") {
+			set.Models = append(set.Models, Model{Metadata: drawMetadata(t, name), Spec: drawModel(t)})
+		}
+		currency := rapid.SampledFrom([]string{"EUR", "USD"}).Draw(t, "currency")
+		for _, name := range drawNames(t, "pools") {
+			set.Pools = append(set.Pools, Pool{Metadata: drawMetadata(t, name), Spec: drawPool(t, currency)})
+		}
+		for _, name := range drawNames(t, "queues") {
+			set.Queues = append(set.Queues, Queue{Metadata: drawMetadata(t, name), Spec: drawQueue(t, set, currency)})
+		}
+		checkRoundTrip(t, set)
+	})
+}
+
+// drawNames draws a few sorted names.
+func drawNames(t *rapid.T, label string) []string {
+	all := []string{"0", "a", "b-1", "c", "null", "true"}
+	from := rapid.IntRange(0, len(all)-1).Draw(t, label+" from")
+	return all[from:rapid.IntRange(from+1, len(all)).Draw(t, label+" to")]
+}
+
+func drawMetadata(t *rapid.T, name string) Metadata {
+	keys := rapid.SampledFrom([]string{"team", "example.com/tier", "1", "no"})
+	return Metadata{Name: name, Labels: drawTexts(t, "labels", keys, rapid.SampledFrom([]string{"", "1", "a.b", "true"}))}
+}
+
+// drawTexts draws a map that is nil when it is empty, as the decoder has it.
+func drawTexts(t *rapid.T, label string, keys, values *rapid.Generator[string]) map[string]string {
+	drawn := rapid.MapOfN(keys, values, 0, 3).Draw(t, label)
+	if len(drawn) == 0 {
+		return nil
+	}
+	return drawn
+}
+
+// anyText is text that an environment can hold.
+func anyText() *rapid.Generator[string] {
+	return rapid.String().Filter(func(text string) bool { return isArgument(text) == "" })
+}
+
+func drawPath(t *rapid.T, label string) string {
+	return rapid.String().Filter(func(text string) bool { return isPath(text) == "" }).Draw(t, label)
+}
+
+func drawModel(t *rapid.T) ModelSpec {
+	spec := defaultModel()
+	spec.Scorer.Path = drawPath(t, "path")
+	if rapid.Bool().Draw(t, "python") {
+		spec.Scorer.Python = "fraud.serving:Model"
+		spec.Scorer.Interpreter = drawPath(t, "interpreter")
+	} else {
+		spec.Scorer.Command = rapid.SliceOfN(anyText(), 1, 3).Draw(t, "command")
+	}
+	spec.Scorer.Env = drawTexts(t, "env", rapid.SampledFrom([]string{"A", "_b", "null", "y"}), anyText())
+	if parameters := drawParameters(2).Draw(t, "parameters").(map[string]any); len(parameters) > 0 {
+		spec.Scorer.Parameters = parameters
+	}
+	columns := rapid.String().Filter(func(text string) bool { return isColumn(text) == "" })
+	spec.Columns = drawTexts(t, "columns", columns, rapid.SampledFrom(columnTypes))
+	spec.BatchRows = rapid.IntRange(1, megaCount).Draw(t, "batchRows")
+	spec.ReadyTimeout = drawDuration(t, "readyTimeout", time.Second, 24*time.Hour)
+	spec.MemoryLimit = rapid.Int64Range(0, exbibyte).Draw(t, "memoryLimit")
+	if rapid.Bool().Draw(t, "measured") {
+		spec.Profile = &Profile{
+			Load:     drawDuration(t, "load", 0, 24*time.Hour),
+			Memory:   rapid.Int64Range(0, exbibyte).Draw(t, "memory"),
+			Batches:  []BatchSpeed{{1, rapid.Float64Range(1e-300, 1e12).Draw(t, "speed")}, {2, 7}},
+			Measured: time.Date(2026, 1, rapid.IntRange(1, 365).Draw(t, "day"), 0, 0, 0, 0, time.UTC),
+		}
+	}
+	return spec
+}
+
+// drawParameters draws values as JSON has them, mappings at the top.
+func drawParameters(depth int) *rapid.Generator[any] {
+	return rapid.Custom(func(t *rapid.T) any {
+		mapping := map[string]any{}
+		for _, key := range rapid.SliceOfN(rapid.String(), 0, 3).Draw(t, "keys") {
+			mapping[key] = drawParameter(depth).Draw(t, "value")
+		}
+		return mapping
+	})
+}
+
+func drawParameter(depth int) *rapid.Generator[any] {
+	kinds := []*rapid.Generator[any]{
+		rapid.Just[any](nil), rapid.Bool().AsAny(), rapid.String().AsAny(), rapid.Int64().AsAny(),
+		rapid.Float64().AsAny(), rapid.SampledFrom([]any{0.0, 1.0, -1e6, 1e21, "1", "null", "<<", "2026-11-20", "0x1", "~"}),
+	}
+	if depth > 0 {
+		list := rapid.Custom(func(t *rapid.T) any {
+			return append([]any{}, rapid.SliceOfN(drawParameter(depth-1), 0, 3).Draw(t, "list")...)
+		})
+		kinds = append(kinds, list, drawParameters(depth-1))
+	}
+	return rapid.OneOf(kinds...)
+}
+
+func drawDuration(t *rapid.T, label string, least, most time.Duration) time.Duration {
+	return time.Duration(rapid.Int64Range(int64(least), int64(most)).Draw(t, label))
+}
+
+func drawPool(t *rapid.T, currency string) PoolSpec {
+	spec := defaultPool()
+	spec.Replicas.Min = rapid.IntRange(0, 5).Draw(t, "min")
+	spec.Replicas.Max = rapid.IntRange(spec.Replicas.Min, 10).Draw(t, "max")
+	spec.StartTime = drawDuration(t, "startTime", 0, time.Minute)
+	if rapid.Bool().Draw(t, "priced") {
+		spec.Price = orchestrator.Money{Micros: rapid.Int64Range(0, 1e15).Draw(t, "price"), Currency: currency}
+	}
+	return spec
+}
+
+func drawQueue(t *rapid.T, set Set, currency string) QueueSpec {
+	spec := defaultQueue()
+	spec.Model = rapid.SampledFrom(set.Models).Draw(t, "model").Name
+	for _, pool := range set.Pools {
+		spec.Pools = append(spec.Pools, pool.Name)
+	}
+	locations := rapid.OneOf(rapid.SampledFrom([]string{"s3://b/x?region=r", "."}), rapid.String()).
+		Filter(func(text string) bool { return isLocation(text) == "" })
+	spec.Input.Roots = rapid.SliceOfNDistinct(locations, 1, 3, func(text string) string { return text }).Draw(t, "roots")
+	spec.Output.Root = locations.Draw(t, "output")
+	if rapid.Bool().Draw(t, "confirmed") {
+		spec.Limits.ConfirmAbove = &orchestrator.Money{Micros: rapid.Int64Range(0, 1e15).Draw(t, "confirmAbove"), Currency: currency}
+	}
+	if rapid.Bool().Draw(t, "objective") {
+		spec.Objective.FinishWithin = drawDuration(t, "finishWithin", time.Second, time.Hour)
+		spec.ExpireAfter = spec.Objective.FinishWithin + drawDuration(t, "more", 0, time.Hour)
+	}
+	return spec
+}
+
+// TestProblemsAreComplete puts any text in the place of each field of a valid document: it is either allowed there, or a problem names
+// that field and its line.
+func TestProblemsAreComplete(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(t *rapid.T) {
+		words := append([]string{"", "-1", "0", "1.5", "x", "[]", "{}", "[[]]", "{a: b}", "null", "true", "9999999999999", "1e400", "!!binary x"}, columnTypes...)
+		field := rapid.SampledFrom([]string{"batchRows", "readyTimeout", "memoryLimit", "maxAttempts", "columns", "artifacts", "profile", "maxRowBytes"}).Draw(t, "field")
+		text := "apiVersion: " + APIVersion + "\nkind: Model\nmetadata: {name: a}\nspec:\n  scorer: {python: a:B}\n  " +
+			field + ": " + rapid.SampledFrom(words).Draw(t, "value") + "\n"
+		_, err := Decode(File{"a.yaml", []byte(text)})
+		if err == nil {
+			return
+		}
+		for _, problem := range err.(Problems) {
+			if below, found := strings.CutPrefix(problem.Field, "spec."+field); problem.Line != 6 || !found || below != "" && below[0] != '.' && below[0] != '[' {
+				t.Fatalf("problem %q for\n%s", problem, text)
+			}
+		}
+	})
+}

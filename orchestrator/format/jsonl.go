@@ -1,0 +1,96 @@
+package format
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+
+	"nightshift.dev/nightshift/orchestrator"
+)
+
+// jsonl reads the rows whose first byte lies in a range. A byte order mark belongs to the first row, which begins at 0.
+type jsonl struct {
+	lines *lines
+	end   int64 // rows that begin here or later belong to others
+	key   column
+	uri   string
+	stop  func() error
+}
+
+func openJSONL(ctx context.Context, source Source, from orchestrator.Object, part orchestrator.Range, options Options) (decoder, error) {
+	start := max(0, part.Start-1)
+	bytesIn, err := openSpan(ctx, source, from, start, part.End)
+	if err != nil {
+		return nil, err
+	}
+	reader := newJSONL(bytesIn, start, part.End, from.URI, options)
+	reader.stop = bytesIn.close
+	if part.Start == 0 {
+		return reader, nil
+	}
+	// Whoever has the byte before the range reads on to the end of its line.
+	found, err := reader.lines.skip(part.End)
+	if err == nil && found {
+		return reader, nil
+	}
+	if err != nil && err != io.EOF {
+		return nil, errors.Join(err, reader.close())
+	}
+	reader.end = 0 // no row begins in the range
+	return reader, nil
+}
+
+func newJSONL(in io.Reader, offset, end int64, uri string, options Options) *jsonl {
+	return &jsonl{lines: newLines(in, offset, options.maxRowBytes()), end: end, key: newColumn(options.Key), uri: uri}
+}
+
+func (j *jsonl) next(into *Chunk) error {
+	if j.lines.offset >= j.end {
+		return io.EOF
+	}
+	found, err := j.lines.next()
+	if err != nil {
+		return err
+	}
+	if found.tooLong {
+		into.Rows = append(into.Rows, rowTooLong(j.uri, found.offset, j.lines.limit))
+		return nil
+	}
+	text := found.content()
+	if blank(text) {
+		return nil
+	}
+	row := Row{Offset: found.offset}
+	if problem := checkObject(text); problem != nil {
+		problem.Object, problem.Offset = j.uri, found.offset
+		row.Error = problem
+	} else {
+		row.Line, row.Key = text, notNull(j.key.raw(text))
+		into.hold(j.lines.block)
+		into.bytes += len(text)
+	}
+	into.Rows = append(into.Rows, row)
+	return nil
+}
+
+func (j *jsonl) close() error {
+	j.lines.close()
+	return j.stop()
+}
+
+func rowTooLong(uri string, offset int64, limit int) Row {
+	return Row{Offset: offset, Error: &orchestrator.RowError{
+		Object: uri, Offset: offset, Code: CodeRowTooLong, Message: fmt.Sprintf("the row has more than %d bytes", limit),
+	}}
+}
+
+// blank says whether a line holds only spaces.
+func blank(text []byte) bool {
+	for _, char := range text {
+		if char != ' ' && char != '\t' && char != '\r' {
+			return false
+		}
+	}
+	return true
+}

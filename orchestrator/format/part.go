@@ -1,0 +1,154 @@
+package format
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strconv"
+	"unsafe"
+
+	"github.com/tidwall/gjson"
+
+	"nightshift.dev/nightshift/orchestrator"
+)
+
+// The columns that identify a result row when the job has no key column.
+const (
+	ColumnObject = "_object" // URI of the input object
+	ColumnOffset = "_offset" // offset of the row, as in Row
+)
+
+// encoder writes the finished lines of a part in its format.
+type encoder interface {
+	append(line []byte) error
+	rows() int64
+	close(ctx context.Context) (orchestrator.ObjectRef, error)
+}
+
+// PartWriter writes the results of one shard. Rows come in the order of the input.
+type PartWriter struct {
+	encoder encoder
+	out     Output
+	key     column
+	line    []byte // the line being put together
+}
+
+// NewPartWriter writes jsonl or parquet to out, which it closes or aborts. key is the job's key column or empty.
+func NewPartWriter(out Output, layout orchestrator.Format, key string) (*PartWriter, error) {
+	writer := &PartWriter{out: out, key: newColumn(key)}
+	switch layout {
+	case orchestrator.FormatJSONL:
+		writer.encoder = &jsonlEncoder{gathered{out: out}}
+	default:
+		return nil, fmt.Errorf("open part: results cannot be written as %q; want jsonl or parquet", layout)
+	}
+	return writer, nil
+}
+
+// Append adds the scorer's result for one row: one JSON object, on one line or on several. The key column is put first; a
+// result that already has it with the same raw value is left as it is. Without a key (no key column, or a row in
+// which it is absent or null) the columns _object and _offset are put first instead.
+//
+// An *Error with code invalid_result or type_conflict means that this row was not added and others can be.
+func (p *PartWriter) Append(key []byte, object string, offset int64, result []byte) error {
+	if bytes.IndexByte(result, '\n') >= 0 || bytes.IndexByte(result, '\r') >= 0 {
+		var compact bytes.Buffer
+		if err := json.Compact(&compact, result); err != nil {
+			return invalidResult(object, offset, whyInvalid(result))
+		}
+		result = compact.Bytes()
+	}
+	if problem := checkResult(result); problem != "" {
+		return invalidResult(object, offset, problem)
+	}
+	if key = notNull(key); key == nil || p.key.name == "" {
+		p.line = appendPlace(p.line[:0], object, offset, result)
+	} else {
+		p.line = p.appendKey(p.line[:0], key, result)
+	}
+	return p.encoder.append(p.line)
+}
+
+func checkResult(result []byte) string {
+	if len(result) == 0 {
+		return "the result is empty; want one JSON object"
+	}
+	if problem := checkObject(result); problem != nil {
+		return problem.Message
+	}
+	return ""
+}
+
+func invalidResult(object string, offset int64, problem string) error {
+	return &Error{Code: CodeInvalidResult, Object: object, Offset: offset, Message: "result of the row: " + problem}
+}
+
+// appendKey puts the key column first, unless the result has it already.
+func (p *PartWriter) appendKey(line, key, result []byte) []byte {
+	present := p.key.raw(result)
+	if bytes.Equal(present, key) {
+		return append(line, result...)
+	}
+	line = append(line, '{')
+	line = appendAnyText(line, p.key.name)
+	line = append(append(line, ':'), key...)
+	if present == nil {
+		return appendMembers(line, result)
+	}
+	return appendOtherMembers(line, result, p.key.name)
+}
+
+// appendPlace puts _object and _offset first.
+func appendPlace(line []byte, object string, offset int64, result []byte) []byte {
+	line = append(line, `{"`+ColumnObject+`":`...)
+	line = appendAnyText(line, object)
+	line = append(line, `,"`+ColumnOffset+`":`...)
+	line = strconv.AppendInt(line, offset, 10)
+	if bytes.Contains(result, []byte(`"_o`)) || bytes.IndexByte(result, '\\') >= 0 { // perhaps one of ours
+		return appendOtherMembers(line, result, ColumnObject, ColumnOffset)
+	}
+	return appendMembers(line, result)
+}
+
+// appendMembers ends a begun object with all members of a valid one.
+func appendMembers(line, object []byte) []byte {
+	members := bytes.TrimLeft(object, " \t")[1:]
+	if bytes.TrimLeft(members, " \t")[0] != '}' {
+		line = append(line, ',')
+	}
+	return append(line, members...)
+}
+
+// appendOtherMembers ends a begun object with the members of a valid one whose names are not given.
+func appendOtherMembers(line, object []byte, names ...string) []byte {
+	gjson.Parse(unsafe.String(&object[0], len(object))).ForEach(func(member, value gjson.Result) bool {
+		if !slices.Contains(names, member.Str) {
+			line = append(append(line, ','), member.Raw...)
+			line = append(append(line, ':'), value.Raw...)
+		}
+		return true
+	})
+	return append(line, '}')
+}
+
+// Rows is how many rows were appended.
+func (p *PartWriter) Rows() int64 { return p.encoder.rows() }
+
+// Close makes the part durable and says what was written.
+func (p *PartWriter) Close(ctx context.Context) (orchestrator.ObjectRef, error) {
+	return p.encoder.close(ctx)
+}
+
+// Abort gives the part up.
+func (p *PartWriter) Abort(ctx context.Context) error { return p.out.Abort(ctx) }
+
+// jsonlEncoder writes lines as they are.
+type jsonlEncoder struct {
+	gathered
+}
+
+func (j *jsonlEncoder) append(line []byte) error { return j.appendLine(line) }
+
+func (j *jsonlEncoder) rows() int64 { return j.gathered.rows }

@@ -1,0 +1,136 @@
+package format
+
+import (
+	"context"
+	"fmt"
+	"io"
+
+	"nightshift.dev/nightshift/orchestrator"
+)
+
+// Source opens parts of objects; object.Store implements it.
+type Source interface {
+	OpenRange(ctx context.Context, from orchestrator.Object, start, length int64) (io.ReadCloser, error)
+}
+
+const (
+	// DefaultMaxRowBytes is the longest row unless Options say otherwise.
+	DefaultMaxRowBytes = 1 << 20
+	// maxChunkBytes ends a chunk early, so that a chunk of huge rows stays bounded.
+	maxChunkBytes = 16 << 20
+)
+
+// Options say how rows are read.
+type Options struct {
+	Key         string            // column whose raw JSON value is the row's key; empty for none
+	MaxRowBytes int               // longest row in bytes, without its newline; 0 means DefaultMaxRowBytes
+	Columns     map[string]string // csv only: declared types by column: string, int64, float64, bool
+}
+
+func (o Options) maxRowBytes() int {
+	if o.MaxRowBytes > 0 {
+		return o.MaxRowBytes
+	}
+	return DefaultMaxRowBytes
+}
+
+// Row is one row, or the reason why there is none.
+type Row struct {
+	Line   []byte                 // one JSON object without newline; nil when Error is set
+	Offset int64                  // byte at which the row begins in the (decompressed) object; row number for parquet
+	Key    []byte                 // raw JSON of the key column; nil when it is absent or null
+	Error  *orchestrator.RowError // nil for a good row
+}
+
+// Chunk is some rows in order. Its lines and keys lie in buffers that the chunk owns: they stay valid until Release, also
+// while further chunks are read. Release hands the buffers back for reuse and ends the chunk; a chunk that is never released
+// is collected as garbage.
+type Chunk struct {
+	Rows   []Row
+	blocks []*block
+	bytes  int
+}
+
+// Release ends the use of the chunk, its rows, lines and keys.
+func (c *Chunk) Release() {
+	for i, held := range c.blocks {
+		held.release()
+		c.blocks[i] = nil
+	}
+	clear(c.Rows)
+	*c = Chunk{Rows: c.Rows[:0], blocks: c.blocks[:0]}
+	chunks.Put(c)
+}
+
+// hold keeps the buffer of a row alive as long as the chunk.
+func (c *Chunk) hold(b *block) {
+	if len(c.blocks) == 0 || c.blocks[len(c.blocks)-1] != b {
+		b.retain()
+		c.blocks = append(c.blocks, b)
+	}
+}
+
+// decoder turns the bytes of one range into rows.
+type decoder interface {
+	// next appends one row to the chunk, or gives io.EOF after the last one. Blank rows append nothing.
+	next(into *Chunk) error
+	close() error
+}
+
+// Rows reads the rows of one range. It is used by one goroutine.
+type Rows struct {
+	decoder decoder
+	err     error // what follows after the rows that were read before it
+}
+
+// OpenRows opens the rows of one range of an object. ctx governs all reading until Close.
+func OpenRows(ctx context.Context, source Source, from orchestrator.Object, part orchestrator.Range, options Options) (*Rows, error) {
+	if part.Start < 0 || part.End < part.Start {
+		return nil, badRange(from, part, "want 0 <= start <= end")
+	}
+	if from.Format != orchestrator.FormatParquet && part.End > from.Size {
+		return nil, badRange(from, part, "it ends after the object")
+	}
+	open := decoders[from.Format]
+	if open == nil {
+		return nil, &Error{Code: CodeBadRange, Object: from.URI, Message: fmt.Sprintf("format %q cannot be read; want jsonl, csv or parquet", from.Format)}
+	}
+	opened, err := open(ctx, source, from, part, options)
+	if err != nil {
+		return nil, err
+	}
+	return &Rows{decoder: opened}, nil
+}
+
+type openDecoder func(context.Context, Source, orchestrator.Object, orchestrator.Range, Options) (decoder, error)
+
+var decoders = map[orchestrator.Format]openDecoder{
+	orchestrator.FormatJSONL:   openJSONL,
+	orchestrator.FormatCSV:     openCSV,
+	orchestrator.FormatParquet: openParquetRows,
+}
+
+func badRange(from orchestrator.Object, part orchestrator.Range, message string) error {
+	return &Error{Code: CodeBadRange, Object: from.URI, Offset: part.Start,
+		Message: fmt.Sprintf("range [%d, %d) of an object of %d: %s", part.Start, part.End, from.Size, message)}
+}
+
+// Next reads up to most rows, fewer when they are very large or at the end, and gives io.EOF when there are no more. Every
+// error of Next is final; the rows before it have been given. The caller owns the chunk until it calls Release.
+func (r *Rows) Next(most int) (*Chunk, error) {
+	if r.err != nil {
+		return nil, r.err
+	}
+	chunk := newChunk()
+	for len(chunk.Rows) < most && chunk.bytes < maxChunkBytes && r.err == nil {
+		r.err = r.decoder.next(chunk)
+	}
+	if len(chunk.Rows) == 0 && r.err != nil {
+		chunk.Release()
+		return nil, r.err
+	}
+	return chunk, nil
+}
+
+// Close ends the reading. Chunks stay valid.
+func (r *Rows) Close() error { return r.decoder.close() }

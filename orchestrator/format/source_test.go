@@ -1,0 +1,87 @@
+package format
+
+import (
+	"bytes"
+	"context"
+	"io"
+	"testing"
+
+	"nightshift.dev/nightshift/orchestrator"
+)
+
+const testURI = "file:///data/in/rows"
+
+// memory is a Source over bytes. step bounds how many bytes one Read gives; 0 means no bound.
+type memory struct {
+	data []byte
+	step int
+}
+
+func (m memory) OpenRange(_ context.Context, _ orchestrator.Object, start, length int64) (io.ReadCloser, error) {
+	end := int64(len(m.data))
+	if length >= 0 {
+		end = min(end, start+length)
+	}
+	return io.NopCloser(stepReader{bytes.NewReader(m.data[min(start, end):end]), m.step}), nil
+}
+
+type stepReader struct {
+	in   io.Reader
+	step int
+}
+
+func (s stepReader) Read(buffer []byte) (int, error) {
+	if s.step > 0 && len(buffer) > s.step {
+		buffer = buffer[:s.step]
+	}
+	return s.in.Read(buffer)
+}
+
+// object describes the bytes as an object of a format.
+func (m memory) object(layout orchestrator.Format) orchestrator.Object {
+	return orchestrator.Object{URI: testURI, Size: int64(len(m.data)), Format: layout}
+}
+
+// readRow is a Row that outlives its chunk.
+type readRow struct {
+	Line   string
+	Offset int64
+	Key    string
+	Code   string
+}
+
+// readRange reads a range to its end with chunks of at most most rows.
+func readRange(t testing.TB, source Source, from orchestrator.Object, start, end int64, most int, options Options) []readRow {
+	t.Helper()
+	rows, err := tryRange(source, from, start, end, most, options)
+	if err != nil {
+		t.Fatalf("read range [%d, %d): %v", start, end, err)
+	}
+	return rows
+}
+
+func tryRange(source Source, from orchestrator.Object, start, end int64, most int, options Options) ([]readRow, error) {
+	reader, err := OpenRows(context.Background(), source, from, orchestrator.Range{Start: start, End: end}, options)
+	if err != nil {
+		return nil, err
+	}
+	defer reader.Close()
+	var read []readRow
+	for {
+		chunk, err := reader.Next(most)
+		if err == io.EOF {
+			return read, nil
+		}
+		if err != nil {
+			return read, err
+		}
+		for _, row := range chunk.Rows {
+			one := readRow{Line: string(row.Line), Offset: row.Offset, Key: string(row.Key)}
+			if row.Error != nil {
+				one.Code = row.Error.Code
+			}
+			read = append(read, one)
+		}
+		chunk.Release()
+	}
+}

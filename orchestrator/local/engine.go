@@ -1,0 +1,219 @@
+package local
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"slices"
+	"sync"
+	"syscall"
+	"time"
+
+	"nightshift.dev/nightshift/orchestrator"
+)
+
+// Config says how workers of a pool are started.
+type Config struct {
+	Pool string
+	Dir  string // holds workers/ID.json and logs/ID.log
+	// Command gives the program and arguments of a worker.
+	Command func(id string, slot int) []string
+	Grace   time.Duration // from SIGTERM to SIGKILL
+	Log     *slog.Logger
+}
+
+// Engine starts and ends worker processes of one pool.
+type Engine struct {
+	config Config
+	kick   chan struct{}
+
+	mu       sync.Mutex
+	replicas int
+	workers  map[string]*process
+	quick    int       // workers that ended within quickEnd of their start, in a row
+	notUntil time.Time // no start before
+}
+
+const (
+	quickEnd = 10 * time.Second
+	pollExit = 250 * time.Millisecond // how often adopted processes, which are no children, are looked at
+)
+
+// New reads which workers still run, and keeps them.
+func New(config Config) (*Engine, error) {
+	for _, folder := range []string{"workers", "logs"} {
+		if err := os.MkdirAll(filepath.Join(config.Dir, folder), 0o750); err != nil {
+			return nil, fmt.Errorf("prepare the engine's folder: %w", err)
+		}
+	}
+	e := &Engine{config: config, kick: make(chan struct{}, 1), workers: map[string]*process{}}
+	adopted, err := adopt(filepath.Join(config.Dir, "workers"), config.Pool)
+	if err != nil {
+		return nil, err
+	}
+	for _, worker := range adopted {
+		e.workers[worker.ID] = worker
+	}
+	e.replicas = len(adopted)
+	return e, nil
+}
+
+// Observe says how many replicas are asked for at present.
+func (e *Engine) Observe(context.Context) orchestrator.PoolView {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return orchestrator.PoolView{
+		Name: e.config.Pool, Replicas: e.replicas, Reading: orchestrator.Reading{At: time.Now().UTC(), Source: "local engine"},
+	}
+}
+
+// Scale sets the number of replicas. leaving are workers that drain by their assignments and do not count any more; they end by themselves.
+func (e *Engine) Scale(_ context.Context, replicas int, leaving []string) error {
+	e.mu.Lock()
+	e.replicas = replicas
+	for _, id := range leaving {
+		if worker, ok := e.workers[id]; ok {
+			worker.leaving = true
+		}
+	}
+	e.mu.Unlock()
+	select {
+	case e.kick <- struct{}{}:
+	default:
+	}
+	return nil
+}
+
+// Run keeps as many workers as asked for until ctx ends; the workers go on.
+func (e *Engine) Run(ctx context.Context) error {
+	ticker := time.NewTicker(pollExit)
+	defer ticker.Stop()
+	for {
+		if err := e.reconcile(time.Now()); err != nil {
+			e.config.Log.Error("a worker does not start", "pool", e.config.Pool, "error", err)
+		}
+		select {
+		case <-e.kick:
+		case <-ticker.C:
+		case <-ctx.Done():
+			return nil
+		}
+	}
+}
+
+// reconcile notes the ends of workers and starts what is missing.
+func (e *Engine) reconcile(now time.Time) error {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	staying := 0
+	for id, worker := range e.workers {
+		switch {
+		case !worker.alive():
+			delete(e.workers, id)
+			worker.forget(e.config.Dir)
+			e.ended(worker, now)
+		case !worker.leaving:
+			staying++
+		}
+	}
+	for ; staying < e.replicas && !now.Before(e.notUntil); staying++ {
+		if err := e.startLocked(now); err != nil {
+			e.quick++
+			e.notUntil = now.Add(pause(e.quick))
+			return err
+		}
+	}
+	return nil
+}
+
+// ended makes the next start wait when workers end soon after their start, one after another.
+func (e *Engine) ended(worker *process, now time.Time) {
+	if worker.leaving || now.Sub(worker.Started) > quickEnd {
+		e.quick = 0
+		return
+	}
+	e.quick++
+	e.notUntil = now.Add(pause(e.quick))
+	e.config.Log.Warn("a worker ended soon after its start", "worker", worker.ID, "log", e.logFile(worker.ID), "next start in", pause(e.quick))
+}
+
+// pause is 0 for the first quick end, then 1, 2, 4 ... 30 seconds.
+func pause(quick int) time.Duration {
+	if quick < 2 {
+		return 0
+	}
+	return min(time.Second<<min(quick-2, 5), 30*time.Second)
+}
+
+func (e *Engine) logFile(id string) string { return filepath.Join(e.config.Dir, "logs", id+".log") }
+
+func (e *Engine) startLocked(now time.Time) error {
+	slot := e.freeSlotLocked()
+	id := fmt.Sprintf("%s-%d-%s", e.config.Pool, slot, newGeneration(now))
+	worker, err := start(e.config.Command(id, slot), id, slot, e.logFile(id))
+	if err != nil {
+		return err
+	}
+	if err := worker.remember(e.config.Dir, e.config.Pool); err != nil {
+		worker.kill(syscall.SIGKILL)
+		return err
+	}
+	e.workers[id] = worker
+	return nil
+}
+
+func (e *Engine) freeSlotLocked() int {
+	var taken []int
+	for _, worker := range e.workers {
+		taken = append(taken, worker.Slot)
+	}
+	for slot := 0; ; slot++ {
+		if !slices.Contains(taken, slot) {
+			return slot
+		}
+	}
+}
+
+// Stop ends every worker: SIGTERM, the grace, SIGKILL. It returns when all are gone, or with ctx.
+func (e *Engine) Stop(ctx context.Context) error {
+	e.mu.Lock()
+	e.replicas = 0
+	for _, worker := range e.workers {
+		worker.leaving = true
+		worker.kill(syscall.SIGTERM)
+	}
+	e.mu.Unlock()
+	killAt := time.Now().Add(e.config.Grace)
+	ticker := time.NewTicker(20 * time.Millisecond)
+	defer ticker.Stop()
+	for {
+		left := e.reap(killAt)
+		if left == 0 {
+			return nil
+		}
+		select {
+		case <-ticker.C:
+		case <-ctx.Done():
+			return fmt.Errorf("end %d workers of pool %s: %w", left, e.config.Pool, errors.Join(ctx.Err()))
+		}
+	}
+}
+
+func (e *Engine) reap(killAt time.Time) (left int) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	for id, worker := range e.workers {
+		if !worker.alive() {
+			delete(e.workers, id)
+			worker.forget(e.config.Dir)
+			continue
+		}
+		if time.Now().After(killAt) {
+			worker.kill(syscall.SIGKILL)
+		}
+	}
+	return len(e.workers)
+}

@@ -1,0 +1,17 @@
+// Package object is the only place that opens the URIs of inputs and outputs: file:///..., s3://bucket/key, gs://bucket/key and
+// azblob://container/key.
+//
+// A Store is made from the roots an installation allows (Access). Every URI is checked against them before anything is opened:
+// paths are cleaned, links of a file system are resolved, a root ends at a path element. A URI is taken literally: nothing is
+// percent-decoded, so s3://bucket/a%20b names the key "a%20b". In List, the characters * ? [ are patterns, and a backslash
+// takes their meaning away.
+//
+// Data comes from object stores and file systems and goes to package format, which knows rows; nothing here looks into an
+// object. An object is read only while it is the one that was accepted (size, ETag or modification time), and what is written
+// becomes visible whole or not at all.
+//
+// Reads, listings and deletes on remote stores are retried a few times, and a read that breaks off is continued where it
+// stopped. gs and azblob go through the same code as s3 but have not been run against a real service.
+//
+// May import: the standard library, orchestrator, gocloud.dev/blob with its drivers and their SDKs, cenkalti/backoff.
+package object

@@ -1,0 +1,172 @@
+package orchestrator
+
+import "time"
+
+// Observation is everything a decision may look at, read at one time. The planner reads nothing else.
+type Observation struct {
+	Jobs    []JobView
+	Pools   []PoolView
+	Workers []WorkerView
+	Speeds  []Speed
+	Memory  Memory
+}
+
+// Reading says how old and how good an observed value is. Unknown is not zero: a value whose reading has an error, or is older than
+// the policy allows, never shrinks anything.
+type Reading struct {
+	At     time.Time `json:"at"`
+	Source string    `json:"source"`
+	Err    string    `json:"err,omitempty"`
+}
+
+// JobView is what the planner knows of a job that has not ended.
+type JobView struct {
+	JobKey
+	Epoch     int
+	State     JobState
+	Model     ModelRef
+	Submitted time.Time
+	Deadline  time.Time // zero: none
+	RowsLeft  int64     // not settled; estimate until everything is cut and settled; -1 is unknown
+	RowsUncut int64     // of them not cut yet; -1 is unknown
+	RowBytes  float64   // average length of a row; 0 is unknown
+	BatchRows int       // the model's best batch
+	// ShardsLeft counts cut shards that are not settled; CutAll says that no more will come.
+	ShardsLeft int
+	CutAll     bool
+}
+
+// PoolView is what an engine says of a pool.
+type PoolView struct {
+	Name     string
+	Reading  Reading
+	Replicas int // asked for at present
+}
+
+// WorkerView is a worker that has been heard of.
+type WorkerView struct {
+	ID       string
+	Pool     string
+	Slot     int
+	State    WorkerState
+	Model    ModelRef
+	Job      string // identifier of the job whose shard it holds
+	Draining bool   // its assignment says drain
+	Seen     time.Time
+}
+
+// Speed is how fast one worker of a pool scores with a model.
+type Speed struct {
+	Model         string
+	Pool          string
+	RowsPerSecond float64
+	LoadSeconds   float64
+	Basis         string // "profile" or "measured"
+}
+
+// Policy is what the documents say, in the planner's terms.
+type Policy struct {
+	Pools  []PoolPolicy
+	Queues []QueuePolicy
+	// StaleAfter is the age from which a reading no longer counts.
+	StaleAfter time.Duration
+}
+
+// PoolPolicy are the bounds of a pool.
+type PoolPolicy struct {
+	Name            string
+	CapacityType    CapacityType
+	Price           Money // per replica and hour
+	Min, Max        int   // replicas
+	SlotsPerReplica int
+	ScaleDownDelay  time.Duration
+	StartSeconds    float64       // from the request of a replica to a worker that can load a model, p95
+	Notice          time.Duration // from the announcement of an eviction to the loss of the replica; 0: none is given
+}
+
+// CapacityType is how a pool's replicas are bought.
+type CapacityType string
+
+// The capacity types.
+const (
+	CapacitySpot     CapacityType = "spot"
+	CapacityOnDemand CapacityType = "on-demand"
+)
+
+// QueuePolicy are the limits of a queue.
+type QueuePolicy struct {
+	Name        string
+	Tenant      string
+	Pools       []string // in order of preference
+	MaxOpenJobs int
+	MaxWorkers  int // 0: as many as the pools allow
+	Weight      int
+}
+
+// Plan is one decision: what shall be, why, and what the next decision has to remember.
+type Plan struct {
+	At        time.Time    `json:"at"`
+	Pools     []PoolPlan   `json:"pools"`
+	Open      []JobKey     `json:"open,omitempty"` // jobs that may hold shards now, those already open included, by urgency
+	Jobs      []JobPlan    `json:"jobs,omitempty"`
+	Workers   []Assignment `json:"workers,omitempty"` // without epochs: control raises them where something changed
+	Memory    Memory       `json:"memory"`
+	NextCheck time.Time    `json:"nextCheck"`
+}
+
+// PoolPlan is the size of a pool and the chain of reasons that leads to it.
+type PoolPlan struct {
+	Name     string   `json:"name"`
+	From     int      `json:"from"` // replicas asked for when observed
+	Replicas int      `json:"replicas"`
+	Reasons  []Reason `json:"reasons"`
+}
+
+// JobPlan is what the planner expects of a job and how its uncut rest shall be cut.
+type JobPlan struct {
+	JobKey
+	Workers    int       `json:"workers"`
+	ShardRows  int64     `json:"shardRows"` // rows of the next cuts
+	Ahead      int       `json:"ahead"`     // shards to keep published and not settled
+	Start      time.Time `json:"start,omitzero"`
+	Finish     time.Time `json:"finish,omitzero"`
+	FinishLow  time.Time `json:"finishLow,omitzero"`
+	FinishHigh time.Time `json:"finishHigh,omitzero"`
+	Cost       Money     `json:"cost"`
+	Position   int       `json:"position,omitempty"` // among the queue's waiting jobs, from 1
+	Reasons    []Reason  `json:"reasons"`
+}
+
+// Reason is one link of a chain: which rule changed which number, in words. Within a chain, each From is the To before it.
+type Reason struct {
+	Code     string `json:"code"`
+	From     int    `json:"from"`
+	To       int    `json:"to"`
+	Sentence string `json:"sentence"`
+}
+
+// Memory is what the next decision must remember. It travels in the plan and is stored, so that a restart changes nothing.
+type Memory struct {
+	Pools  []PoolMemory  `json:"pools,omitempty"`
+	Speeds []SpeedMemory `json:"speeds,omitempty"`
+}
+
+// PoolMemory remembers since when fewer replicas would have been enough.
+type PoolMemory struct {
+	Name string `json:"name"`
+	// LowSince is when demand fell below the present size and stayed there; zero when it did not.
+	LowSince time.Time `json:"lowSince,omitzero"`
+	// LowPeak is the most that was wanted since LowSince.
+	LowPeak int `json:"lowPeak,omitempty"`
+	// Grown is when the pool was last made larger: its new workers are not there at once.
+	Grown time.Time `json:"grown,omitzero"`
+}
+
+// SpeedMemory is a speed learned from commits: averages over committed attempts, newer ones weighing more.
+type SpeedMemory struct {
+	Model         string  `json:"model"`
+	Pool          string  `json:"pool"`
+	RowsPerSecond float64 `json:"rowsPerSecond"`
+	LoadSeconds   float64 `json:"loadSeconds"`
+	Rows          int64   `json:"rows"` // behind the average
+}

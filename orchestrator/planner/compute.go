@@ -1,0 +1,43 @@
+package planner
+
+import (
+	"time"
+
+	"nightshift.dev/nightshift/orchestrator"
+)
+
+// step is one rule. It reads the world and changes it; numbers of replicas and workers through drafts only.
+type step struct {
+	name  string
+	apply func(*world)
+}
+
+// steps are the rules in the order in which they apply. A later one has the last word.
+var steps = []step{
+	{"open jobs", openJobs},              // which jobs may hold shards
+	{"demand", demand},                   // workers that the work of each queue asks for, on the pool it prefers
+	{"queue bounds", queueBounds},        // no queue asks for more than its MaxWorkers
+	{"busy floor", busyFloor},            // a worker that holds a shard stays
+	{"pool bounds", poolBounds},          // Min and Max of the pool
+	{"hold", hold},                       // a size that is not known is not changed
+	{"scale-down delay", scaleDownDelay}, // fewer only after fewer were enough for a while
+	{"drain", drain},                     // which workers go when the pool gets smaller
+	{"share", share},                     // workers of each job
+	{"expectation", expect},              // start, finish and cost of each job
+	{"shard sizes", shardSizes},          // rows of the next cuts, and how many shards to keep published
+	{"assignments", assign},              // the jobs of each worker, in order
+	{"next check", nextCheck},            // when to ask again
+}
+
+// Compute decides. See the package's documentation for what it promises.
+func Compute(observation orchestrator.Observation, policy orchestrator.Policy, now time.Time) orchestrator.Plan {
+	return decide(observation, policy, now, steps).plan()
+}
+
+func decide(observation orchestrator.Observation, policy orchestrator.Policy, now time.Time, steps []step) *world {
+	w := newWorld(observation, policy, now)
+	for _, step := range steps {
+		step.apply(w)
+	}
+	return w
+}

@@ -1,0 +1,23 @@
+// Package planner chooses: how many replicas each pool shall have, which jobs are open, what every worker does, how the rest of each job is
+// cut, and when to ask again. Compute is the only place of nightshift where a number of workers is chosen.
+//
+// It is pure and total: one Observation, one Policy and one time in, one Plan out; no error, no clock, no log. Equal inputs give equal
+// plans, in whatever order their lists come. It imports the standard library, package orchestrator and package shard (for the size of
+// a shard). control calls it for `run` and `plan`, simulate for `simulate` and `replay`; they differ only in who observes and
+// who applies.
+//
+// # How to read it
+//
+// compute.go holds the list of steps, in order. Each step is one short file. A step changes the size of a pool or the workers of a job only through
+// a draft, which records where the number came from, so that the chain of reasons always leads from the old number to the new one.
+//
+//	world.go   the observation, put in order: pools, queues, jobs by urgency, workers by slot
+//	speed.go   which speed counts; learn.go how speeds are learned from commits
+//	draft.go   a number and its reasons
+//
+// # Rules that hold whatever the step
+//
+// Unknown is not zero: a pool whose reading is missing, failed or stale keeps its size. A worker that holds a shard is not planned
+// away because demand falls. Only a bound that a person wrote makes a pool smaller at once; anything else waits for the pool's
+// scale-down delay. What the next decision must remember is in Plan.Memory.
+package planner

@@ -1,0 +1,80 @@
+package planner
+
+import (
+	"cmp"
+	"slices"
+
+	"nightshift.dev/nightshift/orchestrator"
+)
+
+// group is one replica: the workers whose slots lie in it.
+type group struct {
+	workers []*worker
+	replica int
+	busy    bool // one of them holds a shard
+	drains  bool // one of them has been told to
+	rank    int  // the least loss first
+}
+
+// groups are the replicas of the workers that have been heard of, by slot.
+func (p *pool) groups() []group {
+	var groups []group
+	for _, one := range p.workers { // by slot
+		replica := one.view.Slot / p.slots()
+		if len(groups) == 0 || groups[len(groups)-1].replica != replica {
+			groups = append(groups, group{replica: replica})
+		}
+		last := &groups[len(groups)-1]
+		last.workers = append(last.workers, one)
+		last.busy = last.busy || one.busy()
+		last.drains = last.drains || one.drains
+		last.rank = max(last.rank, one.rank())
+	}
+	return groups
+}
+
+// rank says how much is lost when the worker goes.
+func (w *worker) rank() int {
+	switch {
+	case w.busy():
+		return 4
+	case w.view.State == orchestrator.WorkerLoading:
+		return 3
+	case w.view.State == orchestrator.WorkerFailed:
+		return 0
+	case w.view.State == orchestrator.WorkerStarting:
+		return 1
+	}
+	return 2
+}
+
+// drain names the workers that go: whole replicas, idle before busy, then the highest slot. One that drains already goes on doing so.
+func drain(w *world) {
+	for _, p := range w.pools {
+		groups := p.groups()
+		stay := make([]*group, 0, len(groups))
+		for i := range groups {
+			if groups[i].drains {
+				groups[i].drain()
+				continue
+			}
+			stay = append(stay, &groups[i])
+		}
+		surplus := len(stay) - p.replicas.to
+		if p.doubt != "" || surplus <= 0 {
+			continue
+		}
+		slices.SortStableFunc(stay, func(a, b *group) int {
+			return cmp.Or(cmp.Compare(a.rank, b.rank), cmp.Compare(b.replica, a.replica))
+		})
+		for _, victim := range stay[:surplus] {
+			victim.drain()
+		}
+	}
+}
+
+func (g *group) drain() {
+	for _, one := range g.workers {
+		one.drains = true
+	}
+}

@@ -1,0 +1,38 @@
+package planner
+
+import "time"
+
+// How long a plan holds at most.
+const (
+	checkIdle = 30 * time.Second
+	checkOpen = 5 * time.Second
+)
+
+// nextCheck is when something may look different: a delay is over, a deadline passes, or the last moment at which a new worker would still
+// help to meet it.
+func nextCheck(w *world) {
+	w.nextCheck = w.now.Add(checkIdle)
+	sooner := func(at time.Time) {
+		if at.After(w.now) && at.Before(w.nextCheck) {
+			w.nextCheck = at
+		}
+	}
+	for _, p := range w.pools {
+		if !p.memory.LowSince.IsZero() {
+			sooner(p.memory.LowSince.Add(p.policy.ScaleDownDelay))
+		}
+	}
+	for _, j := range w.jobs {
+		if j.open {
+			sooner(w.now.Add(checkOpen))
+		}
+		if j.view.Deadline.IsZero() {
+			continue
+		}
+		sooner(j.view.Deadline)
+		if p := j.pool(); p != nil {
+			lead := p.policy.StartSeconds + j.speed.load
+			sooner(j.view.Deadline.Add(-time.Duration(lead * float64(time.Second))))
+		}
+	}
+}

@@ -1,0 +1,121 @@
+package planner
+
+import (
+	"fmt"
+	"time"
+)
+
+// tier is the part of a line of jobs that is equally urgent: one deadline, or none.
+type tier struct {
+	deadline time.Time
+	jobs     []*job   // by urgency
+	queues   []*queue // theirs, in the order of their first job
+	weights  []int
+}
+
+// tiers puts jobs that come by urgency into tiers.
+func tiers(jobs []*job) []tier {
+	var list []tier
+	for _, j := range jobs {
+		if len(list) == 0 || !list[len(list)-1].deadline.Equal(j.view.Deadline) {
+			list = append(list, tier{deadline: j.view.Deadline})
+		}
+		last := &list[len(list)-1]
+		last.jobs = append(last.jobs, j)
+		if last.at(j.queue) < 0 {
+			last.queues, last.weights = append(last.queues, j.queue), append(last.weights, j.queue.policy.Weight)
+		}
+	}
+	return list
+}
+
+// at is the place of a queue in the tier, or -1.
+func (t *tier) at(q *queue) int {
+	for i, one := range t.queues {
+		if one == q {
+			return i
+		}
+	}
+	return -1
+}
+
+// share gives the planned workers of each pool to its open jobs, the most urgent first, each as many as it has shards for. Queues that
+// are equally urgent share by weight.
+func share(w *world) {
+	for _, p := range w.pools {
+		free := p.planned()
+		for _, t := range tiers(p.openLine()) {
+			feeds := make([]int, len(t.queues))
+			for _, j := range t.jobs {
+				at := t.at(j.queue)
+				feeds[at] = min(feeds[at]+j.feed, endless)
+			}
+			shares := split(free, t.weights, feeds)
+			for _, j := range t.jobs {
+				at := t.at(j.queue)
+				given := min(shares[at], j.feed)
+				shares[at] -= given
+				free -= given
+				j.workers.change("share", given, shareSentence(p, j, given))
+			}
+		}
+	}
+	for _, j := range w.jobs {
+		if j.queue != nil && j.pool() == nil {
+			j.workers.change("no_pool", 0, fmt.Sprintf("none of the pools of queue %s is declared", j.queue.policy.Name))
+		} else if !j.open && j.workers.to != 0 {
+			j.workers.change("waiting", 0, "the job is not open")
+		}
+	}
+}
+
+func shareSentence(p *pool, j *job, given int) string {
+	switch planned := p.planned(); {
+	case planned == 0:
+		return fmt.Sprintf("pool %s has no workers planned", p.policy.Name)
+	case given == j.feed:
+		return fmt.Sprintf("of the %s of pool %s: there are shards for no more", workers(planned), p.policy.Name)
+	default:
+		return fmt.Sprintf("of the %s of pool %s, after the jobs before it and in fair share with those as urgent", workers(planned), p.policy.Name)
+	}
+}
+
+// openLine are the open jobs with work whose queues prefer the pool.
+func (p *pool) openLine() []*job {
+	var open []*job
+	for _, j := range p.line {
+		if j.open && j.hasWork() {
+			open = append(open, j)
+		}
+	}
+	return open
+}
+
+// split divides a total by weights; nobody gets more than the most it can use, and what it leaves goes to the others.
+func split(total int, weights, most []int) []int {
+	given := make([]int, len(weights))
+	for range weights { // every round fills somebody up or uses the total up
+		weight := 0
+		for i := range weights {
+			if given[i] < most[i] {
+				weight += weights[i]
+			}
+		}
+		if total <= 0 || weight == 0 {
+			break
+		}
+		before, used := 0, 0
+		for i := range weights {
+			if given[i] >= most[i] {
+				continue
+			}
+			fair := int(int64(total)*int64(before+weights[i])/int64(weight) - int64(total)*int64(before)/int64(weight))
+			fair = min(fair, most[i]-given[i])
+			before += weights[i]
+			given[i] += fair
+			used += fair
+		}
+		total -= used
+	}
+	return given
+}

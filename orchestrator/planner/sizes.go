@@ -1,0 +1,43 @@
+package planner
+
+import (
+	"fmt"
+	"math"
+
+	"nightshift.dev/nightshift/orchestrator/shard"
+)
+
+// The shards that are kept published ahead of the workers, so that those do not wait while the orchestrator is away.
+const (
+	aheadSeconds   = 3600
+	aheadPerWorker = 2  // besides
+	aheadUnknown   = 10 // per worker, where no speed is known
+	leastAhead     = 16
+)
+
+// shardSizes says how the rest of each open job is cut, and how far ahead.
+func shardSizes(w *world) {
+	for _, j := range w.jobs {
+		count := 0
+		if p := j.pool(); p != nil {
+			count = p.planned()
+		}
+		sized := shard.Size(j.sizing(j.uncut(), count))
+		j.plan.ShardRows = sized.Rows
+		if !j.open {
+			continue
+		}
+		j.plan.Ahead = j.ahead(count, sized.Rows)
+		j.workers.note("cut", fmt.Sprintf("the next shards have %d rows: %s; %d are kept ahead", sized.Rows, sized.Sentence, j.plan.Ahead))
+	}
+}
+
+// ahead is how many shards so many workers finish within the next hour, counted from the job's turn, and two for each of them.
+func (j *job) ahead(count int, rows int64) int {
+	ahead := float64(aheadUnknown * count)
+	if j.speed.known() && j.begins >= 0 {
+		each := float64(rows) / j.speed.rows
+		ahead = float64(count) * (math.Max(aheadSeconds-j.begins, 0)/each + aheadPerWorker)
+	}
+	return int(math.Min(math.Max(math.Ceil(ahead), leastAhead), shard.MostAhead))
+}

@@ -1,0 +1,70 @@
+package planner
+
+import (
+	"math"
+	"time"
+
+	"nightshift.dev/nightshift/orchestrator"
+	"nightshift.dev/nightshift/orchestrator/shard"
+)
+
+// measure turns a job's rows into seconds of one worker, and into how many workers find something to do.
+func (j *job) measure() {
+	j.work = -1
+	if j.speed.known() && j.view.RowsLeft >= 0 {
+		j.work = float64(j.view.RowsLeft) / j.speed.rows
+	}
+	cut := max(j.view.ShardsLeft, 0)
+	uncut := j.uncut()
+	if uncut < 0 {
+		j.feed, j.most = max(cut, 1), max(cut, 1) // what is cut already has to tell first how much there is
+		return
+	}
+	usual := shard.Size(j.sizing(-1, 1)).Rows
+	j.feed = cut + parts(uncut, usual)
+	j.most = cut + parts(uncut, int64(max(j.view.BatchRows, 1)))
+}
+
+// uncut is the number of rows that have not been cut, as far as it is known; else -1.
+func (j *job) uncut() int64 {
+	switch {
+	case j.view.CutAll:
+		return 0
+	case j.view.RowsUncut < 0, j.view.RowsUncut == 0 && j.view.ShardsLeft <= 0:
+		return max(j.view.RowsLeft, -1) // nothing was cut, or nobody says what
+	}
+	return j.view.RowsUncut
+}
+
+// sizing is what the size of the job's next shards depends on.
+func (j *job) sizing(uncut int64, workers int) shard.Work {
+	work := shard.Work{
+		BatchRows: j.view.BatchRows, RowsPerSecond: j.speed.rows, RowBytes: j.view.RowBytes, RowsUncut: uncut, Workers: workers,
+	}
+	if p := j.pool(); p != nil {
+		work.Notice = p.policy.Notice
+	}
+	return work
+}
+
+func parts(rows, each int64) int {
+	return int(min((rows+each-1)/each, endless))
+}
+
+// hasWork says that workers have something to do for the job, now or once it is open.
+func (j *job) hasWork() bool {
+	return j.view.State != orchestrator.JobFinalizing && (j.view.ShardsLeft > 0 || !j.view.CutAll)
+}
+
+// left is the time until the deadline, in seconds; false: there is none.
+func (j *job) left(now time.Time) (float64, bool) {
+	return j.view.Deadline.Sub(now).Seconds(), !j.view.Deadline.IsZero()
+}
+
+// whole rounds up to a number of workers; a billionth above a whole number is still that number.
+func whole(workers float64) int {
+	if !(workers > 0) {
+		return 0
+	}
+	return int(math.Min(math.Ceil(workers-1e-9), endless))
+}

@@ -1,0 +1,291 @@
+package planner
+
+import (
+	"cmp"
+	"slices"
+	"time"
+
+	"nightshift.dev/nightshift/orchestrator"
+)
+
+// Numbers beyond all reason are cut to these.
+const (
+	mostReplicas = 1 << 20
+	mostSlots    = 1 << 10
+	endless      = 1 << 30 // workers, shards
+	mostWeight   = 1000
+)
+
+// world is the observation put in order, and what the steps make of it.
+type world struct {
+	now        time.Time
+	staleAfter time.Duration
+	pools      []*pool  // of the policy, by name
+	queues     []*queue // of the policy, by tenant and name
+	jobs       []*job   // not ended, by urgency
+	memory     orchestrator.Memory
+	workers    []orchestrator.Assignment
+	nextCheck  time.Time
+}
+
+// pool is one pool of the policy and what is known of it.
+type pool struct {
+	policy   orchestrator.PoolPolicy
+	view     orchestrator.PoolView
+	observed bool
+	doubt    string // why the size is not known; empty: it is
+	memory   orchestrator.PoolMemory
+	queues   []*queue  // those that prefer it, most urgent first
+	guests   []*queue  // all that list it, by tenant and name
+	workers  []*worker // by slot
+	line     []*job    // of the queues that prefer it, by urgency
+	replicas draft
+	wanted   int // workers that the queues ask for
+}
+
+// slots is the number of workers of a replica.
+func (p *pool) slots() int { return p.policy.SlotsPerReplica }
+
+// planned is the number of workers that the plan buys.
+func (p *pool) planned() int { return p.replicas.to * p.slots() }
+
+// queue is one queue of the policy.
+type queue struct {
+	policy orchestrator.QueuePolicy
+	pool   *pool  // the first it lists that exists; nil: none
+	jobs   []*job // by urgency
+	ready  int    // workers of the preferred pool that can work for it at once
+	wanted int    // workers
+	why    string
+}
+
+// job is one job that has not ended.
+type job struct {
+	view    orchestrator.JobView
+	queue   *queue // nil: its queue is not in the policy
+	speed   speed
+	work    float64 // seconds of one worker; -1: unknown
+	feed    int     // workers that find shards of a usual size
+	most    int     // workers that find a batch
+	open    bool
+	busy    int // workers that hold a shard of it
+	workers draft
+	plan    orchestrator.JobPlan
+	begins  float64 // seconds until it is its turn; -1: unknown
+}
+
+// pool is the one the job's queue prefers; nil: none.
+func (j *job) pool() *pool {
+	if j.queue == nil {
+		return nil
+	}
+	return j.queue.pool
+}
+
+// worker is one worker of a pool.
+type worker struct {
+	view   orchestrator.WorkerView
+	holds  *job
+	drains bool
+}
+
+// newWorld puts the observation in order. Of several entries of one name the first in a fixed order counts.
+func newWorld(observation orchestrator.Observation, policy orchestrator.Policy, now time.Time) *world {
+	w := &world{now: now, staleAfter: policy.StaleAfter, memory: copyMemory(observation.Memory)}
+	if w.staleAfter <= 0 {
+		w.staleAfter = time.Minute
+	}
+	poolsByName := w.addPools(observation, policy)
+	queuesByName := w.addQueues(policy, poolsByName)
+	jobsByID := w.addJobs(observation, queuesByName)
+	w.addWorkers(observation, poolsByName, jobsByID)
+	for _, p := range w.pools {
+		slices.SortStableFunc(p.queues, func(a, b *queue) int { return compareQueues(a, b) })
+		p.findReady()
+	}
+	return w
+}
+
+func (w *world) addPools(observation orchestrator.Observation, policy orchestrator.Policy) map[string]*pool {
+	byName := make(map[string]*pool, len(policy.Pools))
+	for _, one := range sorted(policy.Pools, func(a, b orchestrator.PoolPolicy) int {
+		return cmp.Or(cmp.Compare(a.Name, b.Name), cmp.Compare(a.Min, b.Min), cmp.Compare(a.Max, b.Max))
+	}) {
+		if byName[one.Name] != nil {
+			continue
+		}
+		p := &pool{policy: sanePool(one), memory: orchestrator.PoolMemory{Name: one.Name}, doubt: "no engine has spoken of it"}
+		byName[one.Name] = p
+		w.pools = append(w.pools, p)
+	}
+	for _, view := range sorted(observation.Pools, func(a, b orchestrator.PoolView) int {
+		return cmp.Or(cmp.Compare(a.Name, b.Name), b.Reading.At.Compare(a.Reading.At), cmp.Compare(b.Replicas, a.Replicas))
+	}) {
+		if p := byName[view.Name]; p != nil && !p.observed {
+			p.observed, p.view = true, view
+			p.view.Replicas = min(max(view.Replicas, 0), mostReplicas)
+			p.doubt = w.doubt(view.Reading)
+			p.replicas = startAt(p.view.Replicas)
+		}
+	}
+	for _, memory := range observation.Memory.Pools {
+		if p := byName[memory.Name]; p != nil {
+			p.memory = memory
+		}
+	}
+	return byName
+}
+
+func sanePool(p orchestrator.PoolPolicy) orchestrator.PoolPolicy {
+	p.Max = min(max(p.Max, 0), mostReplicas)
+	p.Min = min(max(p.Min, 0), p.Max)
+	p.SlotsPerReplica = min(max(p.SlotsPerReplica, 1), mostSlots)
+	p.StartSeconds = saneSeconds(p.StartSeconds)
+	p.ScaleDownDelay = max(p.ScaleDownDelay, 0)
+	return p
+}
+
+func (w *world) addQueues(policy orchestrator.Policy, pools map[string]*pool) map[queueName]*queue {
+	byName := make(map[queueName]*queue, len(policy.Queues))
+	for _, one := range sorted(policy.Queues, func(a, b orchestrator.QueuePolicy) int {
+		return cmp.Or(cmp.Compare(a.Tenant, b.Tenant), cmp.Compare(a.Name, b.Name), slices.Compare(a.Pools, b.Pools))
+	}) {
+		name := queueName{one.Tenant, one.Name}
+		if byName[name] != nil {
+			continue
+		}
+		q := &queue{policy: one}
+		q.policy.Weight = min(max(one.Weight, 1), mostWeight)
+		byName[name] = q
+		w.queues = append(w.queues, q)
+		for i, poolName := range one.Pools {
+			p := pools[poolName]
+			if p == nil || slices.Contains(one.Pools[:i], poolName) {
+				continue
+			}
+			p.guests = append(p.guests, q)
+			if q.pool == nil {
+				q.pool = p
+				p.queues = append(p.queues, q)
+			}
+		}
+	}
+	return byName
+}
+
+type queueName struct{ tenant, name string }
+
+func (w *world) addJobs(observation orchestrator.Observation, queues map[queueName]*queue) map[string]*job {
+	speeds := newSpeeds(observation)
+	byID := make(map[string]*job, len(observation.Jobs))
+	seen := make(map[orchestrator.JobKey]bool, len(observation.Jobs))
+	for _, view := range sorted(observation.Jobs, func(a, b orchestrator.JobView) int {
+		return cmp.Or(cmp.Compare(a.Subject(), b.Subject()), cmp.Compare(b.Epoch, a.Epoch))
+	}) {
+		if view.State.Final() || seen[view.JobKey] {
+			continue
+		}
+		seen[view.JobKey] = true
+		j := &job{view: view, queue: queues[queueName{view.Tenant, view.Queue}], plan: orchestrator.JobPlan{JobKey: view.JobKey}}
+		if p := j.pool(); p != nil {
+			j.speed = speeds.of(view.Model.Name, p.policy.Name)
+		}
+		j.measure()
+		w.jobs = append(w.jobs, j)
+		byID[view.ID] = j
+	}
+	slices.SortStableFunc(w.jobs, compareJobs)
+	for _, j := range w.jobs {
+		if j.queue == nil {
+			continue
+		}
+		j.queue.jobs = append(j.queue.jobs, j)
+		if p := j.queue.pool; p != nil {
+			p.line = append(p.line, j)
+		}
+	}
+	return byID
+}
+
+func (w *world) addWorkers(observation orchestrator.Observation, pools map[string]*pool, jobs map[string]*job) {
+	seen := make(map[string]bool, len(observation.Workers))
+	all := make([]worker, 0, len(observation.Workers))
+	for _, view := range sorted(observation.Workers, func(a, b orchestrator.WorkerView) int {
+		return cmp.Or(cmp.Compare(a.Pool, b.Pool), cmp.Compare(a.Slot, b.Slot), cmp.Compare(a.ID, b.ID), b.Seen.Compare(a.Seen))
+	}) {
+		p := pools[view.Pool]
+		if p == nil || seen[view.ID] {
+			continue
+		}
+		seen[view.ID] = true
+		one := worker{view: view, drains: view.Draining || view.State == orchestrator.WorkerDraining}
+		if view.Job != "" {
+			if one.holds = jobs[view.Job]; one.holds != nil {
+				one.holds.busy++
+			}
+		}
+		all = append(all, one)
+		p.workers = append(p.workers, &all[len(all)-1])
+	}
+	for _, j := range w.jobs {
+		j.workers = startAt(j.busy)
+	}
+}
+
+// busy says that the worker holds a shard.
+func (w *worker) busy() bool { return w.view.State == orchestrator.WorkerBusy || w.view.Job != "" }
+
+// compareJobs orders by urgency: earliest deadline, then submitted, then identifier. A job without a deadline comes after all with one.
+func compareJobs(a, b *job) int {
+	return cmp.Or(
+		compareDeadlines(a.view.Deadline, b.view.Deadline), a.view.Submitted.Compare(b.view.Submitted),
+		cmp.Compare(a.view.ID, b.view.ID), cmp.Compare(a.view.Subject(), b.view.Subject()),
+	)
+}
+
+func compareDeadlines(a, b time.Time) int {
+	if a.IsZero() != b.IsZero() {
+		if a.IsZero() {
+			return 1
+		}
+		return -1
+	}
+	return a.Compare(b)
+}
+
+// compareQueues orders by the most urgent job; a queue without jobs comes last.
+func compareQueues(a, b *queue) int {
+	if len(a.jobs) == 0 || len(b.jobs) == 0 {
+		return cmp.Compare(min(1, len(b.jobs)), min(1, len(a.jobs)))
+	}
+	return compareJobs(a.jobs[0], b.jobs[0])
+}
+
+// sorted is an ordered copy.
+func sorted[T any](list []T, compare func(a, b T) int) []T {
+	list = slices.Clone(list)
+	slices.SortStableFunc(list, compare)
+	return list
+}
+
+// plan is the world's result.
+func (w *world) plan() orchestrator.Plan {
+	plan := orchestrator.Plan{At: w.now, NextCheck: w.nextCheck, Workers: w.workers, Memory: w.memory}
+	plan.Memory.Pools = nil
+	for _, p := range w.pools {
+		plan.Memory.Pools = append(plan.Memory.Pools, p.memory)
+		if p.observed {
+			plan.Pools = append(plan.Pools, orchestrator.PoolPlan{
+				Name: p.policy.Name, From: p.replicas.from, Replicas: p.replicas.to, Reasons: p.replicas.reasons,
+			})
+		}
+	}
+	for _, j := range w.jobs {
+		if j.open {
+			plan.Open = append(plan.Open, j.view.JobKey)
+		}
+		j.plan.Workers, j.plan.Reasons = j.workers.to, j.workers.reasons
+		plan.Jobs = append(plan.Jobs, j.plan)
+	}
+	return plan
+}

@@ -1,0 +1,108 @@
+package scorer
+
+import (
+	"bytes"
+	"fmt"
+
+	"github.com/apache/arrow-go/v18/arrow"
+	"github.com/apache/arrow-go/v18/arrow/array"
+	"github.com/apache/arrow-go/v18/arrow/ipc"
+)
+
+// arrowResult turns the payload of an arrow result into lines; the lines of failed rows are nil.
+func arrowResult(payload []byte, rows int, failed map[int]bool) ([][]byte, error) {
+	reader, err := ipc.NewReader(bytes.NewReader(payload))
+	if err != nil {
+		return nil, violationf("not an Arrow stream: %v", err)
+	}
+	defer reader.Release()
+	if !reader.Next() {
+		return nil, violationf("the Arrow stream has no record batch (%v)", reader.Err())
+	}
+	record := reader.RecordBatch()
+	record.Retain()
+	defer record.Release()
+	if int(record.NumRows()) != rows {
+		return nil, violationf("the Arrow record batch has %d rows for %d", record.NumRows(), rows)
+	}
+	if reader.Next() || reader.Err() != nil {
+		return nil, violation("the Arrow stream must have exactly one record batch")
+	}
+	for i, column := range record.Columns() {
+		if err := array.ValidateFull(column); err != nil {
+			return nil, violationf("column %s is malformed: %v", record.ColumnName(i), err)
+		}
+	}
+	lines, err := recordLines(record, failed)
+	if err != nil {
+		return nil, violation(err.Error())
+	}
+	return lines, nil
+}
+
+// recordLines writes every row of a record as a JSON object, all of them into one buffer. Rows named in failed stay nil.
+func recordLines(record arrow.RecordBatch, failed map[int]bool) ([][]byte, error) {
+	members, err := newMembers(record.Schema().Fields(), record.Columns())
+	if err != nil {
+		return nil, err
+	}
+	rows := int(record.NumRows())
+	ends := make([]int, rows)
+	var buffer []byte
+	for row := range rows {
+		if !failed[row] {
+			buffer = members.append(buffer, row)
+		}
+		ends[row] = len(buffer)
+		if row == 63 { // The first rows say how long the others will be.
+			buffer = append(make([]byte, 0, len(buffer)*(rows/64+1)*5/4), buffer...)
+		}
+	}
+	lines := make([][]byte, rows)
+	start := 0
+	for row, end := range ends {
+		if end > start {
+			lines[row] = buffer[start:end:end]
+		}
+		start = end
+	}
+	return lines, nil
+}
+
+// members writes one row of several columns as a JSON object.
+type members struct {
+	names  [][]byte // `{"first":`, then `,"second":`
+	values []appendValue
+}
+
+func newMembers(fields []arrow.Field, columns []arrow.Array) (members, error) {
+	var all members
+	seen := make(map[string]bool, len(fields))
+	for i, field := range fields {
+		if seen[field.Name] {
+			return members{}, fmt.Errorf("column %s comes twice", field.Name)
+		}
+		seen[field.Name] = true
+		value, err := newAppendValue(columns[i])
+		if err != nil {
+			return members{}, fmt.Errorf("column %s: %w", field.Name, err)
+		}
+		name := append(appendString([]byte{','}, field.Name), ':')
+		if i == 0 {
+			name[0] = '{'
+		}
+		all.names = append(all.names, name)
+		all.values = append(all.values, value)
+	}
+	return all, nil
+}
+
+func (m members) append(buffer []byte, row int) []byte {
+	if len(m.names) == 0 {
+		return append(buffer, '{', '}')
+	}
+	for i, name := range m.names {
+		buffer = m.values[i](append(buffer, name...), row)
+	}
+	return append(buffer, '}')
+}

@@ -1,0 +1,131 @@
+package shard
+
+import (
+	"fmt"
+	"math"
+	"time"
+)
+
+// The bounds of a shard's size.
+const (
+	targetSeconds   = 5          // beyond that the fixed cost of a shard is small
+	longestSeconds  = 60         // beyond that a lost worker costs too much
+	manyShards      = 100_000    // a job of more shards than that gets longer ones
+	targetBytes     = 4 << 20    // where no speed is known
+	shardsPerWorker = 8          // so that workers finish together
+	fewestBatches   = 4          // fewer in a shard only for the last ones
+	guessedRowBytes = 256        // where no row has been seen
+	mostRows        = 1 << 40    // of a shard, whatever the numbers say
+	mostBatchRows   = 1 << 24    // of a batch, likewise
+	mostRowBytes    = 1 << 40    // of a row, likewise
+	leastRowBytes   = 1.0 / 1024 // of a row, likewise: packed rows may be less than a byte
+	mostSpeed       = 1e12       // rows per second, likewise
+	mostWorkers     = 1 << 24    // likewise
+	mostRowsUncut   = 1 << 52    // likewise; exact in a float64
+	packedRatio     = 4          // how much smaller a compressed object is, where none has been read
+)
+
+// Work is what the size of the next shards of a job depends on.
+type Work struct {
+	BatchRows     int           // rows of the model's best batch; below 1 is taken as 1
+	RowsPerSecond float64       // of one worker; not a positive number: unknown
+	RowBytes      float64       // average bytes of a row; not a positive number: unknown
+	RowsUncut     int64         // rows that have not been cut yet; negative: unknown
+	Workers       int           // that will share them; below 1 is taken as 1
+	Notice        time.Duration // from the announcement of an eviction to the loss of the worker; 0: not announced
+}
+
+// Sized is a number of rows, a multiple of the best batch, and the sentence that says why.
+type Sized struct {
+	Rows     int64
+	Sentence string
+}
+
+// Size is the number of rows of the next shards. It is total: whatever the numbers, the result is at least one best batch and
+// at most 2^40 rows.
+func Size(work Work) Sized {
+	work = work.sane()
+	rows, why := work.target()
+	if limit := work.Notice.Seconds() * work.RowsPerSecond; limit > 0 && rows > limit {
+		rows, why = limit, fmt.Sprintf("ends within the notice of %s at %s rows/s", work.Notice, number(work.RowsPerSecond))
+	}
+	if limit, sentence, known := work.share(); known && rows > limit {
+		rows, why = limit, sentence
+	}
+	batch := float64(work.BatchRows)
+	whole := math.Min(math.Floor(rows/batch), math.Floor(mostRows/batch)) * batch
+	switch {
+	case whole < batch:
+		return Sized{Rows: int64(batch), Sentence: fmt.Sprintf("one batch of %d rows is the least (%s)", work.BatchRows, why)}
+	case work.BatchRows == 1:
+		return Sized{Rows: int64(whole), Sentence: why}
+	}
+	return Sized{Rows: int64(whole), Sentence: fmt.Sprintf("%s, in batches of %d rows", why, work.BatchRows)}
+}
+
+// target is the size that makes the fixed cost of a shard small.
+func (w Work) target() (rows float64, why string) {
+	if w.RowsPerSecond == 0 {
+		return targetBytes / w.RowBytes, fmt.Sprintf("4 MiB of rows of %s bytes, since no speed is known", number(w.RowBytes))
+	}
+	seconds := float64(targetSeconds)
+	if w.RowsUncut > 0 {
+		seconds = math.Min(math.Max(seconds, float64(w.RowsUncut)/w.RowsPerSecond/manyShards), longestSeconds)
+	}
+	why = fmt.Sprintf("%s s of work at %s rows/s", number(seconds), number(w.RowsPerSecond))
+	if seconds > targetSeconds {
+		why += fmt.Sprintf(", so that the rest makes no more than about %d shards", manyShards)
+	}
+	return seconds * w.RowsPerSecond, why
+}
+
+// share is the most rows that leave every worker enough shards to finish together with the others; it falls towards the tail.
+func (w Work) share() (rows float64, why string, known bool) {
+	if w.RowsUncut < 0 {
+		return 0, "", false
+	}
+	left, workers, batch := float64(w.RowsUncut), float64(w.Workers), float64(w.BatchRows)
+	if rows := left / (shardsPerWorker * workers); rows >= fewestBatches*batch {
+		return rows, fmt.Sprintf("%d shards for each of %d workers from the %d rows not cut yet", shardsPerWorker, w.Workers, w.RowsUncut), true
+	}
+	if left/workers >= fewestBatches*batch {
+		return fewestBatches * batch, fmt.Sprintf("%d batches, near the end of the %d rows not cut yet", fewestBatches, w.RowsUncut), true
+	}
+	rows = math.Max(1, math.Ceil(left/workers/batch)) * batch
+	return rows, fmt.Sprintf("an equal share of the last %d rows for each of %d workers", w.RowsUncut, w.Workers), true
+}
+
+// sane replaces numbers that mean nothing by "unknown" and cuts those beyond all reason.
+func (w Work) sane() Work {
+	w.BatchRows = min(max(w.BatchRows, 1), mostBatchRows)
+	w.Workers = min(max(w.Workers, 1), mostWorkers)
+	w.RowsUncut = min(w.RowsUncut, mostRowsUncut)
+	w.RowBytes = saneRowBytes(w.RowBytes)
+	if w.RowBytes == 0 {
+		w.RowBytes = guessedRowBytes
+	}
+	if !(w.RowsPerSecond > 0) || math.IsInf(w.RowsPerSecond, 0) {
+		w.RowsPerSecond = 0
+	}
+	w.RowsPerSecond = math.Min(w.RowsPerSecond, mostSpeed)
+	return w
+}
+
+// saneRowBytes is 0 where the average means nothing.
+func saneRowBytes(bytes float64) float64 {
+	if !(bytes > 0) || math.IsInf(bytes, 0) {
+		return 0
+	}
+	return math.Min(math.Max(bytes, leastRowBytes), mostRowBytes)
+}
+
+// number writes three digits of a quantity, without an exponent.
+func number(value float64) string {
+	switch {
+	case value >= 100:
+		return fmt.Sprintf("%.0f", value)
+	case value >= 10:
+		return fmt.Sprintf("%.4g", math.Round(value*10)/10)
+	}
+	return fmt.Sprintf("%.3g", value)
+}

@@ -1,0 +1,196 @@
+package state
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+)
+
+// Names of the streams and buckets.
+const (
+	ShardStream      = "NIGHTSHIFT_SHARDS"
+	JournalStream    = "NIGHTSHIFT_JOURNAL"
+	CommitStream     = "NIGHTSHIFT_COMMITS"
+	AttemptStream    = "NIGHTSHIFT_ATTEMPTS"
+	EventStream      = "NIGHTSHIFT_EVENTS"
+	LogStream        = "NIGHTSHIFT_LOGS"
+	JobBucket        = "nightshift_jobs"
+	ModelBucket      = "nightshift_models"
+	WorkerBucket     = "nightshift_workers"
+	AssignmentBucket = "nightshift_assignments"
+	PlanBucket       = "nightshift_plans"
+
+	shardSubject      = "nightshift.shards."
+	journalSubject    = "nightshift.journal."
+	commitSubject     = "nightshift.commits."
+	attemptSubject    = "nightshift.attempts."
+	logSubject        = "nightshift.logs."
+	assignmentSubject = "nightshift.assignments."
+)
+
+// Errors that a caller decides on.
+var (
+	// ErrConflict says that the guard of a write did not hold: somebody else wrote first. Read again, then decide.
+	ErrConflict = errors.New("somebody else wrote first")
+	// ErrNotFound says that there is no such record.
+	ErrNotFound = errors.New("not found")
+	// ErrFull says that the store refuses new messages because its limit is reached.
+	ErrFull = errors.New("the store is full")
+)
+
+// Config are the settings of the layout. The zero value of a field means its default.
+type Config struct {
+	Replicas    int           // of every stream; default 1, production 3
+	AckWait     time.Duration // after which a shard without a heartbeat is given to another worker; default 30 s
+	PresenceTTL time.Duration // after which a worker without a heartbeat is gone; default 10 s
+	MaxBytes    int64         // of each of the shard, journal, commit and attempt streams and the job bucket; default 1 GiB
+	EventAge    time.Duration // how long events are kept; default 7 days
+}
+
+func (c Config) withDefaults() Config {
+	c.Replicas = max(c.Replicas, 1)
+	if c.AckWait <= 0 {
+		c.AckWait = 30 * time.Second
+	}
+	if c.PresenceTTL <= 0 {
+		c.PresenceTTL = 10 * time.Second
+	}
+	if c.MaxBytes <= 0 {
+		c.MaxBytes = 1 << 30
+	}
+	if c.EventAge <= 0 {
+		c.EventAge = 7 * 24 * time.Hour
+	}
+	return c
+}
+
+// Store gives typed access to the layout. It is safe for concurrent use.
+type Store struct {
+	config      Config
+	nc          *nats.Conn
+	js          jetstream.JetStream
+	shards      jetstream.Stream
+	journal     jetstream.Stream
+	commits     jetstream.Stream
+	attempts    jetstream.Stream
+	jobs        jetstream.KeyValue
+	models      jetstream.KeyValue
+	workers     jetstream.KeyValue
+	assignments jetstream.KeyValue
+	plans       jetstream.KeyValue
+	consumers   sync.Map // consumer name -> jetstream.Consumer
+}
+
+// Create makes or updates every stream and bucket, then opens them. The service calls it at start.
+func Create(ctx context.Context, nc *nats.Conn, config Config) (*Store, error) {
+	config = config.withDefaults()
+	js, err := jetstream.New(nc)
+	if err != nil {
+		return nil, fmt.Errorf("open JetStream: %w", err)
+	}
+	for _, stream := range streams(config) {
+		if _, err := js.CreateOrUpdateStream(ctx, stream); err != nil {
+			return nil, fmt.Errorf("create stream %s: %w", stream.Name, err)
+		}
+	}
+	for _, bucket := range buckets(config) {
+		if _, err := js.CreateOrUpdateKeyValue(ctx, bucket); err != nil {
+			return nil, fmt.Errorf("create bucket %s: %w", bucket.Bucket, err)
+		}
+	}
+	return Open(ctx, nc, config)
+}
+
+// Open uses a layout that a service has created.
+func Open(ctx context.Context, nc *nats.Conn, config Config) (*Store, error) {
+	js, err := jetstream.New(nc)
+	if err != nil {
+		return nil, fmt.Errorf("open JetStream: %w", err)
+	}
+	store := &Store{config: config.withDefaults(), nc: nc, js: js}
+	for name, stream := range map[string]*jetstream.Stream{
+		ShardStream: &store.shards, JournalStream: &store.journal, CommitStream: &store.commits, AttemptStream: &store.attempts,
+	} {
+		if *stream, err = js.Stream(ctx, name); err != nil {
+			return nil, fmt.Errorf("open stream %s: %w (is a nightshift service running on this NATS?)", name, err)
+		}
+	}
+	for name, bucket := range map[string]*jetstream.KeyValue{
+		JobBucket: &store.jobs, ModelBucket: &store.models, WorkerBucket: &store.workers,
+		AssignmentBucket: &store.assignments, PlanBucket: &store.plans,
+	} {
+		if *bucket, err = js.KeyValue(ctx, name); err != nil {
+			return nil, fmt.Errorf("open bucket %s: %w (is a nightshift service running on this NATS?)", name, err)
+		}
+	}
+	return store, nil
+}
+
+// Conn is the connection below, for subjects that are not state (requests, announcements).
+func (s *Store) Conn() *nats.Conn { return s.nc }
+
+// AckWait is the time after which a shard without a heartbeat is given to another worker.
+func (s *Store) AckWait() time.Duration { return s.config.AckWait }
+
+func streams(config Config) []jetstream.StreamConfig {
+	guarded := func(name, subjects, about string) jetstream.StreamConfig {
+		return jetstream.StreamConfig{
+			Name: name, Description: about, Subjects: []string{subjects}, Storage: jetstream.FileStorage, Replicas: config.Replicas,
+			Retention: jetstream.LimitsPolicy, Discard: jetstream.DiscardNew, MaxBytes: config.MaxBytes, DenyDelete: false,
+		}
+	}
+	shards := guarded(ShardStream, shardSubject+"*.*.*", "nightshift: pointers to ranges of input, waiting for a worker")
+	shards.Retention, shards.MaxConsumers, shards.Duplicates = jetstream.WorkQueuePolicy, 10_000, 2*time.Minute
+	events := guarded(EventStream, "nightshift.v1.*.events.>", "nightshift: lifecycle events (CloudEvents)")
+	events.Discard, events.MaxAge = jetstream.DiscardOld, config.EventAge
+	logs := guarded(LogStream, logSubject+"*.*.*", "nightshift: what scorers wrote to stderr")
+	logs.Discard, logs.MaxMsgsPerSubject, logs.MaxAge = jetstream.DiscardOld, 10_000, config.EventAge
+	return []jetstream.StreamConfig{
+		shards, events, logs,
+		guarded(JournalStream, journalSubject+"*.*.*", "nightshift: objects and cuts of each job"),
+		guarded(CommitStream, commitSubject+"*.*.*.*.*", "nightshift: the one commit of each shard"),
+		guarded(AttemptStream, attemptSubject+"*.*.*.*.*", "nightshift: starts and ends of attempts"),
+	}
+}
+
+func buckets(config Config) []jetstream.KeyValueConfig {
+	bucket := func(name, about string) jetstream.KeyValueConfig {
+		return jetstream.KeyValueConfig{
+			Bucket: name, Description: about, History: 1, Storage: jetstream.FileStorage, Replicas: config.Replicas, MaxBytes: config.MaxBytes,
+		}
+	}
+	workers := bucket(WorkerBucket, "nightshift: heartbeats of workers")
+	workers.TTL = config.PresenceTTL
+	return []jetstream.KeyValueConfig{
+		workers,
+		bucket(JobBucket, "nightshift: one record per job"),
+		bucket(ModelBucket, "nightshift: what a worker needs to load a model, by digest"),
+		bucket(AssignmentBucket, "nightshift: what each worker shall do now"),
+		bucket(PlanBucket, "nightshift: the last plan and the planner's memory"),
+	}
+}
+
+// classify turns the server's refusals into this package's errors.
+func classify(err error) error {
+	var api *jetstream.APIError
+	if errors.As(err, &api) {
+		switch api.ErrorCode {
+		case jetstream.JSErrCodeStreamWrongLastSequence:
+			return fmt.Errorf("%w: %w", ErrConflict, err)
+		case 10077, 10047, 10023, 10164: // stream store failed by its limits; storage or resources exceeded
+			return fmt.Errorf("%w: %w", ErrFull, err)
+		}
+	}
+	switch {
+	case errors.Is(err, jetstream.ErrKeyExists):
+		return fmt.Errorf("%w: %w", ErrConflict, err)
+	case errors.Is(err, jetstream.ErrKeyNotFound), errors.Is(err, jetstream.ErrMsgNotFound), errors.Is(err, jetstream.ErrKeyDeleted):
+		return fmt.Errorf("%w: %w", ErrNotFound, err)
+	}
+	return err
+}

@@ -1,0 +1,75 @@
+package orchestrator
+
+import "time"
+
+// ModelSnapshot is everything a worker needs to load a model, stored under its digest when a job is accepted, so that a later
+// change of the document does not change a job under way.
+type ModelSnapshot struct {
+	Name         string            `json:"name"`
+	Digest       string            `json:"digest"`
+	Command      []string          `json:"command"`
+	Dir          string            `json:"dir,omitempty"` // working directory, as the workers see it
+	Env          map[string]string `json:"env,omitempty"`
+	Parameters   map[string]any    `json:"parameters,omitempty"`
+	Columns      map[string]string `json:"columns,omitempty"` // column -> string, int64, float64, bool
+	BatchRows    int               `json:"batchRows"`
+	ReadyTimeout time.Duration     `json:"readyTimeout"`
+	BatchTimeout time.Duration     `json:"batchTimeout"`
+	MemoryLimit  int64             `json:"memoryLimit,omitempty"` // bytes; 0 is no limit
+	MaxRowBytes  int               `json:"maxRowBytes"`
+	MaxAttempts  int               `json:"maxAttempts"`     // code failures of one shard
+	MaxLost      int               `json:"maxLostMachines"` // starts without an end, of one shard
+}
+
+// WorkerState is what a worker is doing.
+type WorkerState string
+
+// The states of a worker.
+const (
+	WorkerStarting WorkerState = "starting" // process up, no assignment read
+	WorkerLoading  WorkerState = "loading"  // a scorer is loading its model
+	WorkerBusy     WorkerState = "busy"     // holds a shard
+	WorkerIdle     WorkerState = "idle"     // nothing to pull
+	WorkerDraining WorkerState = "draining" // finishes what it holds, then ends
+	WorkerFailed   WorkerState = "failed"   // its model does not load
+)
+
+// Presence is what a worker says of itself with every heartbeat; the KV entry disappears when the heartbeats stop.
+type Presence struct {
+	Worker      string      `json:"worker"`
+	Pool        string      `json:"pool"`
+	Slot        int         `json:"slot"`
+	PID         int         `json:"pid,omitempty"`
+	Host        string      `json:"host"`
+	State       WorkerState `json:"state"`
+	Model       ModelRef    `json:"model,omitzero"` // loaded or loading
+	Shard       string      `json:"shard,omitempty"`
+	Job         string      `json:"job,omitempty"`
+	Epoch       uint64      `json:"epoch"` // of the assignment it follows
+	Loads       int         `json:"loads"` // models loaded since it started
+	LoadSeconds float64     `json:"loadSeconds,omitempty"`
+	Memory      int64       `json:"memory,omitempty"` // peak bytes of the scorer
+	// LoadFailures counts loads that failed one after another; Failure says how the last one did.
+	LoadFailures int      `json:"loadFailures,omitempty"`
+	Failure      *Failure `json:"failure,omitempty"`
+	// Blocked says which output or store could not be written, for which job; nil again once an attempt got through.
+	Blocked    *Failure  `json:"blocked,omitempty"`
+	BlockedJob string    `json:"blockedJob,omitempty"`
+	Started    time.Time `json:"started"`
+	At         time.Time `json:"at"`
+}
+
+// Assignment is what one worker shall do now. A worker keeps its last one while the orchestrator is away.
+type Assignment struct {
+	Worker string  `json:"worker"`
+	Epoch  uint64  `json:"epoch"` // raised with every change
+	Jobs   []Order `json:"jobs"`  // in order of urgency: the worker takes from the first that has shards
+	Drain  bool    `json:"drain,omitempty"`
+}
+
+// Order is one job of an assignment.
+type Order struct {
+	JobKey
+	JobEpoch int      `json:"jobEpoch"`
+	Model    ModelRef `json:"model"`
+}
