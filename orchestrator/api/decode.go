@@ -6,7 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"slices"
+	"strconv"
+	"strings"
 )
 
 // MaxRequestBytes bounds a request; it is what a NATS server takes by default.
@@ -21,23 +22,26 @@ type Request interface {
 }
 
 // Decode reads a request strictly: unknown fields, fields that stand twice, and values of the wrong kind are problems, and so is whatever
-// Validate finds. All of them come back in one error.
+// Validate finds. All of them come back in one error. An empty text is an empty request.
 func Decode[T Request](data []byte) (T, *Error) {
 	var request T
 	if len(data) > MaxRequestBytes {
 		return request, &Error{Code: CodeTooLarge, Message: fmt.Sprintf("the request has %d bytes; allowed: at most %d", len(data), MaxRequestBytes)}
 	}
+	if len(bytes.TrimSpace(data)) == 0 {
+		data = []byte("{}")
+	}
 	value, problems, err := parse(data)
 	if err != nil {
 		return request, invalid([]Problem{{Message: err.Error()}})
 	}
-	problems = append(problems, shape(value, request)...)
+	found := shape(value, request)
+	problems = append(problems, found.problems...)
 	if err := json.Unmarshal(data, &request); err != nil && len(problems) == 0 {
 		return request, invalid([]Problem{{Message: "not a request: " + err.Error()}})
 	}
 	for _, problem := range request.Validate() {
-		known := func(earlier Problem) bool { return earlier.Field == problem.Field }
-		if !slices.ContainsFunc(problems, known) {
+		if !found.concerns(problem.Field) {
 			problems = append(problems, problem)
 		}
 	}
@@ -92,6 +96,9 @@ func (p *parser) value(path string, depth int) (any, error) {
 	delim, nested := token.(json.Delim)
 	switch {
 	case !nested:
+		if number, ok := token.(json.Number); ok && losesDigits(number) {
+			p.problems = append(p.problems, Problem{path, number.String() + " has more digits than a number of JSON keeps; allowed: text"})
+		}
 		return token, nil
 	case depth == maxDepth:
 		return nil, fmt.Errorf("%s is nested deeper than %d levels", path, maxDepth)
@@ -108,6 +115,16 @@ func (p *parser) value(path string, depth int) (any, error) {
 		return list, err
 	}
 	return p.object(path, depth)
+}
+
+// losesDigits says whether a whole number is not the same as a float64, which is what many programs read it as.
+func losesDigits(number json.Number) bool {
+	const exact = 1 << 53
+	if strings.ContainsAny(number.String(), ".eE") {
+		return false
+	}
+	whole, err := strconv.ParseInt(number.String(), 10, 64)
+	return err != nil || whole > exact || whole < -exact
 }
 
 func (p *parser) object(path string, depth int) (any, error) {

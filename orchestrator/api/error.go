@@ -66,8 +66,14 @@ func (e *Error) Error() string {
 	return text
 }
 
+// maxProblems bounds an error, which has to fit into an answer.
+const maxProblems = 100
+
 // invalid is the error of a request with these problems.
 func invalid(problems []Problem) *Error {
+	if more := len(problems) - maxProblems; more > 0 {
+		problems = append(problems[:maxProblems:maxProblems], Problem{Message: fmt.Sprintf("%d more problems are left out", more)})
+	}
 	err := &Error{Code: CodeInvalid, Field: problems[0].Field, Message: problems[0].Message}
 	if len(problems) > 1 {
 		err.Problems = problems

@@ -9,18 +9,18 @@ import (
 // SubmitRequest asks for a backlog of rows to be scored by its deadline.
 type SubmitRequest struct {
 	// Queue is the name of the queue, which fixes the model and the pools.
-	Queue string `json:"queue"`
+	Queue string `json:"queue" jsonschema:"pattern=^[a-z0-9]([a-z0-9-]*[a-z0-9])?$,maxLength=40"`
 	// Input is what to score: URIs of objects, prefixes that end in "/", or patterns such as s3://bucket/day=*/*.parquet.
-	Input []string `json:"input"`
+	Input []string `json:"input" jsonschema:"minItems=1,maxItems=1000"`
 	// Name is for people.
-	Name string `json:"name,omitempty"`
+	Name string `json:"name,omitempty" jsonschema:"maxLength=200"`
 	// Key is the column that names a row. Results and errors carry its value.
 	Key string `json:"key,omitempty"`
 	// Format is the format of the input. By default the ends of the objects' names say it.
-	Format orchestrator.Format `json:"format,omitempty"`
+	Format orchestrator.Format `json:"format,omitempty" jsonschema:"enum=jsonl,enum=csv,enum=parquet"`
 	// IdempotencyKey makes a repeated submit harmless: the same key and content get the same job, the same key with other content
 	// is refused.
-	IdempotencyKey string `json:"idempotencyKey,omitempty"`
+	IdempotencyKey string `json:"idempotencyKey,omitempty" jsonschema:"maxLength=128"`
 	// FinishBy is the deadline. Without it and Within, the queue's objective sets one.
 	FinishBy time.Time `json:"finishBy,omitzero"`
 	// Within is the deadline as a duration from the submit, such as 5h or 2d. Not together with FinishBy.
@@ -39,7 +39,7 @@ type SubmitRequest struct {
 // Output says where results go.
 type Output struct {
 	// Format is jsonl or parquet; by default what the queue says.
-	Format orchestrator.Format `json:"format,omitempty"`
+	Format orchestrator.Format `json:"format,omitempty" jsonschema:"enum=jsonl,enum=parquet"`
 	// Prefix is a URI prefix below the queue's output root; by default a folder named after the job.
 	Prefix string `json:"prefix,omitempty"`
 }
@@ -92,7 +92,7 @@ type ListRequest struct {
 	// Labels selects jobs that have each of these labels with this value.
 	Labels map[string]string `json:"labels,omitempty"`
 	// Limit is the most jobs in one answer: 1 to 500, 100 by default.
-	Limit int `json:"limit,omitempty"`
+	Limit int `json:"limit,omitempty" jsonschema:"minimum=0,maximum=500"`
 	// Continue is the token of the answer before, for the next page.
 	Continue string `json:"continue,omitempty"`
 }

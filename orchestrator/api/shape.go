@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"reflect"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -15,10 +16,16 @@ import (
 
 // shape compares a JSON value with the type it is to be read into: unknown fields and values of the wrong kind. It goes through the type's
 // fields and JSON names, so that it knows what encoding/json knows; null stands for an absent value.
-func shape(value any, request any) []Problem {
-	var problems []Problem
-	compare(value, reflect.TypeOf(request), "", &problems)
-	return problems
+func shape(value any, request any) comparison {
+	var c comparison
+	c.compare(value, reflect.TypeOf(request), "")
+	return c
+}
+
+// comparison is what shape found.
+type comparison struct {
+	problems []Problem
+	unread   []string // paths whose value cannot be read, so that nothing is said about what stands there instead
 }
 
 var (
@@ -31,55 +38,81 @@ var (
 	}]()
 )
 
-func compare(value any, want reflect.Type, path string, problems *[]Problem) {
+func (c *comparison) compare(value any, want reflect.Type, path string) {
 	for want.Kind() == reflect.Pointer {
 		want = want.Elem()
-	}
-	if want == moneyType {
-		want = moneyShape
 	}
 	if value == nil || want.Kind() == reflect.Interface {
 		return
 	}
 	allowed := ""
-	switch want.Kind() {
-	case reflect.Struct:
-		if members, ok := value.(object); ok && want != timeType {
-			compareFields(members, want, path, problems)
-			return
+	switch members, isObject := value.(object); {
+	case want == timeType:
+		allowed = notTime(value)
+	case want == moneyType && isObject:
+		c.money(members, path)
+	case want.Kind() == reflect.Struct && isObject:
+		c.fields(members, want, path)
+	case want.Kind() == reflect.Map && isObject:
+		for _, member := range members {
+			c.compare(member.value, want.Elem(), join(path, member.name))
 		}
+	case want.Kind() == reflect.Struct, want.Kind() == reflect.Map:
 		allowed = "an object"
-		if want == timeType {
-			allowed = notTime(value)
+	case want.Kind() == reflect.Slice:
+		list, ok := value.([]any)
+		for i, element := range list {
+			c.compare(element, want.Elem(), indexed(path, i))
 		}
-	case reflect.Map:
-		if members, ok := value.(object); ok {
-			for _, member := range members {
-				compare(member.value, want.Elem(), join(path, member.name), problems)
-			}
-			return
-		}
-		allowed = "an object"
-	case reflect.Slice:
-		if list, ok := value.([]any); ok {
-			for i, element := range list {
-				compare(element, want.Elem(), indexed(path, i), problems)
-			}
-			return
-		}
-		allowed = "a list"
+		allowed = allowedIf(ok, "a list")
 	default:
 		allowed = notScalar(value, want.Kind())
 	}
 	if allowed != "" {
-		*problems = append(*problems, Problem{path, shown(value) + "; allowed: " + allowed})
+		c.problem(path, shown(value)+"; allowed: "+allowed)
+		c.unread = append(c.unread, path)
+	}
+}
+
+func (c *comparison) problem(path, message string) {
+	c.problems = append(c.problems, Problem{path, message})
+}
+
+// concerns says whether a field is, or is part of, a value that cannot be read.
+func (c *comparison) concerns(field string) bool {
+	return slices.ContainsFunc(c.unread, func(path string) bool {
+		below, found := strings.CutPrefix(field, path)
+		return found && (path == "" || below == "" || below[0] == '.' || below[0] == '[')
+	})
+}
+
+// money reads the amount, which a decimal number in text must be.
+func (c *comparison) money(members object, path string) {
+	before := len(c.problems)
+	c.fields(members, moneyShape, path)
+	written := map[string]any{}
+	for _, member := range members {
+		written[member.name] = member.value
+	}
+	for _, name := range []string{"amount", "currency"} {
+		if written[name] == nil {
+			c.problem(join(path, name), "is missing")
+		}
+	}
+	if text, ok := written["amount"].(string); ok {
+		if _, err := orchestrator.ParseMoney(text, ""); err != nil {
+			c.problem(join(path, "amount"), quoted(text)+`; allowed: a decimal with at most six decimals, like "0.10"`)
+		}
+	}
+	if len(c.problems) > before {
+		c.unread = append(c.unread, path)
 	}
 }
 
 // notTime and notScalar say what is allowed when the value is not, and "" when it is.
 func notTime(value any) string {
 	text, ok := value.(string)
-	if _, err := time.Parse(time.RFC3339, text); ok && err == nil {
+	if err := new(time.Time).UnmarshalText([]byte(text)); ok && err == nil {
 		return ""
 	}
 	return "a time like 2026-11-21T06:00:00Z"
@@ -103,24 +136,24 @@ func notScalar(value any, want reflect.Kind) string {
 	return allowedIf(ok, "a whole number")
 }
 
-func compareFields(members object, want reflect.Type, path string, problems *[]Problem) {
-	names, types := fields(want)
+func (c *comparison) fields(members object, want reflect.Type, path string) {
+	names, types := jsonFields(want)
 	for _, member := range members {
 		field := join(path, member.name)
 		if known, found := types[member.name]; found {
-			compare(member.value, known, field, problems)
+			c.compare(member.value, known, field)
 			continue
 		}
 		message := "unknown field; allowed: " + strings.Join(names, ", ")
 		if meant := notation.Closest(member.name, names); meant != "" {
 			message += "; did you mean " + meant + "?"
 		}
-		*problems = append(*problems, Problem{field, message})
+		c.problem(field, message)
 	}
 }
 
-// fields are the JSON names of a struct in order, those of embedded structs among them, and their types.
-func fields(of reflect.Type) (names []string, types map[string]reflect.Type) {
+// jsonFields are the JSON names of a struct in order, those of embedded structs among them, and their types.
+func jsonFields(of reflect.Type) (names []string, types map[string]reflect.Type) {
 	types = map[string]reflect.Type{}
 	for _, field := range reflect.VisibleFields(of) {
 		name, _, _ := strings.Cut(field.Tag.Get("json"), ",")

@@ -42,7 +42,7 @@ func finishBy(at time.Time, within string, now time.Time) time.Time {
 
 // Digest is the SHA-256, in hex, over the canonical JSON of the request without its idempotency key: two submits with one digest ask for the same.
 func (r SubmitRequest) Digest() string {
-	r.IdempotencyKey = ""
+	r.IdempotencyKey, r.FinishBy = "", r.FinishBy.UTC()
 	canonical, err := json.Marshal(r)
 	if err != nil {
 		// Parameters that came as JSON can be written as JSON, and so can every other field.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"reflect"
+	"sync"
 	"time"
 
 	"nightshift.dev/nightshift/orchestrator"
@@ -13,8 +14,10 @@ import (
 // assignments writes what has changed, and nothing else.
 type assignments struct {
 	store *state.Store
-	known map[string]known // by worker
 	swept time.Time
+
+	mu    sync.Mutex
+	known map[string]known // by worker
 }
 
 type known struct {
@@ -24,14 +27,14 @@ type known struct {
 
 // put writes a worker's assignment if it differs from the stored one. After a conflict the stored one is read, and the next plan decides again.
 func (a *assignments) put(ctx context.Context, wanted orchestrator.Assignment) error {
-	stored, ok := a.known[wanted.Worker]
+	stored, ok := a.get(wanted.Worker)
 	if !ok {
 		assignment, revision, err := a.store.Assignment(ctx, wanted.Worker)
 		if err != nil && !errors.Is(err, state.ErrNotFound) {
 			return err
 		}
 		stored = known{assignment, revision}
-		a.known[wanted.Worker] = stored
+		a.set(wanted.Worker, stored)
 	}
 	wanted.Epoch = stored.assignment.Epoch
 	if stored.revision > 0 && reflect.DeepEqual(stored.assignment, wanted) {
@@ -40,16 +43,38 @@ func (a *assignments) put(ctx context.Context, wanted orchestrator.Assignment) e
 	wanted.Epoch++
 	revision, err := a.store.PutAssignment(ctx, wanted, stored.revision)
 	if errors.Is(err, state.ErrConflict) {
-		delete(a.known, wanted.Worker)
+		a.drop(wanted.Worker)
 	}
 	if err != nil {
 		return err
 	}
-	a.known[wanted.Worker] = known{wanted, revision}
+	a.set(wanted.Worker, known{wanted, revision})
 	return nil
 }
 
-func (a *assignments) draining(worker string) bool { return a.known[worker].assignment.Drain }
+func (a *assignments) get(worker string) (known, bool) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	stored, ok := a.known[worker]
+	return stored, ok
+}
+
+func (a *assignments) set(worker string, stored known) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.known[worker] = stored
+}
+
+func (a *assignments) drop(worker string) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	delete(a.known, worker)
+}
+
+func (a *assignments) draining(worker string) bool {
+	stored, _ := a.get(worker)
+	return stored.assignment.Drain
+}
 
 // sweepEvery is how often assignments of workers that are gone are looked for in the store.
 const sweepEvery = time.Minute
@@ -75,7 +100,7 @@ func (a *assignments) forget(ctx context.Context, present []orchestrator.Presenc
 	var failed error
 	for _, worker := range stored {
 		if !alive[worker] {
-			delete(a.known, worker)
+			a.drop(worker)
 			failed = errors.Join(failed, a.store.RemoveAssignment(ctx, worker))
 		}
 	}

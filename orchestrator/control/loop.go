@@ -136,19 +136,22 @@ func (l *Loop) observe(ctx context.Context, now time.Time) (orchestrator.Observa
 	facts := l.config.Jobs.TakeFacts()
 	l.mu.Lock()
 	l.memory = planner.Learn(l.memory, facts)
-	memory := l.memory
-	workers := make([]orchestrator.Presence, 0, len(l.workers))
 	for id, worker := range l.workers {
 		if now.Sub(worker.At) > l.config.PresenceTTL {
 			delete(l.workers, id) // its heartbeats have stopped
-			continue
 		}
-		workers = append(workers, worker)
 	}
 	l.mu.Unlock()
-	slices.SortFunc(workers, func(a, b orchestrator.Presence) int { return strings.Compare(a.Worker, b.Worker) })
+	return l.Observation(ctx), l.Workers()
+}
+
+// Observation is what a decision would look at now.
+func (l *Loop) Observation(ctx context.Context) orchestrator.Observation {
+	l.mu.Lock()
+	memory := l.memory
+	l.mu.Unlock()
 	observation := orchestrator.Observation{Jobs: l.config.Jobs.Views(), Speeds: l.config.Speeds(), Memory: memory}
-	for _, worker := range workers {
+	for _, worker := range l.Workers() {
 		observation.Workers = append(observation.Workers, orchestrator.WorkerView{
 			ID: worker.Worker, Pool: worker.Pool, Slot: worker.Slot, State: worker.State, Model: worker.Model, Job: worker.Job,
 			Draining: l.assignments.draining(worker.Worker) || worker.State == orchestrator.WorkerDraining, Seen: worker.At,
@@ -157,7 +160,7 @@ func (l *Loop) observe(ctx context.Context, now time.Time) (orchestrator.Observa
 	for _, pool := range l.pools() {
 		observation.Pools = append(observation.Pools, l.config.Engines[pool].Observe(ctx))
 	}
-	return observation, workers
+	return observation
 }
 
 func (l *Loop) pools() []string {
@@ -235,14 +238,6 @@ func (l *Loop) Plan() orchestrator.Plan {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.plan
-}
-
-// Observation is what a decision now would look at.
-func (l *Loop) Observation(ctx context.Context) orchestrator.Observation {
-	l.mu.Lock()
-	memory := l.memory
-	l.mu.Unlock()
-	return orchestrator.Observation{Jobs: l.config.Jobs.Views(), Speeds: l.config.Speeds(), Memory: memory, Workers: nil}
 }
 
 // Workers gives the last word of every worker, sorted by name.

@@ -148,7 +148,7 @@ func (r *runner) namedByCommits(ctx context.Context) (map[string]bool, error) {
 }
 
 // lateAfter is when no attempt on a job that has ended can write any more: its shard would have been given to another long ago.
-func (d *Dispatcher) lateAfter() time.Duration { return 2*d.config.Store.AckWait() + 30*time.Second }
+func (d *Dispatcher) lateAfter() time.Duration { return 2*d.config.Store.AckWait() + 10*time.Second }
 
 // sweepsLate says whether a job that has ended still has its late sweep before it.
 func (d *Dispatcher) sweepsLate(job orchestrator.Job) bool {

@@ -6,8 +6,10 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	"nightshift.dev/nightshift/orchestrator"
+	"nightshift.dev/nightshift/orchestrator/api"
 	"nightshift.dev/nightshift/orchestrator/format"
 	"nightshift.dev/nightshift/orchestrator/object"
 	"nightshift.dev/nightshift/orchestrator/planner"
@@ -32,11 +34,19 @@ func (d *Dispatcher) lookAtInput(ctx context.Context, ready prepared) (prepared,
 	}
 	ready.job.Counts.BytesTotal, request.Rows = size(ready.objects), 0
 	if len(ready.objects) > 0 {
-		sample, err := sampleOf(ctx, store, largest(ready.objects))
+		from := largest(ready.objects)
+		sample, err := format.Sample(ctx, store, from, format.Options{Key: ready.job.Spec.Key, Columns: ready.model.Columns, MaxRowBytes: ready.model.MaxRowBytes})
 		if err != nil {
 			return ready, inputProblem("input", err)
 		}
+		if key := ready.job.Spec.Key; key != "" && sample.Rows > 0 && !slices.Contains(sample.Columns, key) {
+			return ready, &api.Error{Code: api.CodeInvalid, Field: "key", Message: fmt.Sprintf(
+				"%s has no column %q among its first rows; it has: %s", from.URI, key, strings.Join(sample.Columns, ", "))}
+		}
 		request.RowBytes, request.Rows = sample.RowBytes, -1
+		if len(ready.objects) == 1 {
+			request.Rows = sample.Rows
+		}
 	}
 	ready.job.Estimate = d.config.Estimate(request)
 	ready.job.Counts.RowsTotal = max(ready.job.Estimate.Rows, 0)
@@ -59,11 +69,22 @@ func largest(objects []orchestrator.Object) orchestrator.Object {
 func inputProblem(field string, err error) error {
 	var inObject *object.Error
 	if errors.As(err, &inObject) {
-		return &Problem{Code: inObject.Code, Field: field, Message: inObject.URI + ": " + inObject.Message}
+		code := api.CodeInvalid
+		switch inObject.Code {
+		case object.CodeNotFound:
+			code = api.CodeNotFound
+		case object.CodeOutsideRoots, object.CodeSchemeNotAllowed, object.CodeNotReadable:
+			code = api.CodeForbidden
+		case object.CodeTooManyObjects:
+			code = api.CodeTooLarge
+		case object.CodeUnavailable:
+			code = api.CodeUnavailable
+		}
+		return &api.Error{Code: code, Field: field, Message: inObject.Error()}
 	}
 	var inFormat *format.Error
 	if errors.As(err, &inFormat) {
-		return &Problem{Code: inFormat.Code, Field: field, Message: inFormat.Error()}
+		return &api.Error{Code: api.CodeInvalid, Field: field, Message: inFormat.Error()}
 	}
 	return err
 }

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"nightshift.dev/nightshift/orchestrator"
+	"nightshift.dev/nightshift/orchestrator/api"
 )
 
 // Find gives a tenant's job by its identifier.
@@ -20,7 +21,7 @@ func (d *Dispatcher) Find(tenant, id string) (orchestrator.Job, error) {
 			return copyOf(known.job), nil
 		}
 	}
-	return orchestrator.Job{}, &Problem{Code: CodeJobNotFound, Field: "id", Message: fmt.Sprintf("tenant %q has no job %q; nightshift list shows those it has", tenant, id)}
+	return orchestrator.Job{}, &api.Error{Code: api.CodeNotFound, Field: "id", Message: fmt.Sprintf("tenant %q has no job %q; nightshift list shows those it has", tenant, id)}
 }
 
 // List gives a tenant's jobs that pass the filter, newest first.
@@ -60,7 +61,7 @@ func (d *Dispatcher) Cancel(ctx context.Context, job orchestrator.Job) (orchestr
 	}
 	return d.update(ctx, job.JobKey, func(job *orchestrator.Job) error {
 		if job.State.Final() {
-			return &Problem{Code: CodeWrongState, Field: "id", Message: fmt.Sprintf("job %s has ended already: %s", job.ID, job.State)}
+			return &api.Error{Code: api.CodeWrongState, Field: "id", Message: fmt.Sprintf("job %s has ended already: %s", job.ID, job.State)}
 		}
 		job.State, job.Failure = orchestrator.JobCancelled, why
 		job.Closed = append(job.Closed[:min(job.Epoch, len(job.Closed))], 0)
@@ -86,10 +87,19 @@ func (d *Dispatcher) awaitFinal(ctx context.Context, key orchestrator.JobKey) (o
 }
 
 // Retry opens a job that has ended again, under a new epoch: only what is missing or failed is scored. The model is taken as the documents have it now.
-func (d *Dispatcher) Retry(ctx context.Context, job orchestrator.Job) (orchestrator.Job, error) {
+// A zero deadline leaves the queue's objective to count from now.
+func (d *Dispatcher) Retry(ctx context.Context, job orchestrator.Job, deadline time.Time) (orchestrator.Job, error) {
+	now := time.Now().UTC()
+	queue, ok := d.config.Catalog.Queue(job.Tenant, job.Queue)
+	if !ok {
+		return job, &api.Error{Code: api.CodeNotFound, Field: "id", Message: fmt.Sprintf("job %s belongs to queue %q, which is no longer there", job.ID, job.Queue)}
+	}
+	if deadline.IsZero() && queue.FinishWithin > 0 {
+		deadline = now.Add(queue.FinishWithin)
+	}
 	model, err := d.config.Catalog.Snapshot(job.Queue, job.Spec.Parameters)
 	if err != nil {
-		return job, &Problem{Code: CodeModelInvalid, Field: "id", Message: err.Error()}
+		return job, &api.Error{Code: api.CodeInternal, Field: "id", Message: err.Error()}
 	}
 	if err := d.config.Store.PutModel(ctx, model); err != nil {
 		return job, fullStore(err)
@@ -100,9 +110,9 @@ func (d *Dispatcher) Retry(ctx context.Context, job orchestrator.Job) (orchestra
 	job, err = d.update(ctx, job.JobKey, func(job *orchestrator.Job) error {
 		switch {
 		case !job.State.Final():
-			return &Problem{Code: CodeWrongState, Field: "id", Message: fmt.Sprintf("job %s is %s; only a job that has ended can be retried", job.ID, job.State)}
+			return &api.Error{Code: api.CodeWrongState, Field: "id", Message: fmt.Sprintf("job %s is %s; only a job that has ended can be retried", job.ID, job.State)}
 		case job.State == orchestrator.JobSucceeded:
-			return &Problem{Code: CodeWrongState, Field: "id", Message: fmt.Sprintf("job %s has succeeded: there is nothing to score again", job.ID)}
+			return &api.Error{Code: api.CodeWrongState, Field: "id", Message: fmt.Sprintf("job %s has succeeded: there is nothing to score again", job.ID)}
 		case len(job.Closed) <= job.Epoch:
 			return fmt.Errorf("job %s has no closing sequence for epoch %d", job.ID, job.Epoch)
 		}
@@ -110,7 +120,10 @@ func (d *Dispatcher) Retry(ctx context.Context, job orchestrator.Job) (orchestra
 		job.State, job.Failure, job.Waiting = orchestrator.JobQueued, nil, nil
 		job.Times = map[orchestrator.JobState]time.Time{}
 		job.Model, job.BatchRows = orchestrator.ModelRef{Name: model.Name, Digest: model.Digest}, model.BatchRows
-		job.Actual = orchestrator.Actual{}
+		job.Actual, job.Deadline = orchestrator.Actual{}, deadline
+		if queue.ExpireAfter > 0 {
+			job.ExpiresAt = now.Add(queue.ExpireAfter)
+		}
 		return nil
 	})
 	d.config.Wake()
@@ -141,7 +154,7 @@ func (d *Dispatcher) stopRunner(ctx context.Context, key orchestrator.JobKey) er
 // Delete makes an ended job a tombstone. Its output stays: it is the user's.
 func (d *Dispatcher) Delete(ctx context.Context, job orchestrator.Job) error {
 	if !job.State.Final() {
-		return &Problem{Code: CodeWrongState, Field: "id", Message: fmt.Sprintf("job %s is %s; cancel it first", job.ID, job.State)}
+		return &api.Error{Code: api.CodeWrongState, Field: "id", Message: fmt.Sprintf("job %s is %s; cancel it first", job.ID, job.State)}
 	}
 	return d.bury(ctx, job.JobKey)
 }

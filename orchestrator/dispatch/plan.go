@@ -222,6 +222,7 @@ func (d *Dispatcher) expire(ctx context.Context, key orchestrator.JobKey) error 
 		}
 		job.State = orchestrator.JobExpired
 		job.Failure = &orchestrator.Failure{Code: "expired", Message: "the job's time to live was over before it was opened"}
+		job.Closed = append(job.Closed[:min(job.Epoch, len(job.Closed))], 0)
 		return nil
 	})
 	if errors.Is(err, errUnchanged) {

@@ -5,51 +5,25 @@ import (
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/base32"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"strings"
 	"time"
 
 	"nightshift.dev/nightshift/orchestrator"
-	"nightshift.dev/nightshift/orchestrator/object"
+	"nightshift.dev/nightshift/orchestrator/api"
 	"nightshift.dev/nightshift/orchestrator/state"
 )
 
-// Submission is a checked request for a job.
+// Submission is a request that was checked in itself.
 type Submission struct {
 	Tenant         string
 	Queue          string
 	Spec           orchestrator.JobSpec
-	Within         time.Duration // deadline from now; 0: Spec.FinishBy, or the queue's own
+	Digest         string // of the content: two submits with one idempotency key must have the same
 	IdempotencyKey string
 	TraceParent    string
 }
-
-// Problem is a refusal that a caller can do something about.
-type Problem struct {
-	Code    string
-	Field   string // of the request, as in "input[1]"
-	Message string
-}
-
-func (p *Problem) Error() string { return p.Code + ": " + p.Message }
-
-// The codes of Problem; input problems carry those of package object.
-const (
-	CodeQueueNotFound   = "queue_not_found"
-	CodeJobNotFound     = "job_not_found"
-	CodeKeyReused       = "idempotency_key_reused"
-	CodeQueueFull       = "queue_full"
-	CodeStoreFull       = "store_full"
-	CodeTooExpensive    = "too_expensive"
-	CodeDeadlinePassed  = "deadline_passed"
-	CodeModelInvalid    = "model_invalid"
-	CodeWrongState      = "wrong_state"
-	CodeInvalidRequest  = "invalid_request"
-	CodeNotUnderstood   = "not_understood"
-	CodeInternalFailure = "internal"
-)
 
 // prepared is a submission that has been looked at: everything but the identifier and the storing.
 type prepared struct {
@@ -59,19 +33,23 @@ type prepared struct {
 	queue   Queue
 }
 
-// Estimate answers what a submission would cost and when it would be done.
-func (d *Dispatcher) Estimate(ctx context.Context, submission Submission) (orchestrator.Job, error) {
+// Estimate answers what a submission would cost and when it would be done. Nothing is stored.
+func (d *Dispatcher) Estimate(ctx context.Context, submission Submission) (api.EstimateResponse, error) {
 	ready, err := d.prepare(ctx, submission)
-	return ready.job, err
+	asked := ready.queue.ConfirmAbove
+	return api.EstimateResponse{
+		Queue: submission.Queue, Model: ready.job.Model, Objects: len(ready.objects), Bytes: ready.job.Counts.BytesTotal,
+		Deadline: ready.job.Deadline, Estimate: ready.job.Estimate,
+		Confirm: asked != nil && ready.job.Estimate.Cost.Micros > asked.Micros,
+	}, err
 }
 
 // Submit stores a job and then answers. The same idempotency key answers the same job (S1 to S3); created says whether it is new.
 func (d *Dispatcher) Submit(ctx context.Context, submission Submission) (job orchestrator.Job, created bool, err error) {
-	digest := digestOf(submission)
 	key := orchestrator.JobKey{Tenant: submission.Tenant, Queue: submission.Queue, ID: identifier(submission)}
 	if submission.IdempotencyKey != "" {
 		if stored, _, err := d.read(ctx, key); err == nil {
-			return sameJob(stored, digest)
+			return sameJob(stored, submission.Digest)
 		} else if !errors.Is(err, state.ErrNotFound) {
 			return job, false, err
 		}
@@ -84,7 +62,7 @@ func (d *Dispatcher) Submit(ctx context.Context, submission Submission) (job orc
 		return job, false, err
 	}
 	job = ready.job
-	job.JobKey, job.SpecDigest = key, digest
+	job.JobKey, job.SpecDigest = key, submission.Digest
 	job.Output = outputOf(ready.queue, submission.Spec, key)
 	return d.store(ctx, job, ready)
 }
@@ -116,7 +94,7 @@ func (d *Dispatcher) store(ctx context.Context, job orchestrator.Job, ready prep
 
 func fullStore(err error) error {
 	if errors.Is(err, state.ErrFull) {
-		return &Problem{Code: CodeStoreFull, Message: "the store is full; nothing was stored. Delete finished jobs (nightshift delete), or raise the store's limit, and submit again"}
+		return &api.Error{Code: api.CodeUnavailable, Message: "the store is full; nothing was stored. Delete finished jobs (nightshift delete), or raise the store's limit, and submit again"}
 	}
 	return err
 }
@@ -158,7 +136,7 @@ func (d *Dispatcher) takeOverObjects(ctx context.Context, key orchestrator.JobKe
 // sameJob answers a repeated submit.
 func sameJob(stored orchestrator.Job, digest string) (orchestrator.Job, bool, error) {
 	if stored.SpecDigest != digest {
-		return stored, false, &Problem{Code: CodeKeyReused, Field: "idempotencyKey", Message: fmt.Sprintf(
+		return stored, false, &api.Error{Code: api.CodeConflict, Field: "idempotencyKey", Message: fmt.Sprintf(
 			"this key was used for job %s with another content; use another key, or submit exactly what was submitted then", stored.ID)}
 	}
 	return stored, false, nil
@@ -169,12 +147,12 @@ func (d *Dispatcher) prepare(ctx context.Context, submission Submission) (prepar
 	var ready prepared
 	queue, ok := d.config.Catalog.Queue(submission.Tenant, submission.Queue)
 	if !ok {
-		return ready, &Problem{Code: CodeQueueNotFound, Field: "queue", Message: fmt.Sprintf(
+		return ready, &api.Error{Code: api.CodeNotFound, Field: "queue", Message: fmt.Sprintf(
 			"tenant %q has no queue %q; it has: %s", submission.Tenant, submission.Queue, strings.Join(queue.AllQueueNames, ", "))}
 	}
 	model, err := d.config.Catalog.Snapshot(submission.Queue, submission.Spec.Parameters)
 	if err != nil {
-		return ready, &Problem{Code: CodeModelInvalid, Field: "queue", Message: err.Error()}
+		return ready, &api.Error{Code: api.CodeInternal, Field: "queue", Message: err.Error()}
 	}
 	now := time.Now().UTC()
 	job := orchestrator.Job{
@@ -186,14 +164,11 @@ func (d *Dispatcher) prepare(ctx context.Context, submission Submission) (prepar
 	if job.OutputFormat == "" {
 		job.OutputFormat = queue.OutputFormat
 	}
-	switch {
-	case submission.Within > 0:
-		job.Deadline = now.Add(submission.Within)
-	case job.Deadline.IsZero() && queue.FinishWithin > 0:
+	if job.Deadline.IsZero() && queue.FinishWithin > 0 {
 		job.Deadline = now.Add(queue.FinishWithin)
 	}
 	if !job.Deadline.IsZero() && job.Deadline.Before(now) {
-		return ready, &Problem{Code: CodeDeadlinePassed, Field: "finishBy", Message: fmt.Sprintf("%s is in the past", job.Deadline.Format(time.RFC3339))}
+		return ready, &api.Error{Code: api.CodeInvalid, Field: "finishBy", Message: fmt.Sprintf("%s is in the past", job.Deadline.Format(time.RFC3339))}
 	}
 	if queue.ExpireAfter > 0 {
 		job.ExpiresAt = now.Add(queue.ExpireAfter)
@@ -208,7 +183,7 @@ func (d *Dispatcher) prepare(ctx context.Context, submission Submission) (prepar
 
 func checkOutput(queue Queue, spec orchestrator.JobSpec) error {
 	if spec.Output != "" && !strings.HasPrefix(spec.Output, queue.Output) {
-		return &Problem{Code: object.CodeOutsideRoots, Field: "output.prefix", Message: fmt.Sprintf("%s is not below the queue's output root %s", spec.Output, queue.Output)}
+		return &api.Error{Code: api.CodeForbidden, Field: "output.prefix", Message: fmt.Sprintf("%s is not below the queue's output root %s", spec.Output, queue.Output)}
 	}
 	return nil
 }
@@ -222,9 +197,13 @@ func outputOf(queue Queue, spec orchestrator.JobSpec, key orchestrator.JobKey) s
 
 // roomFor refuses what is above the submitter's own bound or the queue's.
 func (d *Dispatcher) roomFor(ready prepared) error {
-	limit := ready.job.Spec.MaxCost
-	if cost := ready.job.Estimate.Cost; limit != nil && cost.Micros > limit.Micros {
-		return &Problem{Code: CodeTooExpensive, Field: "maxCost", Message: fmt.Sprintf("the estimate is %s, the bound is %s", cost, *limit)}
+	cost, limit, asked := ready.job.Estimate.Cost, ready.job.Spec.MaxCost, ready.queue.ConfirmAbove
+	if limit == nil && asked != nil && cost.Micros > asked.Micros {
+		return &api.Error{Code: api.CodeUnconfirmed, Field: "maxCost", Message: fmt.Sprintf(
+			"the estimate is %s; queue %q wants jobs above %s confirmed: submit with maxCost (--max-cost, or --yes)", cost, ready.queue.Name, *asked)}
+	}
+	if limit != nil && cost.Micros > limit.Micros {
+		return &api.Error{Code: api.CodeTooExpensive, Field: "maxCost", Message: fmt.Sprintf("the estimate is %s, the bound is %s", cost, *limit)}
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -235,7 +214,7 @@ func (d *Dispatcher) roomFor(ready prepared) error {
 		}
 	}
 	if waiting >= ready.queue.MaxQueued {
-		return &Problem{Code: CodeQueueFull, Field: "queue", Message: fmt.Sprintf(
+		return &api.Error{Code: api.CodeQueueFull, Field: "queue", Message: fmt.Sprintf(
 			"queue %q has %d waiting jobs, which is its limit (limits.maxQueuedJobs); try again later", ready.queue.Name, waiting)}
 	}
 	return nil
@@ -252,16 +231,4 @@ func identifier(submission Submission) string {
 		_, _ = rand.Read(seed[:]) // never fails, see its documentation
 	}
 	return submission.Queue + "-" + strings.ToLower(base32.HexEncoding.WithPadding(base32.NoPadding).EncodeToString(seed[:]))
-}
-
-// digestOf is what makes two submits the same.
-func digestOf(submission Submission) string {
-	content, err := json.Marshal(struct {
-		Spec   orchestrator.JobSpec
-		Within time.Duration
-	}{submission.Spec, submission.Within})
-	if err != nil { // parameters come from JSON
-		panic(err)
-	}
-	return fmt.Sprintf("%x", sha256.Sum256(content))
 }

@@ -50,10 +50,13 @@ func (s *source) parameter(node *yaml.Node, path string, line, depth int) any {
 	}
 	value, ok := jsonScalar(node)
 	if !ok {
-		s.problemAt(line, path, "%s is no value of JSON; allowed: text, numbers of 64 bits, true, false, null, lists and mappings", shown(node))
+		s.problemAt(line, path, "%s is no value of JSON; allowed: text, numbers that a float64 holds exactly, true, false, null, lists and mappings", shown(node))
 	}
 	return value
 }
+
+// exact bounds whole numbers: larger ones lose digits on their way through JSON.
+const exact = 1 << 53
 
 func jsonScalar(node *yaml.Node) (value any, ok bool) {
 	switch node.Tag {
@@ -68,11 +71,11 @@ func jsonScalar(node *yaml.Node) (value any, ok bool) {
 	case "!!int":
 		var number int64
 		err := node.Decode(&number)
-		return number, err == nil
+		return number, err == nil && number <= exact && number >= -exact
 	case "!!float":
 		var number float64
 		err := node.Decode(&number)
-		whole := strings.Trim(node.Value, "+-_0123456789") == "" // too large for an integer: it would lose digits
+		whole := strings.Trim(node.Value, "+-_0123456789") == "" // too large for an integer
 		return number, err == nil && !whole && !math.IsNaN(number) && !math.IsInf(number, 0)
 	}
 	return nil, false

@@ -20,6 +20,7 @@ type reader struct {
 	line    int
 	entries []entry
 	known   []string        // keys that were asked for
+	needed  []string        // keys that are required
 	broken  map[string]bool // keys with a problem
 }
 
@@ -73,8 +74,9 @@ func (r *reader) sound(keys ...string) bool {
 }
 
 func (r *reader) required(keys ...string) {
+	r.needed = keys
 	for _, key := range keys {
-		if node, found := r.find(key); !found || node.Kind == yaml.SequenceNode && len(node.Content) == 0 {
+		if _, found := r.find(key); !found {
 			r.problem(key, "is missing")
 		}
 	}
@@ -119,8 +121,7 @@ func (r *reader) texts(key string, value *[]string, check check) {
 	if !found {
 		return
 	}
-	if node.Kind != yaml.SequenceNode || len(node.Content) > maxList {
-		r.problem(key, "%s; allowed: a list of at most %d texts", shown(node), maxList)
+	if !r.isList(key, node, "texts") {
 		return
 	}
 	for index := range node.Content {
@@ -128,6 +129,19 @@ func (r *reader) texts(key string, value *[]string, check check) {
 		r.item(key, index, node, func(item *reader, key string) { item.text(key, &text, check) })
 		*value = append(*value, text)
 	}
+}
+
+// isList checks the kind and the length of a value; what is required has at least one entry.
+func (r *reader) isList(key string, node *yaml.Node, of string) bool {
+	least := 0
+	if slices.Contains(r.needed, key) {
+		least = 1
+	}
+	if node.Kind == yaml.SequenceNode && len(node.Content) >= least && len(node.Content) <= maxList {
+		return true
+	}
+	r.problem(key, "%s; allowed: a list of %d to %d %s", shown(node), least, maxList, of)
+	return false
 }
 
 // item visits one entry of a list as if it were a field named "KEY[INDEX]".
@@ -291,8 +305,7 @@ func (r *reader) list(key string, _ int, item func(index int, item visitor)) {
 	if !found {
 		return
 	}
-	if node.Kind != yaml.SequenceNode || len(node.Content) > maxList {
-		r.problem(key, "%s; allowed: a list of at most %d mappings", shown(node), maxList)
+	if !r.isList(key, node, "mappings") {
 		return
 	}
 	count := 0

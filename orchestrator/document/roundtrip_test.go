@@ -101,7 +101,7 @@ func drawParameters(depth int) *rapid.Generator[any] {
 
 func drawParameter(depth int) *rapid.Generator[any] {
 	kinds := []*rapid.Generator[any]{
-		rapid.Just[any](nil), rapid.Bool().AsAny(), rapid.String().AsAny(), rapid.Int64().AsAny(),
+		rapid.Just[any](nil), rapid.Bool().AsAny(), rapid.String().AsAny(), rapid.Int64Range(-exact, exact).AsAny(),
 		rapid.Float64().AsAny(), rapid.SampledFrom([]any{0.0, 1.0, -1e6, 1e21, "1", "null", "<<", "2026-11-20", "0x1", "~"}),
 	}
 	if depth > 0 {

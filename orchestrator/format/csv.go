@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"unicode/utf8"
 
 	"nightshift.dev/nightshift/orchestrator"
@@ -22,9 +23,35 @@ type csvRows struct {
 }
 
 func openCSV(ctx context.Context, source Source, from orchestrator.Object, part orchestrator.Range, options Options) (decoder, error) {
-	if part.Start == 0 {
-		return openCSVStart(ctx, source, from, part, options)
+	switch {
+	case !from.Splittable():
+		in, err := openPacked(ctx, source, from, part)
+		if err != nil {
+			return nil, err
+		}
+		return csvWithHeader(in, in.close, math.MaxInt64, from.URI, options)
+	case part.Start > 0:
+		return openCSVLater(ctx, source, from, part, options)
 	}
+	in, err := openSpan(ctx, source, from, 0, part.End)
+	if err != nil {
+		return nil, err
+	}
+	return csvWithHeader(in, in.close, part.End, from.URI, options)
+}
+
+// csvWithHeader reads a stream that begins with the header.
+func csvWithHeader(in io.Reader, stop func() error, end int64, uri string, options Options) (*csvRows, error) {
+	reader := newCSV(in, 0, end, uri, options)
+	reader.stop = stop
+	if err := reader.takeHeader(options); err != nil {
+		return nil, errors.Join(err, reader.close())
+	}
+	return reader, nil
+}
+
+// openCSVLater reads a range that begins with a row.
+func openCSVLater(ctx context.Context, source Source, from orchestrator.Object, part orchestrator.Range, options Options) (decoder, error) {
 	header, err := readHeader(ctx, source, from, options)
 	if err != nil {
 		return nil, err
@@ -43,29 +70,16 @@ func openCSV(ctx context.Context, source Source, from orchestrator.Object, part 
 	return reader, nil
 }
 
-// openCSVStart reads a range that begins with the header.
-func openCSVStart(ctx context.Context, source Source, from orchestrator.Object, part orchestrator.Range, options Options) (decoder, error) {
-	in, err := openSpan(ctx, source, from, 0, part.End)
-	if err != nil {
-		return nil, err
-	}
-	reader := newCSV(in, 0, part.End, from.URI, options)
-	reader.stop = in.close
-	if err := reader.takeHeader(options); err != nil {
-		return nil, errors.Join(err, reader.close())
-	}
-	return reader, nil
-}
-
 func readHeader(ctx context.Context, source Source, from orchestrator.Object, options Options) (*csvHeader, error) {
 	in, err := openSpan(ctx, source, from, 0, 0)
 	if err != nil {
 		return nil, err
 	}
-	reader := newCSV(in, 0, 0, from.URI, options)
-	reader.stop = in.close
-	err = reader.takeHeader(options)
-	return reader.header, errors.Join(err, reader.close())
+	reader, err := csvWithHeader(in, in.close, 0, from.URI, options)
+	if err != nil {
+		return nil, err
+	}
+	return reader.header, reader.close()
 }
 
 func newCSV(in io.Reader, offset, end int64, uri string, options Options) *csvRows {

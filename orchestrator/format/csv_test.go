@@ -94,7 +94,7 @@ func TestCSVAnyIndexedCutsGiveTheSameRows(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
 		data := []byte(csvText().Draw(t, "text"))
-		source := memory{data, rapid.IntRange(0, 9).Draw(t, "step")}
+		source := memorySource{data, rapid.IntRange(0, 9).Draw(t, "step")}
 		options := Options{MaxRowBytes: rapid.IntRange(1, 60).Draw(t, "limit")}
 		var cuts []int64
 		for _, offset := range wholeIndex(t, data, 0) {
@@ -104,7 +104,7 @@ func TestCSVAnyIndexedCutsGiveTheSameRows(t *testing.T) {
 		}
 		from := source.object(orchestrator.FormatCSV)
 		got := readCuts(t, source, from, cuts, rapid.IntRange(1, 4).Draw(t, "most"), options)
-		if diff := cmp.Diff(readCuts(t, memory{data, 0}, from, nil, 100, options), got); diff != "" {
+		if diff := cmp.Diff(readCuts(t, memorySource{data, 0}, from, nil, 100, options), got); diff != "" {
 			t.Fatalf("cuts %v (-whole +cut):\n%s", cuts, diff)
 		}
 		want := plainCSV(data)[1:]
@@ -143,7 +143,7 @@ func TestCSVAgreesWithTheStandardLibrary(t *testing.T) {
 		for _, record := range read[1:] {
 			want = append(want, zip(names, record))
 		}
-		source := memory{text.Bytes(), 0}
+		source := memorySource{text.Bytes(), 0}
 		got := []map[string]string{}
 		for _, row := range readCuts(t, source, source.object(orchestrator.FormatCSV), nil, 10, Options{Columns: columns}) {
 			var one map[string]string
@@ -212,7 +212,7 @@ func TestIndexCSVSpacing(t *testing.T) {
 			t.Errorf("spacing %d: only %d offsets were kept", spacing, len(offsets))
 		}
 		for i, offset := range offsets {
-			if !bytes.HasPrefix(text.Bytes()[offset-3:], []byte("b\"\n")) {
+			if text.Bytes()[offset-1] != '\n' || text.Bytes()[offset] == 'b' {
 				t.Fatalf("no row begins at %d", offset)
 			}
 			if i > 0 && offset-offsets[i-1] < spacing {
@@ -230,10 +230,10 @@ func FuzzCSVRanges(f *testing.F) {
 		if len(data) > 4096 {
 			return
 		}
-		source := memory{data, int(step)}
+		source := memorySource{data, int(step)}
 		from := source.object(orchestrator.FormatCSV)
 		options := Options{MaxRowBytes: 100}
-		whole, err := tryRange(memory{data, 0}, from, 0, from.Size, 7, options)
+		whole, err := tryRange(memorySource{data, 0}, from, 0, from.Size, 7, options)
 		if err != nil {
 			return // a header that cannot be used
 		}
@@ -265,7 +265,7 @@ func benchmarkCSV() ([]byte, int) {
 
 func BenchmarkCSV(b *testing.B) {
 	text, rows := benchmarkCSV()
-	source := memory{text, 0}
+	source := memorySource{text, 0}
 	b.SetBytes(int64(len(text)))
 	for b.Loop() {
 		reader, err := OpenRows(b.Context(), source, source.object(orchestrator.FormatCSV), orchestrator.Range{End: int64(len(text))}, Options{Key: "id"})

@@ -45,7 +45,7 @@ func IndexCSV(in io.Reader, spacing int64) ([]int64, error) {
 // thin keeps every second offset.
 func thin(offsets []int64) []int64 {
 	kept := offsets[:0]
-	for i := 1; i < len(offsets); i += 2 {
+	for i := 0; i < len(offsets); i += 2 {
 		kept = append(kept, offsets[i])
 	}
 	return kept

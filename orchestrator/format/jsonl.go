@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 
 	"nightshift.dev/nightshift/orchestrator"
 )
@@ -19,6 +20,15 @@ type jsonl struct {
 }
 
 func openJSONL(ctx context.Context, source Source, from orchestrator.Object, part orchestrator.Range, options Options) (decoder, error) {
+	if !from.Splittable() {
+		in, err := openPacked(ctx, source, from, part)
+		if err != nil {
+			return nil, err
+		}
+		reader := newJSONL(in, 0, math.MaxInt64, from.URI, options)
+		reader.stop = in.close
+		return reader, nil
+	}
 	start := max(0, part.Start-1)
 	bytesIn, err := openSpan(ctx, source, from, start, part.End)
 	if err != nil {

@@ -85,7 +85,7 @@ func TestJSONLWholeObject(t *testing.T) {
 		for _, step := range []int{0, 1, 3} {
 			t.Run(fmt.Sprintf("%s step %d", name, step), func(t *testing.T) {
 				t.Parallel()
-				source := memory{[]byte(text), step}
+				source := memorySource{[]byte(text), step}
 				got := readRange(t, source, source.object(orchestrator.FormatJSONL), 0, int64(len(text)), 2, Options{Key: "id", MaxRowBytes: awkwardLimit})
 				if diff := cmp.Diff(plainRows([]byte(text), "id", awkwardLimit), got); diff != "" {
 					t.Errorf("rows (-want +got):\n%s", diff)
@@ -101,7 +101,7 @@ func TestJSONLBordersAtEveryByte(t *testing.T) {
 	for name, text := range awkward {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			source := memory{[]byte(text), 0}
+			source := memorySource{[]byte(text), 0}
 			size := int64(len(text))
 			options := Options{Key: "id", MaxRowBytes: awkwardLimit}
 			want := plainRows(source.data, "id", awkwardLimit)
@@ -137,7 +137,7 @@ func TestJSONLAnyCutsGiveTheSameRows(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
 		text := jsonlText().Draw(t, "text")
-		source := memory{[]byte(text), rapid.IntRange(0, 9).Draw(t, "step")}
+		source := memorySource{[]byte(text), rapid.IntRange(0, 9).Draw(t, "step")}
 		options := Options{Key: "id", MaxRowBytes: rapid.IntRange(1, 70).Draw(t, "limit")}
 		cuts := rapid.SliceOfN(rapid.Int64Range(0, int64(len(text))), 0, 8).Draw(t, "cuts")
 		got := readCuts(t, source, source.object(orchestrator.FormatJSONL), cuts, rapid.IntRange(1, 5).Draw(t, "most"), options)
@@ -153,19 +153,27 @@ type fataler interface {
 }
 
 // readCuts reads the ranges between the cuts one after the other.
-func readCuts(t fataler, source memory, from orchestrator.Object, cuts []int64, most int, options Options) []readRow {
+func readCuts(t fataler, source memorySource, from orchestrator.Object, cuts []int64, most int, options Options) []readRow {
 	t.Helper()
-	cuts = append(slices.Clone(cuts), 0, from.Size)
-	slices.Sort(cuts)
 	var got []readRow
-	for i := 1; i < len(cuts); i++ {
-		rows, err := tryRange(source, from, cuts[i-1], cuts[i], most, options)
+	for _, part := range ranges(append(slices.Clone(cuts), 0, from.Size)) {
+		rows, err := tryRange(source, from, part[0], part[1], most, options)
 		if err != nil {
-			t.Fatalf("read range [%d, %d): %v", cuts[i-1], cuts[i], err)
+			t.Fatalf("read range %v: %v", part, err)
 		}
 		got = append(got, rows...)
 	}
 	return got
+}
+
+// ranges are what lies between the cuts, in order.
+func ranges(cuts []int64) [][2]int64 {
+	slices.Sort(cuts)
+	var all [][2]int64
+	for i := 1; i < len(cuts); i++ {
+		all = append(all, [2]int64{cuts[i-1], cuts[i]})
+	}
+	return all
 }
 
 func FuzzJSONLRanges(f *testing.F) {
@@ -176,7 +184,7 @@ func FuzzJSONLRanges(f *testing.F) {
 		if len(data) > 4096 {
 			return
 		}
-		source := memory{data, int(step)}
+		source := memorySource{data, int(step)}
 		cuts := []int64{int64(first) % int64(len(data)+1), int64(second) % int64(len(data)+1)}
 		got := readCuts(t, source, source.object(orchestrator.FormatJSONL), cuts, 3, Options{Key: "id", MaxRowBytes: 200})
 		want := plainRows(data, "id", 200)
@@ -199,7 +207,7 @@ func TestChunksOwnTheirRows(t *testing.T) {
 	for i := range 50_000 {
 		fmt.Fprintf(&text, "{\"id\":%d,\"filler\":\"%050d\"}\n", i, i)
 	}
-	source := memory{text.Bytes(), 10_000}
+	source := memorySource{text.Bytes(), 10_000}
 	reader, err := OpenRows(t.Context(), source, source.object(orchestrator.FormatJSONL), orchestrator.Range{End: int64(text.Len())}, Options{Key: "id"})
 	if err != nil {
 		t.Fatal(err)
@@ -238,7 +246,7 @@ func BenchmarkJSONL(b *testing.B) {
 	for i := range rows {
 		fmt.Fprintf(&text, "{\"id\":%d,\"amount\":%d.5,\"country\":\"DE\",\"text\":\"%032d\",\"flag\":true}\n", 10_000_000+i, i%1000, i)
 	}
-	source := memory{text.Bytes(), 0}
+	source := memorySource{text.Bytes(), 0}
 	b.SetBytes(int64(text.Len()))
 	for b.Loop() {
 		reader, _ := OpenRows(b.Context(), source, source.object(orchestrator.FormatJSONL), orchestrator.Range{End: int64(text.Len())}, Options{Key: "id"})

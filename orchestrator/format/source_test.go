@@ -11,13 +11,13 @@ import (
 
 const testURI = "file:///data/in/rows"
 
-// memory is a Source over bytes. step bounds how many bytes one Read gives; 0 means no bound.
-type memory struct {
+// memorySource is a Source over bytes. step bounds how many bytes one Read gives; 0 means no bound.
+type memorySource struct {
 	data []byte
 	step int
 }
 
-func (m memory) OpenRange(_ context.Context, _ orchestrator.Object, start, length int64) (io.ReadCloser, error) {
+func (m memorySource) OpenRange(_ context.Context, _ orchestrator.Object, start, length int64) (io.ReadCloser, error) {
 	end := int64(len(m.data))
 	if length >= 0 {
 		end = min(end, start+length)
@@ -38,7 +38,7 @@ func (s stepReader) Read(buffer []byte) (int, error) {
 }
 
 // object describes the bytes as an object of a format.
-func (m memory) object(layout orchestrator.Format) orchestrator.Object {
+func (m memorySource) object(layout orchestrator.Format) orchestrator.Object {
 	return orchestrator.Object{URI: testURI, Size: int64(len(m.data)), Format: layout}
 }
 

@@ -14,13 +14,14 @@ const (
 	plainBytes  unit = iota // of an object that may be cut anywhere, or where rows begin
 	packedBytes             // of a compressed object
 	rows                    // of a parquet object
+	unseen                  // bytes of a parquet object that is not indexed yet
 	units                   // how many there are
 )
 
 // extent is how much input there is, by unit.
 type extent struct {
 	given   float64                     // average row bytes, as told; 0: unknown
-	total   [units]int64                // parquet objects that are not indexed yet count as plain bytes
+	total   [units]int64                //
 	cut     [units]int64                // of it, cut
 	bytes   int64                       // of all objects
 	parquet struct{ bytes, rows int64 } // of indexed parquet objects
@@ -28,13 +29,12 @@ type extent struct {
 
 func (e *extent) addObjects(objects []orchestrator.Object) {
 	for _, object := range objects {
-		size := max(object.Size, 0)
-		e.bytes += size
-		if object.Splittable() {
-			e.total[plainBytes] += size
-		} else {
-			e.total[packedBytes] += size
+		size, u := max(object.Size, 0), (&source{object: object}).unit()
+		if u == rows {
+			u = unseen
 		}
+		e.bytes += size
+		e.total[u] += size
 	}
 }
 
@@ -44,7 +44,7 @@ func (e *extent) index(s *source) {
 		return
 	}
 	s.counted = true
-	e.total[plainBytes] -= max(s.object.Size, 0)
+	e.total[unseen] -= max(s.object.Size, 0)
 	e.total[rows] += s.end
 	e.parquet.bytes += max(s.object.Size, 0)
 	e.parquet.rows += s.end
@@ -162,12 +162,23 @@ func (m *Machine) Counts() orchestrator.Counts {
 	return counts
 }
 
-// RowBytes is the average length of a row: as measured by the commits read so far, else as told; 0 is unknown.
+// RowBytes is the average length of a row: as measured by the commits read so far or by the indexes, else as told; 0 is unknown.
 func (m *Machine) RowBytes() float64 {
-	if found := m.sums.rows[plainBytes] + m.extent.parquet.rows; found > 0 {
-		return saneRowBytes(float64(m.sums.counted[plainBytes]+m.extent.parquet.bytes) / float64(found))
+	if found := m.sums.rows[plainBytes]; found > 0 {
+		return saneRowBytes(float64(m.sums.counted[plainBytes]) / float64(found))
+	}
+	if m.extent.total[plainBytes] == 0 && m.extent.parquet.rows > 0 {
+		return m.parquetRowBytes()
 	}
 	return m.extent.given
+}
+
+// parquetRowBytes is the same for parquet objects alone.
+func (m *Machine) parquetRowBytes() float64 {
+	if m.extent.parquet.rows == 0 {
+		return m.extent.given
+	}
+	return saneRowBytes(float64(m.extent.parquet.bytes) / float64(m.extent.parquet.rows))
 }
 
 // RowsLeft estimates the rows that are not settled; -1 is unknown.
@@ -202,23 +213,29 @@ func (m *Machine) rest(part [units]int64) [units]int64 {
 
 // known says whether there is any ground for turning the extent into rows.
 func (m *Machine) known(rest [units]int64) bool {
-	bytes := rest[plainBytes] > 0 && m.RowBytes() == 0
+	plain := rest[plainBytes] > 0 && m.RowBytes() == 0
 	packed := rest[packedBytes] > 0 && m.sums.rows[packedBytes] == 0 && m.RowBytes() == 0
-	return m.objectsDone && !bytes && !packed
+	parquet := rest[unseen] > 0 && m.parquetRowBytes() == 0
+	return m.objectsDone && !plain && !packed && !parquet
 }
 
 // estimate turns an extent into rows.
 func (m *Machine) estimate(rest [units]int64) int64 {
-	perRow := m.RowBytes()
-	if perRow == 0 {
-		perRow = guessedRowBytes
-	}
-	packed := perRow / packedRatio
+	plain := orGuess(m.RowBytes())
+	packed := plain / packedRatio
 	if found := m.sums.rows[packedBytes]; found > 0 {
 		packed = math.Max(float64(m.sums.counted[packedBytes])/float64(found), leastRowBytes)
 	}
-	estimate := float64(rest[rows]) + float64(rest[plainBytes])/perRow + float64(rest[packedBytes])/packed
+	estimate := float64(rest[rows]) + float64(rest[plainBytes])/plain + float64(rest[packedBytes])/packed +
+		float64(rest[unseen])/orGuess(m.parquetRowBytes())
 	return int64(math.Min(math.Ceil(estimate), mostRowsUncut))
+}
+
+func orGuess(rowBytes float64) float64 {
+	if rowBytes == 0 {
+		return guessedRowBytes
+	}
+	return rowBytes
 }
 
 // Unsettled is the number of shards, of both kinds, that are recorded and not settled.

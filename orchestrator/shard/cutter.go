@@ -101,8 +101,8 @@ func (c *Cutter) doneAfter(cuts []orchestrator.Cut) bool {
 	return object == len(c.sources)
 }
 
-// Next proposes at most most cuts of about the given number of rows that follow what has been recorded: first every index cut of
-// the job, then score cuts in input order up to the first object whose index is not known yet.
+// Next proposes at most most cuts that follow what has been recorded: first every index cut of the job; when those are recorded, score
+// cuts of about the given number of rows, in input order, up to the first object whose index is not known yet.
 func (c *Cutter) Next(rows int64, most int) []orchestrator.Cut {
 	var cuts []orchestrator.Cut
 	add := func(kind orchestrator.ShardKind, object int, start, end int64) {
@@ -114,7 +114,7 @@ func (c *Cutter) Next(rows int64, most int) []orchestrator.Cut {
 	for ; found && len(cuts) < most; index, found = c.nextIndex(index + 1) {
 		add(orchestrator.ShardIndex, index, 0, c.sources[index].object.Size)
 	}
-	if found {
+	if found || len(cuts) > 0 {
 		return cuts
 	}
 	object, start := c.skip(c.object, c.start)
@@ -291,9 +291,4 @@ func (c *Cutter) IndexFailed(object int) bool {
 		s.cut = nowhere
 	}
 	return s.inBytes()
-}
-
-// begun says whether a score cut of the object has been recorded.
-func (c *Cutter) begun(object int) bool {
-	return c.scored && (object < c.object || (object == c.object && c.start > 0))
 }

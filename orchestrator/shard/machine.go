@@ -58,6 +58,7 @@ const (
 	flagIndex   flags = 1 << iota // an index shard
 	flagSent                      // Publish was asked for, or its message was found
 	flagSettled                   // nothing is left to do for it in this epoch
+	flagCut                       // of an index shard: its object is being cut, so borders come too late
 )
 
 // NewMachine begins with nothing. closed holds for each earlier epoch the sequence of the commit stream up to which its commits
@@ -166,7 +167,7 @@ func (m *Machine) addCut(cut orchestrator.Cut) {
 	m.extent.addCut(m.cutter.sources[cut.Range.Object].unit(), cut)
 	m.sums.add(m.contribution(cut.Number), 1)
 	if index := m.cutter.sources[cut.Range.Object].index; f == 0 && index > 0 {
-		m.recount(int(index)-1, func() {})
+		m.recount(int(index)-1, func() { m.flags[index-1] |= flagCut })
 	}
 }
 
@@ -186,6 +187,7 @@ func (m *Machine) nextEntry() (orchestrator.JournalEntry, bool) {
 	} else if missing < max(1, m.demand.Ahead/8) {
 		return none, false
 	}
+	m.cutter.SetRowBytes(m.RowBytes())
 	cuts := m.cutter.Next(m.demand.Rows, min(missing, mostPerEntry))
 	if len(cuts) == 0 {
 		return none, false

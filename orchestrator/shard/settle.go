@@ -82,6 +82,9 @@ func (m *Machine) readEarly() {
 func (m *Machine) keep(number int, event CommitRead, kind outcome) bool {
 	c := event.Commit
 	kept := commit{seq: event.Seq, ok: max(c.RowsOK, 0), bad: max(c.Failed, 0), epoch: uint16(c.Epoch), outcome: kind}
+	if kind == failed {
+		kept.ok = 0
+	}
 	if kind == scored && c.Epoch < m.epoch && kept.bad > 0 {
 		kept.full = &c
 	}
@@ -177,7 +180,7 @@ func (m *Machine) indexSettled(number int) bool {
 			return true
 		}
 	}
-	return m.cutter.begun(int(m.shards[number].object))
+	return m.flags[number]&flagCut != 0
 }
 
 // forgetBases lets go of the commits that were sent with their shards.

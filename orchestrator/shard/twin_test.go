@@ -101,10 +101,11 @@ func decide(byEpoch map[int]*CommitRead, epoch int) (decides *CommitRead, settle
 
 // verdictOf judges what a dispatcher's machine has been told.
 func (w *world) verdictOf(d *dispatcher) verdict {
-	records := min(d.fedJournal, len(w.journal))
-	done := false
-	for _, record := range w.journal[:records] {
-		done = done || record.entry.CutsDone
+	records, done := 0, false
+	for _, record := range w.journal {
+		if record.seq <= d.machine.Journal() {
+			records, done = records+1, done || record.entry.CutsDone
+		}
 	}
 	return judge(w.cuts(records), done, d.fed, d.epoch, w.closed)
 }
@@ -125,6 +126,16 @@ func (w *world) checkCounts(d *dispatcher, got orchestrator.Counts) {
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		w.fault("%s: counts (-want +got):\n%s", d.name, diff)
+	}
+}
+
+// checkBase checks that a shard that runs again carries the commit whose failed rows alone it shall score.
+func (w *world) checkBase(d *dispatcher, one orchestrator.Shard) {
+	if d.epoch != w.epoch || w.ended {
+		return
+	}
+	if diff := cmp.Diff(w.verdictOf(d).bases[one.Number], one.Base); diff != "" && !d.machine.Settled(one.Number) {
+		w.fault("%s: base of shard %d (-want +got):\n%s", d.name, one.Number, diff)
 	}
 }
 
@@ -177,7 +188,11 @@ func (w *world) checkAllSettled(d *dispatcher) {
 			w.fault("%s: range %v is counted by %d commits", d.name, cut.Range, found)
 		}
 	}
-	if counts := d.machine.Counts(); !counts.RowsExact || !counts.CutAll {
-		w.fault("%s: all settled with counts %+v", d.name, counts)
+	rows := int64(0)
+	for _, end := range w.in.ends {
+		rows += end
+	}
+	if counts := d.machine.Counts(); !counts.RowsExact || !counts.CutAll || counts.RowsDone+counts.RowsFailed != rows || counts.RowsTotal != rows {
+		w.fault("%s: all %d rows settled with counts %+v", d.name, rows, counts)
 	}
 }

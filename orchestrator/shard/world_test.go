@@ -44,8 +44,9 @@ type dispatcher struct {
 	commitsRead int
 	ahead       int
 	fed         []CommitRead // commits the machine has seen
-	fedJournal  int          // journal records the machine has seen
 	ended       string       // the last effect, once it was given
+	sent        map[int]bool // shards it has found or published
+	shown       int          // pending effects that a transcript has shown
 }
 
 func newWorld(in input) *world {
@@ -75,7 +76,7 @@ func (w *world) submit() {
 
 // start gives a new process a machine and lets it recover from what is durable.
 func (w *world) start(name string) {
-	d := &dispatcher{name: name, epoch: w.epoch, machine: NewMachine(w.job, w.epoch, slices.Clone(w.closed), 10)}
+	d := &dispatcher{name: name, epoch: w.epoch, machine: NewMachine(w.job, w.epoch, slices.Clone(w.closed), 1), ahead: MostAhead, sent: map[int]bool{}}
 	w.dispatchers[name] = d
 	for _, record := range w.journal {
 		w.feed(d, JournalRead{record.seq, record.entry})
@@ -85,6 +86,7 @@ func (w *world) start(name string) {
 	for _, m := range w.stream {
 		if m.shard.Epoch == w.epoch {
 			numbers = append(numbers, m.shard.Number)
+			d.sent[m.shard.Number] = true
 		}
 	}
 	w.feed(d, Found{numbers})
@@ -95,14 +97,16 @@ func (w *world) feed(d *dispatcher, event Event) {
 	if commit, is := event.(CommitRead); is {
 		d.fed = append(d.fed, commit)
 	}
-	if _, is := event.(JournalRead); is {
-		d.fedJournal++
-	}
 	effects := d.machine.Step(event)
 	if len(effects) > 0 && d.ended != "" {
 		w.fault("%s: %T after %s", d.name, effects[0], d.ended)
 	}
 	d.pending = append(d.pending, effects...)
+	for _, effect := range effects {
+		if publish, is := effect.(Publish); is {
+			w.checkAhead(d, publish)
+		}
+	}
 	appends := 0
 	for _, effect := range d.pending {
 		switch effect.(type) {
@@ -142,7 +146,7 @@ func (w *world) demand(d *dispatcher, rows int64, ahead int) {
 // perform does the dispatcher's next effect. With answer false the process dies before it learns the result.
 func (w *world) perform(d *dispatcher, answer bool) Effect {
 	effect := d.pending[0]
-	d.pending = d.pending[1:]
+	d.pending, d.shown = d.pending[1:], max(d.shown-1, 0)
 	var events []Event
 	switch effect := effect.(type) {
 	case AppendJournal:
@@ -187,6 +191,53 @@ func (w *world) run(d *dispatcher) {
 	w.fault("%s: never comes to rest", d.name)
 }
 
+// score is the commit of a worker that has done its work: every unit of a range is a row. bad rows fail, as far as there are so many.
+func (w *world) score(one orchestrator.Shard, attempt string, bad int64) orchestrator.Commit {
+	c := orchestrator.Commit{Epoch: one.Epoch, Number: one.Number, Attempt: attempt, Outcome: orchestrator.OutcomeScored, RowsIn: one.Range.Length()}
+	c.Failed = min(bad, c.RowsIn)
+	if one.Base != nil {
+		c.Failed = min(bad, one.Base.Failed)
+	}
+	c.RowsOK = c.RowsIn - c.Failed
+	return c
+}
+
+// index is the commit of a worker that has looked for borders.
+func (w *world) index(one orchestrator.Shard, attempt string) orchestrator.Commit {
+	offsets := w.in.found[one.Range.Object]
+	if offsets == nil {
+		return w.fail(one, attempt)
+	}
+	return orchestrator.Commit{Epoch: one.Epoch, Number: one.Number, Attempt: attempt, Outcome: orchestrator.OutcomeIndexed, Offsets: offsets}
+}
+
+// fail is the commit of a worker that gives the shard up.
+func (w *world) fail(one orchestrator.Shard, attempt string) orchestrator.Commit {
+	c := orchestrator.Commit{
+		Epoch: one.Epoch, Number: one.Number, Attempt: attempt, Outcome: orchestrator.OutcomeFailed,
+		Failure: &orchestrator.Failure{Code: "attempts", Message: "the scorer died five times"},
+	}
+	if one.Kind == orchestrator.ShardScore {
+		c.RowsIn, c.Failed = one.Range.Length(), one.Range.Length()
+	}
+	return c
+}
+
+// work does what a message asks for; the message stays, as if its acknowledgement were lost, unless acked is called.
+func (w *world) work(at int, attempt string, bad int64, fails bool) bool {
+	one := w.stream[at].shard
+	switch {
+	case fails:
+		return w.commit(w.fail(one, attempt))
+	case one.Kind == orchestrator.ShardIndex:
+		return w.commit(w.index(one, attempt))
+	}
+	return w.commit(w.score(one, attempt, bad))
+}
+
+// ack takes a message out of the stream.
+func (w *world) ack(at int) { w.stream = slices.Delete(w.stream, at, at+1) }
+
 // commit stores a commit if no other is on its subject, as the server would.
 func (w *world) commit(c orchestrator.Commit) bool {
 	for _, other := range w.commits {
@@ -198,15 +249,13 @@ func (w *world) commit(c orchestrator.Commit) bool {
 	return true
 }
 
-// close ends the epoch: cancelled, expired, or the first half of a retry.
-func (w *world) close() {
+// close ends the epoch: cancelled, expired, or the first half of a retry. Only the dispatchers named hear of it; the others are zombies.
+func (w *world) close(told ...string) {
 	w.closed = append(w.closed, w.clock)
 	w.ended = true
 	w.stream = nil // the job's subject is purged
-	for _, d := range w.dispatchers {
-		if d.epoch == w.epoch && d.machine != nil {
-			w.feed(d, Closed{w.clock})
-		}
+	for _, name := range told {
+		w.feed(w.dispatchers[name], Closed{w.clock})
 	}
 }
 
@@ -227,6 +276,27 @@ func (w *world) cuts(records int) []orchestrator.Cut {
 	return all
 }
 
+// checkAhead checks that no machine publishes a shard twice, or more score shards than are wanted ahead.
+func (w *world) checkAhead(d *dispatcher, publish Publish) {
+	scores := false
+	for _, one := range publish.Shards {
+		if d.sent[one.Number] {
+			w.fault("%s: shard %d is published twice by one machine", d.name, one.Number)
+		}
+		d.sent[one.Number] = true
+		scores = scores || one.Kind == orchestrator.ShardScore
+	}
+	waiting := 0
+	for number := range d.sent {
+		if number < d.machine.Len() && d.machine.Cut(number).Kind == orchestrator.ShardScore && !d.machine.Settled(number) {
+			waiting++
+		}
+	}
+	if scores && waiting > d.ahead {
+		w.fault("%s: %d score shards are published and not settled, %d are wanted", d.name, waiting, d.ahead)
+	}
+}
+
 func (w *world) checkPublish(d *dispatcher, effect Publish) {
 	cuts := w.cuts(len(w.journal))
 	for _, one := range effect.Shards {
@@ -241,5 +311,6 @@ func (w *world) checkPublish(d *dispatcher, effect Publish) {
 		if one.Epoch != d.epoch || one.JobKey != w.job {
 			w.fault("%s: shard %s is published by epoch %d", d.name, one.ID(), d.epoch)
 		}
+		w.checkBase(d, one)
 	}
 }

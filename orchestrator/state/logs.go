@@ -31,18 +31,18 @@ func (s *Store) PutLog(ctx context.Context, key orchestrator.JobKey, entry LogEn
 	return nil
 }
 
-// ReadLog calls each with what is kept of a job's log, oldest first.
-func (s *Store) ReadLog(ctx context.Context, key orchestrator.JobKey, each func(LogEntry)) error {
+// ReadLog calls each with what is kept of a job's log after a sequence, oldest first.
+func (s *Store) ReadLog(ctx context.Context, key orchestrator.JobKey, after uint64, each func(sequence uint64, entry LogEntry)) error {
 	stream, err := s.js.Stream(ctx, LogStream)
 	if err != nil {
 		return fmt.Errorf("open stream %s: %w", LogStream, err)
 	}
-	return readSubject(ctx, stream, logSubject+key.Subject(), 0, func(message jetstream.Msg, sequence uint64) error {
+	return readSubject(ctx, stream, logSubject+key.Subject(), after, func(message jetstream.Msg, sequence uint64) error {
 		var entry LogEntry
 		if err := json.Unmarshal(message.Data(), &entry); err != nil {
 			return fmt.Errorf("decode log entry %d of job %s: %w", sequence, key.ID, err)
 		}
-		each(entry)
+		each(sequence, entry)
 		return nil
 	})
 }

@@ -1,0 +1,63 @@
+package main
+
+import (
+	"context"
+	"log/slog"
+	"os"
+	"time"
+
+	"github.com/spf13/cobra"
+)
+
+// serviceFlags adds the flags that `dev` and `run` share.
+func serviceFlags(command *cobra.Command, options *serviceOptions) {
+	flags := command.Flags()
+	flags.StringSliceVarP(&options.documents, "file", "f", []string{"nightshift.yaml"}, "documents: files or folders of *.yaml")
+	flags.StringVar(&options.dir, "dir", ".nightshift", "folder for everything that has to survive a restart")
+	flags.DurationVar(&options.ackWait, "ack-wait", 30*time.Second, "silence after which a shard is given to another worker")
+	flags.DurationVar(&options.grace, "grace", 25*time.Second, "how long a worker may finish its shard when it is told to end")
+	flags.Int64Var(&options.maxStore, "max-store", 1<<30, "bytes that each of the streams may hold; a full one refuses submits")
+}
+
+func runCommand() *cobra.Command {
+	var options serviceOptions
+	var url string
+	command := &cobra.Command{
+		Use:   "run",
+		Short: "Run the service against an existing NATS server",
+		Args:  cobra.NoArgs,
+		RunE: func(command *cobra.Command, _ []string) error {
+			log := slog.New(slog.NewTextHandler(os.Stderr, nil))
+			nc, err := connect(url, "nightshift service")
+			if err != nil {
+				return err
+			}
+			defer nc.Close()
+			options.orphanTimeout = time.Hour
+			in, err := startService(command.Context(), nc, url, options, log)
+			if err != nil {
+				return err
+			}
+			log.Info("serving", "nats", url, "dir", options.dir)
+			return in.wait(command.Context())
+		},
+	}
+	serviceFlags(command, &options)
+	command.Flags().StringVar(&url, "nats", "nats://127.0.0.1:4222", "address of the NATS server")
+	command.Flags().IntVar(&options.replicas, "replicas", 1, "replicas of every stream; 3 in production")
+	command.Flags().BoolVar(&options.keepWorkers, "keep-workers", false, "leave local workers running when the service ends")
+	return command
+}
+
+// wait serves until ctx ends or a part fails, and then stops in order.
+func (in *installation) wait(ctx context.Context) error {
+	var failed error
+	select {
+	case <-ctx.Done():
+	case failed = <-in.failed:
+	}
+	if err := in.stop(); err != nil && failed == nil {
+		failed = err
+	}
+	return failed
+}

@@ -1,0 +1,66 @@
+package main
+
+import (
+	"fmt"
+	"log/slog"
+	"os"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/spf13/cobra"
+
+	"nightshift.dev/nightshift/orchestrator/state"
+	"nightshift.dev/nightshift/orchestrator/worker"
+)
+
+// heartbeat is the time between two words of a worker's presence.
+const heartbeat = 2 * time.Second
+
+func workerCommand() *cobra.Command {
+	var config worker.Config
+	var url string
+	var ackWait time.Duration
+	command := &cobra.Command{
+		Use:   "worker",
+		Short: "Run one worker: pull shards, score them, commit them (engines start this)",
+		Args:  cobra.NoArgs,
+		RunE: func(command *cobra.Command, _ []string) error {
+			config.Log = slog.New(slog.NewTextHandler(os.Stderr, nil)).With("worker", config.ID)
+			config.Heartbeat = heartbeat
+			config.Host, _ = os.Hostname() // only shown
+			nc, err := connect(url, "nightshift worker "+config.ID)
+			if err != nil {
+				return err
+			}
+			defer nc.Close()
+			store, err := state.Open(command.Context(), nc, state.Config{AckWait: ackWait})
+			if err != nil {
+				return err
+			}
+			return worker.New(config, store).Run(command.Context())
+		},
+	}
+	flags := command.Flags()
+	flags.StringVar(&url, "nats", nats.DefaultURL, "address of the NATS server")
+	flags.StringVar(&config.ID, "id", "", "name of this worker, never used before")
+	flags.StringVar(&config.Pool, "pool", "", "pool the worker belongs to")
+	flags.IntVar(&config.Slot, "slot", 0, "slot of the pool that the worker takes")
+	flags.DurationVar(&config.Grace, "grace", 25*time.Second, "how long a shard in hand is worked on after SIGTERM before it is handed back")
+	flags.DurationVar(&config.Orphan, "orphan-timeout", time.Hour, "how long to go on without reaching NATS")
+	flags.DurationVar(&ackWait, "ack-wait", 30*time.Second, "ack wait of the shard consumers, as the service set it")
+	for _, name := range []string{"id", "pool"} {
+		if err := command.MarkFlagRequired(name); err != nil {
+			panic(err) // the flag is declared above
+		}
+	}
+	return command
+}
+
+// connect makes a connection that outlives restarts of the server.
+func connect(url, name string) (*nats.Conn, error) {
+	nc, err := nats.Connect(url, nats.Name(name), nats.MaxReconnects(-1), nats.ReconnectWait(250*time.Millisecond), nats.RetryOnFailedConnect(false))
+	if err != nil {
+		return nil, fmt.Errorf("connect to NATS at %s: %w (is it running? nightshift dev starts one)", url, err)
+	}
+	return nc, nil
+}

@@ -1,0 +1,490 @@
+package faults
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats.go"
+
+	"nightshift.dev/nightshift/orchestrator"
+	"nightshift.dev/nightshift/orchestrator/api"
+	"nightshift.dev/nightshift/orchestrator/embedded"
+)
+
+var program string // the nightshift binary under test
+
+func TestMain(m *testing.M) {
+	if dir := os.Getenv("NIGHTSHIFT_FAULTS_NATS_DIR"); dir != "" {
+		serveNATS(dir)
+		return
+	}
+	dir, err := os.MkdirTemp("", "nightshift-faults-*")
+	if err != nil {
+		panic(err)
+	}
+	program = filepath.Join(dir, "nightshift")
+	build := exec.Command("go", "build", "-o", program, "nightshift.dev/nightshift/cmd/nightshift")
+	build.Stdout, build.Stderr = os.Stdout, os.Stderr
+	if err := build.Run(); err != nil {
+		panic(err)
+	}
+	code := m.Run()
+	_ = os.RemoveAll(dir)
+	os.Exit(code)
+}
+
+// serveNATS is this test binary as a NATS server, until it is killed.
+func serveNATS(dir string) {
+	port, err := strconv.Atoi(os.Getenv("NIGHTSHIFT_FAULTS_NATS_PORT"))
+	if err != nil {
+		panic(err)
+	}
+	if _, err := embedded.Start(embedded.Config{Dir: dir, Port: port}); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+	select {}
+}
+
+// installation is one real installation: a folder, a NATS server, and an orchestrator with its local workers.
+type installation struct {
+	t            *testing.T
+	dir          string
+	port         int
+	nats         *exec.Cmd
+	orchestrator *exec.Cmd
+	conn         *nats.Conn
+	ackWait      time.Duration
+	starts       int
+}
+
+const documents = `
+apiVersion: nightshift.dev/v1alpha1
+kind: Model
+metadata: {name: echo}
+spec:
+  scorer: {python: "echo:Echo", path: ., interpreter: python3, parameters: {pause: %g}}
+  batchRows: 200
+  batchTimeout: 20s
+---
+apiVersion: nightshift.dev/v1alpha1
+kind: Pool
+metadata: {name: local}
+spec: {engine: local, capacityType: on-demand, price: {amount: "0.10", currency: EUR}, replicas: {max: 3}}
+---
+apiVersion: nightshift.dev/v1alpha1
+kind: Queue
+metadata: {name: echo}
+spec: {source: jobs, model: echo, pools: [local], input: {roots: ["in"]}, output: {root: out}}
+`
+
+const scorerSource = `
+import os, time
+
+class Echo:
+    """Doubles a number; a row that says so kills the process, raises, or is refused."""
+
+    def __init__(self, pause=0.0):
+        self.pause = pause
+
+    def __call__(self, batch):
+        time.sleep(self.pause)
+        for what in batch.get("do", []):
+            if what == "die":
+                os._exit(3)
+            if what == "raise":
+                raise ValueError("told to")
+        return {"double": [2 * n for n in batch["n"]]}
+`
+
+type setting struct {
+	rows  int
+	pause float64       // seconds a batch takes
+	ack   time.Duration // ack wait
+	row   func(i int) string
+}
+
+func plainRow(i int) string {
+	return fmt.Sprintf(`{"id":"r%07d","n":%d,"text":"%s"}`, i, i, strings.Repeat("x", 30+i%50))
+}
+
+func install(t *testing.T, s setting) *installation {
+	t.Helper()
+	if _, err := exec.LookPath("python3"); err != nil {
+		t.Skip("python3 is missing: the scorers of this test are Python programs")
+	}
+	in := &installation{t: t, dir: t.TempDir(), port: freePort(t), ackWait: s.ack}
+	if s.row == nil {
+		s.row = plainRow
+	}
+	var rows bytes.Buffer
+	for i := range s.rows {
+		rows.WriteString(s.row(i) + "\n")
+	}
+	for name, content := range map[string][]byte{
+		"docs.yaml": fmt.Appendf(nil, documents, s.pause), "echo.py": []byte(scorerSource), "in/rows.jsonl": rows.Bytes(),
+	} {
+		path := filepath.Join(in.dir, name)
+		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, content, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	t.Cleanup(in.tearDown)
+	in.startNATS()
+	in.orchestrator = in.startOrchestrator("state")
+	in.awaitService()
+	return in
+}
+
+func freePort(t *testing.T) int {
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer listener.Close()
+	return listener.Addr().(*net.TCPAddr).Port
+}
+
+func (in *installation) url() string { return fmt.Sprintf("nats://127.0.0.1:%d", in.port) }
+
+func (in *installation) startNATS() {
+	in.t.Helper()
+	in.nats = exec.Command(os.Args[0])
+	in.nats.Env = append(os.Environ(), "NIGHTSHIFT_FAULTS_NATS_DIR="+filepath.Join(in.dir, "nats"), fmt.Sprintf("NIGHTSHIFT_FAULTS_NATS_PORT=%d", in.port))
+	in.nats.Stderr = in.log("nats")
+	if err := in.nats.Start(); err != nil {
+		in.t.Fatal(err)
+	}
+	in.eventually("NATS answers", 20*time.Second, func() bool {
+		if in.conn == nil {
+			conn, err := nats.Connect(in.url(), nats.MaxReconnects(-1), nats.ReconnectWait(100*time.Millisecond))
+			if err != nil {
+				return false
+			}
+			in.conn = conn
+		}
+		return in.conn.IsConnected()
+	})
+}
+
+// startOrchestrator starts a `nightshift run`; folder holds its local engine's state.
+func (in *installation) startOrchestrator(folder string) *exec.Cmd {
+	in.t.Helper()
+	in.starts++
+	command := exec.Command(program, "run", "--nats", in.url(), "-f", filepath.Join(in.dir, "docs.yaml"), "--dir", filepath.Join(in.dir, folder),
+		"--ack-wait", in.ackWait.String(), "--grace", "5s")
+	command.Stderr = in.log(fmt.Sprintf("orchestrator-%d", in.starts))
+	if err := command.Start(); err != nil {
+		in.t.Fatal(err)
+	}
+	return command
+}
+
+func (in *installation) log(name string) *os.File {
+	file, err := os.OpenFile(filepath.Join(in.dir, name+".log"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+	if err != nil {
+		in.t.Fatal(err)
+	}
+	in.t.Cleanup(func() { _ = file.Close() })
+	return file
+}
+
+func kill(command *exec.Cmd) {
+	_ = command.Process.Kill()
+	_ = command.Wait()
+}
+
+func (in *installation) killNATS()         { kill(in.nats) }
+func (in *installation) killOrchestrator() { kill(in.orchestrator) }
+func (in *installation) restartOrchestrator() {
+	in.killOrchestrator()
+	in.orchestrator = in.startOrchestrator("state")
+}
+
+func (in *installation) awaitService() {
+	in.t.Helper()
+	in.eventually("the service answers", 30*time.Second, func() bool {
+		_, err := request[api.ListResponse](in, "jobs.list", map[string]any{})
+		return err == nil
+	})
+}
+
+// request asks the service, again and again while it is away.
+func request[T any](in *installation, operation string, body any) (T, error) {
+	data, err := json.Marshal(body)
+	if err != nil {
+		in.t.Fatal(err)
+	}
+	var none T
+	for began := time.Now(); ; {
+		answer, err := in.conn.Request("nightshift.v1.default."+operation, data, 5*time.Second)
+		if err == nil {
+			return api.DecodeResponse[T](answer.Data)
+		}
+		if time.Since(began) > 30*time.Second {
+			return none, err
+		}
+		time.Sleep(50 * time.Millisecond) // a poll
+	}
+}
+
+func (in *installation) submit(key string) api.Job {
+	in.t.Helper()
+	answer, err := request[api.SubmitResponse](in, "jobs.submit", map[string]any{
+		"queue": "echo", "input": []string{"file://" + filepath.Join(in.dir, "in", "rows.jsonl")}, "key": "id", "idempotencyKey": key,
+	})
+	if err != nil {
+		in.t.Fatalf("submit: %v", err)
+	}
+	return answer.Job
+}
+
+func (in *installation) job(id string) api.Job {
+	in.t.Helper()
+	answer, err := request[api.GetResponse](in, "jobs.get", map[string]any{"id": id})
+	if err != nil {
+		in.t.Fatalf("get %s: %v", id, err)
+	}
+	return answer.Job
+}
+
+// finish waits for the job's end.
+func (in *installation) finish(id string, within time.Duration) api.Job {
+	in.t.Helper()
+	var job api.Job
+	in.eventually("job "+id+" ends", within, func() bool {
+		job = in.job(id)
+		return job.State.Final()
+	})
+	return job
+}
+
+func (in *installation) eventually(what string, within time.Duration, holds func() bool) {
+	in.t.Helper()
+	for began := time.Now(); !holds(); time.Sleep(20 * time.Millisecond) { // a poll
+		if time.Since(began) > within {
+			in.t.Fatalf("not within %s: %s", within, what)
+		}
+	}
+}
+
+// workers lists the process ids of live workers.
+func (in *installation) workers() (pids []int) {
+	names, _ := filepath.Glob(filepath.Join(in.dir, "*", "local", "workers", "*.json"))
+	slices.Sort(names)
+	for _, name := range names {
+		data, err := os.ReadFile(name)
+		var record struct {
+			PID int `json:"pid"`
+		}
+		if err == nil && json.Unmarshal(data, &record) == nil && isOurs(record.PID) {
+			pids = append(pids, record.PID)
+		}
+	}
+	return pids
+}
+
+// isOurs says whether a process runs the program under test.
+func isOurs(pid int) bool {
+	line, err := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", pid))
+	return err == nil && bytes.HasPrefix(line, []byte(program+"\x00worker"))
+}
+
+// scorers lists the child processes of workers.
+func (in *installation) scorers() (pids []int) {
+	for _, worker := range in.workers() {
+		tasks, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/children", worker))
+		for _, task := range tasks {
+			data, _ := os.ReadFile(task)
+			for _, field := range strings.Fields(string(data)) {
+				if pid, err := strconv.Atoi(field); err == nil {
+					pids = append(pids, pid)
+				}
+			}
+		}
+	}
+	return pids
+}
+
+func (in *installation) tearDown() {
+	if in.orchestrator != nil {
+		kill(in.orchestrator)
+	}
+	for _, pid := range in.workers() {
+		_ = syscall.Kill(pid, syscall.SIGKILL)
+	}
+	if in.conn != nil {
+		in.conn.Close()
+	}
+	if in.nats != nil {
+		kill(in.nats)
+	}
+	if in.t.Failed() {
+		in.showLogs()
+	}
+}
+
+func (in *installation) showLogs() {
+	names, _ := filepath.Glob(filepath.Join(in.dir, "*.log"))
+	more, _ := filepath.Glob(filepath.Join(in.dir, "*", "local", "logs", "*.log"))
+	for _, name := range append(names, more...) {
+		data, _ := os.ReadFile(name)
+		in.t.Logf("--- end of %s\n%s", filepath.Base(name), data[max(0, len(data)-3000):])
+	}
+}
+
+// manifest reads the job's manifest.
+type manifest struct {
+	Parts []struct {
+		Shard  int                     `json:"shard"`
+		Start  int64                   `json:"start"`
+		End    int64                   `json:"end"`
+		RowsIn int64                   `json:"rowsIn"`
+		Result *orchestrator.ObjectRef `json:"result"`
+	} `json:"parts"`
+	Totals struct {
+		Counts orchestrator.Counts     `json:"counts"`
+		Errors *orchestrator.ObjectRef `json:"errors"`
+	} `json:"totals"`
+}
+
+func (in *installation) manifest(job api.Job) manifest {
+	in.t.Helper()
+	data, err := os.ReadFile(strings.TrimPrefix(job.Manifest, "file://"))
+	if err != nil {
+		in.t.Fatal(err)
+	}
+	var m manifest
+	if err := json.Unmarshal(data, &m); err != nil {
+		in.t.Fatal(err)
+	}
+	return m
+}
+
+// check compares results row by row with what an undisturbed run gives, and looks for stranded objects. bad rows are expected in the error file.
+func (in *installation) check(job api.Job, rows int, bad ...int) {
+	in.t.Helper()
+	want := orchestrator.JobSucceeded
+	if len(bad) > 0 {
+		want = orchestrator.JobPartiallyFailed
+	}
+	if job.State != want {
+		in.t.Fatalf("job ended %s (%+v), want %s", job.State, job.Failure, want)
+	}
+	m := in.manifest(job)
+	next, at := 0, int64(0)
+	for _, part := range m.Parts {
+		if part.Start != at {
+			in.t.Fatalf("shard %d begins at %d, the one before ended at %d", part.Shard, part.Start, at)
+		}
+		at = part.End
+		if part.Result != nil {
+			next = in.checkPart(part.Result, next, bad)
+		}
+	}
+	for slices.Contains(bad, next) {
+		next++
+	}
+	if next != rows {
+		in.t.Errorf("results end with row %d, want %d rows", next, rows)
+	}
+	if m.Totals.Counts.RowsDone != int64(rows-len(bad)) || m.Totals.Counts.RowsFailed != int64(len(bad)) {
+		in.t.Errorf("counts = %+v, want %d done, %d failed", m.Totals.Counts, rows-len(bad), len(bad))
+	}
+	in.checkErrors(m, bad)
+	in.checkStranded(job, m)
+}
+
+func (in *installation) checkPart(part *orchestrator.ObjectRef, next int, bad []int) int {
+	in.t.Helper()
+	file, err := os.Open(strings.TrimPrefix(part.URI, "file://"))
+	if err != nil {
+		in.t.Fatal(err)
+	}
+	defer file.Close()
+	for lines := bufio.NewScanner(file); lines.Scan(); next++ {
+		for slices.Contains(bad, next) {
+			next++
+		}
+		if want := fmt.Sprintf(`{"id":"r%07d","double":%d}`, next, 2*next); lines.Text() != want {
+			in.t.Fatalf("%s: row %d is %s, want %s", filepath.Base(part.URI), next, lines.Text(), want)
+		}
+	}
+	return next
+}
+
+func (in *installation) checkErrors(m manifest, bad []int) {
+	in.t.Helper()
+	var got []int
+	if m.Totals.Errors != nil {
+		data, err := os.ReadFile(strings.TrimPrefix(m.Totals.Errors.URI, "file://"))
+		if err != nil {
+			in.t.Fatal(err)
+		}
+		for line := range strings.Lines(string(data)) {
+			var problem orchestrator.RowError
+			if err := json.Unmarshal([]byte(line), &problem); err != nil {
+				in.t.Fatal(err)
+			}
+			var row int
+			if _, err := fmt.Sscanf(fmt.Sprint(problem.Key), "r%d", &row); err != nil {
+				in.t.Fatalf("error line without a key: %s", line)
+			}
+			got = append(got, row)
+		}
+	}
+	if !slices.Equal(got, bad) && len(got)+len(bad) > 0 {
+		in.t.Errorf("rows in the error file = %v, want %v", got, bad)
+	}
+}
+
+// checkStranded waits for the late sweep and then finds only what the manifest names.
+func (in *installation) checkStranded(job api.Job, m manifest) {
+	in.t.Helper()
+	named := map[string]bool{}
+	for _, part := range m.Parts {
+		if part.Result != nil {
+			named[filepath.Base(part.Result.URI)] = true
+		}
+	}
+	var stranded []string
+	left := func() bool {
+		stranded = stranded[:0]
+		entries, err := os.ReadDir(strings.TrimPrefix(job.Output, "file://") + "parts")
+		if err != nil && !errors.Is(err, os.ErrNotExist) {
+			in.t.Fatal(err)
+		}
+		for _, entry := range entries {
+			if !named[entry.Name()] && !strings.HasSuffix(entry.Name(), ".errors.jsonl") {
+				stranded = append(stranded, entry.Name())
+			}
+		}
+		return len(stranded) == 0
+	}
+	ctx, cancel := context.WithTimeout(in.t.Context(), 3*in.ackWait+40*time.Second)
+	defer cancel()
+	for !left() {
+		select {
+		case <-ctx.Done():
+			in.t.Fatalf("stranded objects: %v", stranded)
+		case <-time.After(200 * time.Millisecond): // a poll
+		}
+	}
+}

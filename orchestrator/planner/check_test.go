@@ -1,0 +1,198 @@
+package planner
+
+import (
+	"slices"
+	"time"
+
+	"nightshift.dev/nightshift/orchestrator"
+)
+
+// tester is what *testing.T and *rapid.T have in common here.
+type tester interface {
+	Helper()
+	Errorf(format string, arguments ...any)
+}
+
+// checkPlan holds any plan to the sentences that must be true of all plans.
+func checkPlan(t tester, o orchestrator.Observation, policy orchestrator.Policy, now time.Time, plan orchestrator.Plan) {
+	t.Helper()
+	checkChains(t, plan)
+	for _, p := range plan.Pools {
+		checkPool(t, o, policy, now, p)
+	}
+	checkOpen(t, o, policy, plan)
+	checkAssignments(t, o, policy, plan)
+	checkJobs(t, plan)
+	if ahead := plan.NextCheck.Sub(now); ahead <= 0 || ahead > 30*time.Second || len(plan.Open) > 0 && ahead > 5*time.Second {
+		t.Errorf("the next check is soon: %s with %d open jobs", ahead, len(plan.Open))
+	}
+}
+
+// checkChains: the reasons lead from the old number to the new one, link by link, each with a code and a sentence.
+func checkChains(t tester, plan orchestrator.Plan) {
+	t.Helper()
+	follow := func(name string, number int, reasons []orchestrator.Reason) int {
+		for _, reason := range reasons {
+			if reason.From != number {
+				t.Errorf("%s: reason %s begins at %d, not at %d: %+v", name, reason.Code, reason.From, number, reasons)
+			}
+			if reason.Code == "" || reason.Sentence == "" {
+				t.Errorf("%s: a reason without words: %+v", name, reason)
+			}
+			number = reason.To
+		}
+		return number
+	}
+	for _, p := range plan.Pools {
+		if end := follow(p.Name, p.From, p.Reasons); end != p.Replicas || len(p.Reasons) == 0 {
+			t.Errorf("%s: the chain ends at %d, the plan says %d", p.Name, end, p.Replicas)
+		}
+	}
+	for _, j := range plan.Jobs {
+		if len(j.Reasons) > 0 {
+			if end := follow(j.ID, j.Reasons[0].From, j.Reasons); end != j.Workers {
+				t.Errorf("%s: the chain ends at %d, the plan says %d", j.ID, end, j.Workers)
+			}
+		}
+	}
+}
+
+// checkPool: an unknown size does not change; a known one is inside its bounds and not below the workers that hold shards.
+func checkPool(t tester, o orchestrator.Observation, policy orchestrator.Policy, now time.Time, p orchestrator.PoolPlan) {
+	t.Helper()
+	at := slices.IndexFunc(o.Pools, func(v orchestrator.PoolView) bool { return v.Name == p.Name })
+	view := o.Pools[at]
+	stale := policy.StaleAfter
+	if stale <= 0 {
+		stale = time.Minute
+	}
+	if view.Reading.Err != "" || view.Reading.At.IsZero() || now.Sub(view.Reading.At) > stale {
+		if p.Replicas != p.From {
+			t.Errorf("%s: %d replicas become %d although the size is not known", p.Name, p.From, p.Replicas)
+		}
+		return
+	}
+	bounds := policy.Pools[slices.IndexFunc(policy.Pools, func(one orchestrator.PoolPolicy) bool { return one.Name == p.Name })]
+	most := max(bounds.Max, 0)
+	if p.Replicas > most || p.Replicas < min(bounds.Min, most) {
+		t.Errorf("%s: %d replicas are outside %d to %d", p.Name, p.Replicas, bounds.Min, bounds.Max)
+	}
+	busy, drained := map[int]bool{}, map[int]bool{}
+	for _, one := range o.Workers {
+		replica := one.Slot / max(bounds.SlotsPerReplica, 1)
+		if one.Pool == p.Name && (one.Job != "" || one.State == orchestrator.WorkerBusy) {
+			busy[replica] = true
+		}
+		if one.Pool == p.Name && (one.Draining || one.State == orchestrator.WorkerDraining) {
+			drained[replica] = true
+		}
+	}
+	holding := 0
+	for replica := range busy {
+		if !drained[replica] {
+			holding++
+		}
+	}
+	if p.Replicas < min(holding, most) {
+		t.Errorf("%s: %d replicas, but %d hold shards", p.Name, p.Replicas, holding)
+	}
+}
+
+// checkOpen: what is open stays open, and nothing is opened beyond a queue's limit.
+func checkOpen(t tester, o orchestrator.Observation, policy orchestrator.Policy, plan orchestrator.Plan) {
+	t.Helper()
+	open := map[orchestrator.JobKey]bool{}
+	for _, key := range plan.Open {
+		if open[key] {
+			t.Errorf("%s is listed twice", key.Subject())
+		}
+		open[key] = true
+	}
+	count, opened := map[string]int{}, map[string]bool{}
+	for _, j := range o.Jobs {
+		if j.State.Open() && !open[j.JobKey] {
+			t.Errorf("%s was open and is not any more", j.ID)
+		}
+		if (j.State.Final() || j.State == orchestrator.JobFinalizing) && open[j.JobKey] {
+			t.Errorf("%s has no work and is open", j.ID)
+		}
+		if open[j.JobKey] || j.State == orchestrator.JobFinalizing {
+			count[j.Queue]++
+		}
+		opened[j.Queue] = opened[j.Queue] || open[j.JobKey] && j.State == orchestrator.JobQueued
+	}
+	for _, q := range policy.Queues {
+		if opened[q.Name] && count[q.Name] > q.MaxOpenJobs {
+			t.Errorf("queue %s: %d jobs are open, %d may be", q.Name, count[q.Name], q.MaxOpenJobs)
+		}
+	}
+}
+
+// checkAssignments: every worker of a declared pool has one assignment, with every open job of every queue that lists its pool, no other,
+// and never a later deadline before an earlier one.
+func checkAssignments(t tester, o orchestrator.Observation, policy orchestrator.Policy, plan orchestrator.Plan) {
+	t.Helper()
+	lists := map[string]map[string]bool{} // queue -> pools
+	for _, q := range policy.Queues {
+		lists[q.Name] = map[string]bool{}
+		for _, name := range q.Pools {
+			lists[q.Name][name] = true
+		}
+	}
+	deadlines := map[orchestrator.JobKey]time.Time{}
+	for _, j := range o.Jobs {
+		deadlines[j.JobKey] = j.Deadline
+	}
+	given := map[string]orchestrator.Assignment{}
+	for _, one := range plan.Workers {
+		if _, twice := given[one.Worker]; twice {
+			t.Errorf("worker %s has two assignments", one.Worker)
+		}
+		given[one.Worker] = one
+	}
+	for _, one := range o.Workers {
+		if !slices.ContainsFunc(policy.Pools, func(p orchestrator.PoolPolicy) bool { return p.Name == one.Pool }) {
+			continue
+		}
+		assignment, has := given[one.ID]
+		if !has {
+			t.Errorf("worker %s has no assignment", one.ID)
+			continue
+		}
+		if one.Draining && !assignment.Drain {
+			t.Errorf("worker %s was draining and is called back", one.ID)
+		}
+		want := 0
+		for _, key := range plan.Open {
+			if lists[key.Queue][one.Pool] {
+				want++
+			}
+		}
+		seen := map[orchestrator.JobKey]bool{}
+		for i, order := range assignment.Jobs {
+			if seen[order.JobKey] = true; !lists[order.Queue][one.Pool] {
+				t.Errorf("worker %s of pool %s is given %s", one.ID, one.Pool, order.Subject())
+			}
+			if i > 0 && compareDeadlines(deadlines[assignment.Jobs[i-1].JobKey], deadlines[order.JobKey]) > 0 {
+				t.Errorf("worker %s does %s before %s", one.ID, assignment.Jobs[i-1].ID, order.ID)
+			}
+		}
+		if len(seen) != want || len(assignment.Jobs) != want {
+			t.Errorf("worker %s has %d jobs, want %d", one.ID, len(assignment.Jobs), want)
+		}
+	}
+}
+
+// checkJobs: shards have rows, the number kept ahead is bounded, times are in order.
+func checkJobs(t tester, plan orchestrator.Plan) {
+	t.Helper()
+	for _, j := range plan.Jobs {
+		open := slices.Contains(plan.Open, j.JobKey)
+		if j.ShardRows < 1 || open && (j.Ahead < 16 || j.Ahead > 4096) || !open && (j.Ahead != 0 || j.Workers != 0) || j.Workers < 0 {
+			t.Errorf("%s: open %v, %d workers, shards of %d rows, %d ahead", j.ID, open, j.Workers, j.ShardRows, j.Ahead)
+		}
+		if j.Start.After(j.Finish) || j.FinishLow.After(j.Finish) || j.Finish.After(j.FinishHigh) || j.Cost.Micros < 0 {
+			t.Errorf("%s: times or cost make no sense: %+v", j.ID, j)
+		}
+	}
+}

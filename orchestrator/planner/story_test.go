@@ -1,0 +1,174 @@
+package planner
+
+import (
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"nightshift.dev/nightshift/orchestrator"
+)
+
+// fields are the key=value parts of a line.
+type fields struct {
+	t    *testing.T
+	now  time.Time
+	list map[string]string
+}
+
+func (f fields) has(key string) bool { _, has := f.list[key]; return has }
+
+func (f fields) text(key, missing string) string {
+	if value, has := f.list[key]; has {
+		return value
+	}
+	return missing
+}
+
+func (f fields) number(key string, missing float64) float64 {
+	value, has := f.list[key]
+	if !has {
+		return missing
+	}
+	number, err := strconv.ParseFloat(value, 64)
+	if err != nil {
+		f.t.Fatalf("%s=%s: %v", key, value, err)
+	}
+	return number
+}
+
+func (f fields) duration(key string) time.Duration {
+	value, has := f.list[key]
+	if !has {
+		return 0
+	}
+	length, err := time.ParseDuration(value)
+	if err != nil {
+		f.t.Fatalf("%s=%s: %v", key, value, err)
+	}
+	return length
+}
+
+// time is relative to the story's time: deadline=1h, submitted=-5m.
+func (f fields) time(key string) time.Time {
+	if !f.has(key) {
+		return time.Time{}
+	}
+	return f.now.Add(f.duration(key))
+}
+
+func model(name string) orchestrator.ModelRef {
+	if name == "" {
+		return orchestrator.ModelRef{}
+	}
+	return orchestrator.ModelRef{Name: name, Digest: name + "-1"}
+}
+
+// put replaces the thing with the same name, or adds it.
+func put[T any](list []T, thing T, same func(T) bool) []T {
+	list = slices.Clone(list)
+	if at := slices.IndexFunc(list, same); at >= 0 {
+		list[at] = thing
+		return list
+	}
+	return append(list, thing)
+}
+
+func (s *story) lines(t *testing.T, text string) {
+	for line := range strings.Lines(text) {
+		words := strings.Fields(line)
+		f := fields{t: t, now: s.now, list: map[string]string{}}
+		var names []string
+		for _, word := range words[1:] {
+			if key, value, is := strings.Cut(word, "="); is {
+				f.list[key] = value
+			} else {
+				names = append(names, word)
+				f.list[word] = ""
+			}
+		}
+		s.line(words[0], names, f)
+	}
+}
+
+func (s *story) line(kind string, names []string, f fields) {
+	switch name := names[0]; kind {
+	case "pool":
+		s.addPool(name, f)
+	case "queue":
+		q := orchestrator.QueuePolicy{
+			Name: name, Tenant: f.text("tenant", "acme"), Pools: strings.Split(f.text("pools", ""), ","),
+			MaxOpenJobs: int(f.number("open", 1)), MaxWorkers: int(f.number("most", 0)), Weight: int(f.number("weight", 1)),
+		}
+		s.policy.Queues = put(s.policy.Queues, q, func(have orchestrator.QueuePolicy) bool { return have.Name == name })
+	case "speed":
+		one := orchestrator.Speed{Model: name, Pool: names[1], RowsPerSecond: f.number("rows", 0), LoadSeconds: f.number("load", 0), Basis: basisProfile}
+		s.observation.Speeds = append(slices.Clone(s.observation.Speeds), one)
+	case "learned":
+		one := orchestrator.SpeedMemory{
+			Model: name, Pool: names[1], RowsPerSecond: f.number("speed", 0), LoadSeconds: f.number("load", 0), Rows: int64(f.number("rows", 0)),
+		}
+		s.observation.Memory.Speeds = append(slices.Clone(s.observation.Memory.Speeds), one)
+	case "job":
+		s.addJob(name, f)
+	case "worker":
+		one := orchestrator.WorkerView{
+			ID: name, Pool: f.text("pool", ""), Slot: int(f.number("slot", 0)), State: orchestrator.WorkerState(f.text("state", "idle")),
+			Model: model(f.text("model", "")), Job: f.text("job", ""), Draining: f.has("draining"), Seen: s.now,
+		}
+		if one.Job != "" {
+			one.State = orchestrator.WorkerBusy
+		}
+		s.observation.Workers = put(s.observation.Workers, one, func(have orchestrator.WorkerView) bool { return have.ID == name })
+	case "gone":
+		s.gone(name, names[1])
+	default:
+		f.t.Fatalf("no such line: %s", kind)
+	}
+}
+
+func (s *story) addPool(name string, f fields) {
+	if f.has("max") {
+		price, err := orchestrator.ParseMoney(f.text("price", "3.60"), "EUR")
+		if err != nil {
+			f.t.Fatal(err)
+		}
+		one := orchestrator.PoolPolicy{
+			Name: name, CapacityType: orchestrator.CapacityOnDemand, Price: price, Min: int(f.number("min", 0)), Max: int(f.number("max", 0)),
+			SlotsPerReplica: int(f.number("slots", 1)), ScaleDownDelay: f.duration("delay"), StartSeconds: f.duration("start").Seconds(), Notice: f.duration("notice"),
+		}
+		s.policy.Pools = put(s.policy.Pools, one, func(have orchestrator.PoolPolicy) bool { return have.Name == name })
+	}
+	if f.has("replicas") {
+		one := orchestrator.PoolView{
+			Name: name, Replicas: int(f.number("replicas", 0)),
+			Reading: orchestrator.Reading{At: s.now.Add(-f.duration("age")), Source: "test", Err: strings.ReplaceAll(f.text("err", ""), "_", " ")},
+		}
+		s.observation.Pools = put(s.observation.Pools, one, func(have orchestrator.PoolView) bool { return have.Name == name })
+	}
+}
+
+func (s *story) addJob(name string, f fields) {
+	one := orchestrator.JobView{
+		JobKey: orchestrator.JobKey{Tenant: f.text("tenant", "acme"), Queue: f.text("queue", ""), ID: name}, Epoch: int(f.number("epoch", 0)),
+		State: orchestrator.JobState(f.text("state", "queued")), Model: model(f.text("model", "")), Submitted: midnight.Add(f.duration("submitted")),
+		Deadline: f.time("deadline"), RowsLeft: int64(f.number("left", -1)), RowBytes: f.number("rowbytes", 100), BatchRows: int(f.number("batch", 64)),
+		ShardsLeft: int(f.number("shards", 0)), CutAll: f.has("cut"),
+	}
+	one.RowsUncut = int64(f.number("uncut", float64(one.RowsLeft)))
+	s.observation.Jobs = put(s.observation.Jobs, one, func(have orchestrator.JobView) bool { return have.ID == name })
+}
+
+func (s *story) gone(kind, name string) {
+	switch kind {
+	case "job":
+		s.observation.Jobs = slices.DeleteFunc(slices.Clone(s.observation.Jobs), func(j orchestrator.JobView) bool { return j.ID == name })
+	case "worker":
+		s.observation.Workers = slices.DeleteFunc(slices.Clone(s.observation.Workers), func(w orchestrator.WorkerView) bool { return w.ID == name })
+	case "queue":
+		s.policy.Queues = slices.DeleteFunc(slices.Clone(s.policy.Queues), func(q orchestrator.QueuePolicy) bool { return q.Name == name })
+	case "pool":
+		s.policy.Pools = slices.DeleteFunc(slices.Clone(s.policy.Pools), func(p orchestrator.PoolPolicy) bool { return p.Name == name })
+	}
+}

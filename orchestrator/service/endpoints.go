@@ -1,0 +1,231 @@
+package service
+
+import (
+	"context"
+	"encoding/base64"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"time"
+
+	"nightshift.dev/nightshift/orchestrator"
+	"nightshift.dev/nightshift/orchestrator/api"
+	"nightshift.dev/nightshift/orchestrator/dispatch"
+	"nightshift.dev/nightshift/orchestrator/object"
+	"nightshift.dev/nightshift/orchestrator/planner"
+	"nightshift.dev/nightshift/orchestrator/state"
+)
+
+func (s *Service) endpoints() []endpoint {
+	return []endpoint{
+		{"jobs.submit", "submit-request", decoded(s.submit)},
+		{"jobs.estimate", "estimate-request", decoded(s.estimate)},
+		{"jobs.get", "get-request", decoded(s.get)},
+		{"jobs.list", "list-request", decoded(s.list)},
+		{"jobs.cancel", "cancel-request", decoded(s.cancelJob)},
+		{"jobs.retry", "retry-request", decoded(s.retry)},
+		{"jobs.delete", "delete-request", decoded(s.delete)},
+		{"jobs.logs", "logs-request", decoded(s.logs)},
+		{"jobs.read", "read-request", decoded(s.read)},
+		{"explain", "explain-request", decoded(s.explain)},
+	}
+}
+
+// decoded reads a request strictly before it is worked on.
+func decoded[T api.Request](answer func(context.Context, call, T) (any, error)) func(context.Context, call) (any, error) {
+	return func(ctx context.Context, call call) (any, error) {
+		request, problem := api.Decode[T](call.data)
+		if problem != nil {
+			return nil, problem
+		}
+		return answer(ctx, call, request)
+	}
+}
+
+func submission(call call, request api.SubmitRequest) dispatch.Submission {
+	return dispatch.Submission{
+		Tenant: call.tenant, Queue: request.Queue, Spec: request.Spec(time.Now().UTC()), Digest: request.Digest(),
+		IdempotencyKey: request.IdempotencyKey, TraceParent: call.trace,
+	}
+}
+
+func (s *Service) submit(ctx context.Context, call call, request api.SubmitRequest) (any, error) {
+	job, created, err := s.config.Jobs.Submit(ctx, submission(call, request))
+	if err != nil {
+		return nil, err
+	}
+	return api.SubmitResponse{Job: api.JobOf(job), Repeated: !created}, nil
+}
+
+func (s *Service) estimate(ctx context.Context, call call, request api.EstimateRequest) (any, error) {
+	return s.config.Jobs.Estimate(ctx, submission(call, request.SubmitRequest))
+}
+
+func (s *Service) get(_ context.Context, call call, request api.GetRequest) (any, error) {
+	job, err := s.config.Jobs.Find(call.tenant, request.ID)
+	if err != nil {
+		return nil, err
+	}
+	return api.GetResponse{Job: api.JobOf(job)}, nil
+}
+
+func (s *Service) list(_ context.Context, call call, request api.ListRequest) (any, error) {
+	jobs := s.config.Jobs.List(call.tenant, func(job *orchestrator.Job) bool { return matches(job, request) })
+	from, err := pageStart(jobs, request.Continue)
+	if err != nil {
+		return nil, err
+	}
+	limit := request.Limit
+	if limit == 0 {
+		limit = api.DefaultLimit
+	}
+	page := jobs[from:min(from+limit, len(jobs))]
+	answer := api.ListResponse{Jobs: make([]api.Job, 0, len(page))}
+	for _, job := range page {
+		answer.Jobs = append(answer.Jobs, api.JobOf(job))
+	}
+	if from+limit < len(jobs) {
+		answer.Continue = token(page[len(page)-1])
+	}
+	return answer, nil
+}
+
+func matches(job *orchestrator.Job, request api.ListRequest) bool {
+	if request.Queue != "" && job.Queue != request.Queue {
+		return false
+	}
+	if len(request.States) > 0 && !slices.Contains(request.States, job.State) {
+		return false
+	}
+	for name, value := range request.Labels {
+		if job.Spec.Labels[name] != value {
+			return false
+		}
+	}
+	return true
+}
+
+// token names the place after a job in the order of the list, so that jobs that come or go between two pages move nothing.
+func token(job orchestrator.Job) string {
+	at := job.Times[orchestrator.JobQueued].UTC().Format(time.RFC3339Nano)
+	return base64.RawURLEncoding.EncodeToString([]byte(at + " " + job.ID))
+}
+
+func pageStart(jobs []orchestrator.Job, continued string) (int, error) {
+	if continued == "" {
+		return 0, nil
+	}
+	text, err := base64.RawURLEncoding.DecodeString(continued)
+	at, id, found := strings.Cut(string(text), " ")
+	when, parseErr := time.Parse(time.RFC3339Nano, at)
+	if err != nil || !found || parseErr != nil {
+		return 0, &api.Error{Code: api.CodeInvalid, Field: "continue", Message: "not a token of an earlier answer"}
+	}
+	from, _ := slices.BinarySearchFunc(jobs, struct{}{}, func(job orchestrator.Job, _ struct{}) int {
+		queued := job.Times[orchestrator.JobQueued]
+		if queued.After(when) || queued.Equal(when) && job.ID <= id {
+			return -1
+		}
+		return 1
+	})
+	return from, nil
+}
+
+func (s *Service) cancelJob(ctx context.Context, call call, request api.CancelRequest) (any, error) {
+	job, err := s.config.Jobs.Find(call.tenant, request.ID)
+	if err != nil {
+		return nil, err
+	}
+	job, err = s.config.Jobs.Cancel(ctx, job)
+	return api.CancelResponse{Job: api.JobOf(job)}, err
+}
+
+func (s *Service) retry(ctx context.Context, call call, request api.RetryRequest) (any, error) {
+	job, err := s.config.Jobs.Find(call.tenant, request.ID)
+	if err != nil {
+		return nil, err
+	}
+	job, err = s.config.Jobs.Retry(ctx, job, request.Deadline(time.Now().UTC()))
+	return api.RetryResponse{Job: api.JobOf(job)}, err
+}
+
+func (s *Service) delete(ctx context.Context, call call, request api.DeleteRequest) (any, error) {
+	job, err := s.config.Jobs.Find(call.tenant, request.ID)
+	if err != nil {
+		return nil, err
+	}
+	return api.DeleteResponse{ID: job.ID}, s.config.Jobs.Delete(ctx, job)
+}
+
+// mostLogBytes keeps an answer below a message's limit.
+const mostLogBytes = 512 << 10
+
+func (s *Service) logs(ctx context.Context, call call, request api.LogsRequest) (any, error) {
+	job, err := s.config.Jobs.Find(call.tenant, request.ID)
+	if err != nil {
+		return nil, err
+	}
+	answer, size := api.LogsResponse{Entries: []api.LogEntry{}, Next: request.After}, 0
+	err = s.config.Store.ReadLog(ctx, job.JobKey, request.After, func(sequence uint64, entry state.LogEntry) {
+		for _, line := range entry.Lines {
+			size += len(line)
+		}
+		if size < mostLogBytes || len(answer.Entries) == 0 {
+			answer.Entries, answer.Next = append(answer.Entries, api.LogEntry(entry)), sequence
+		}
+	})
+	return answer, err
+}
+
+// read gives bytes of what a job has written; nothing outside its own output.
+func (s *Service) read(ctx context.Context, call call, request api.ReadRequest) (any, error) {
+	job, err := s.config.Jobs.Find(call.tenant, request.ID)
+	if err != nil {
+		return nil, err
+	}
+	if !strings.HasPrefix(request.URI, job.Output) {
+		return nil, &api.Error{Code: api.CodeForbidden, Field: "uri", Message: fmt.Sprintf("%s is not an object of job %s, whose output is %s", request.URI, job.ID, job.Output)}
+	}
+	objects, err := object.New(object.Access{Read: job.WriteRoots})
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = objects.Close() }() // only read
+	found, err := objects.Stat(ctx, request.URI, orchestrator.FormatJSONL)
+	if err != nil {
+		return nil, &api.Error{Code: api.CodeNotFound, Field: "uri", Message: err.Error()}
+	}
+	reader, err := objects.OpenRange(ctx, found, request.Offset, request.Length)
+	if err != nil {
+		return nil, &api.Error{Code: api.CodeNotFound, Field: "uri", Message: err.Error()}
+	}
+	defer func() { _ = reader.Close() }() // only read
+	data, err := io.ReadAll(io.LimitReader(reader, request.Length))
+	return api.ReadResponse{Data: data, Size: found.Size}, err
+}
+
+// explain gives the planner's chains for a pool, a queue, a job, or all of them.
+func (s *Service) explain(_ context.Context, call call, request api.ExplainRequest) (any, error) {
+	plan := s.config.Plan()
+	if request.Name == "" {
+		plan.Jobs = slices.DeleteFunc(slices.Clone(plan.Jobs), func(job orchestrator.JobPlan) bool { return job.Tenant != call.tenant })
+		return api.ExplainResponse{Text: planner.Explain(plan)}, nil
+	}
+	var text strings.Builder
+	for _, pool := range plan.Pools {
+		if pool.Name == request.Name {
+			text.WriteString(planner.ExplainPool(pool))
+		}
+	}
+	for _, job := range plan.Jobs {
+		if job.Tenant == call.tenant && (job.ID == request.Name || job.Queue == request.Name) {
+			text.WriteString(planner.ExplainJob(job))
+		}
+	}
+	if text.Len() == 0 {
+		return nil, &api.Error{Code: api.CodeNotFound, Field: "name", Message: fmt.Sprintf(
+			"the present plan has no pool, and tenant %q no open job or queue with open jobs, called %q", call.tenant, request.Name)}
+	}
+	return api.ExplainResponse{Text: text.String()}, nil
+}
