@@ -2,22 +2,181 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
+	"os"
+	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 )
 
+// The exit codes of every command.
+const (
+	exitDone        = 0   // done; a job that was waited for has succeeded
+	exitFailed      = 1   // a job did not succeed, or the request was refused or could not be made
+	exitUsage       = 2   // the command line is wrong
+	exitInterrupted = 130 // Ctrl-C
+)
+
+// program is what the commands share: the world outside, and the global flags.
+type program struct {
+	lookup func(name string) (string, bool) // environment variables
+	now    func() time.Time                 // its zone is the one that times are read and shown in
+	nats   string
+	saved  string // name of a NATS context
+	tenant string
+	within time.Duration // bound of one request
+}
+
+// execute runs one command line and gives its exit code.
 func execute(ctx context.Context, args []string, in io.Reader, out, errs io.Writer) int {
-	root := &cobra.Command{Use: "nightshift", SilenceErrors: true, SilenceUsage: true}
-	root.AddCommand(devCommand(), runCommand(), workerCommand())
+	p := &program{lookup: os.LookupEnv, now: time.Now}
+	return p.execute(ctx, args, in, out, errs)
+}
+
+func (p *program) execute(ctx context.Context, args []string, in io.Reader, out, errs io.Writer) int {
+	root := p.rootCommand()
 	root.SetArgs(args)
 	root.SetIn(in)
 	root.SetOut(out)
 	root.SetErr(errs)
-	if err := root.ExecuteContext(ctx); err != nil {
-		fmt.Fprintln(errs, err)
-		return 1
+	return exitCode(errs, root.ExecuteContext(ctx))
+}
+
+const rootHelp = `nightshift drains batch-inference backlogs by their deadlines at the lowest GPU cost.
+
+JOB is an identifier as submit prints it, or @latest, the newest job of the tenant.
+
+The exit code is 0 when all went well, 1 when a job did not succeed or a request was refused, 2 when the command line is wrong, and 130 after
+Ctrl-C.`
+
+// rootCommand is the whole command line.
+func (p *program) rootCommand() *cobra.Command {
+	root := &cobra.Command{
+		Use: "nightshift", Short: "Drain batch-inference backlogs by their deadlines at the lowest GPU cost", Long: rootHelp,
+		SilenceErrors: true, SilenceUsage: true, Args: cobra.ArbitraryArgs,
+		RunE: func(command *cobra.Command, args []string) error {
+			if len(args) == 0 {
+				return command.Help()
+			}
+			return unknownCommand(command, args[0])
+		},
+		PersistentPreRunE: func(command *cobra.Command, _ []string) error { return p.readEnvironment(command.Flags()) },
 	}
-	return 0
+	root.SetFlagErrorFunc(func(command *cobra.Command, err error) error { return usage(command, "%v", err) })
+	flags := root.PersistentFlags()
+	flags.StringVar(&p.nats, "nats", "", "address of the NATS server (default: that of a running nightshift dev, else "+defaultAddress+")")
+	flags.StringVar(&p.saved, "context", "", "NATS context to connect with, as the nats tool keeps them")
+	flags.StringVar(&p.tenant, "tenant", "default", "tenant that the jobs belong to")
+	flags.DurationVar(&p.within, "request-timeout", 35*time.Second, "how long to wait for the answer to one request")
+	root.AddGroup(&cobra.Group{ID: groupJobs, Title: "Jobs:"}, &cobra.Group{ID: groupService, Title: "The service:"}, &cobra.Group{ID: groupDocuments, Title: "Documents:"})
+	grouped(root, groupJobs, p.submitCommand(), p.listCommand(), p.getCommand(), p.watchCommand(), p.logsCommand(), p.resultsCommand(), p.errorsCommand(),
+		p.cancelCommand(), p.retryCommand(), p.deleteCommand())
+	grouped(root, groupService, devCommand(), runCommand(), workerCommand(), p.explainCommand(), p.doctorCommand())
+	grouped(root, groupDocuments, p.validateCommand(), p.profileCommand())
+	root.AddCommand(p.versionCommand())
+	return root
+}
+
+const (
+	groupJobs      = "jobs"
+	groupService   = "service"
+	groupDocuments = "documents"
+)
+
+func grouped(root *cobra.Command, group string, commands ...*cobra.Command) {
+	for _, command := range commands {
+		command.GroupID = group
+		root.AddCommand(command)
+	}
+}
+
+// fromEnvironment are the flags that take their value from NIGHTSHIFT_NAME when they are not given.
+var fromEnvironment = map[string]string{
+	"nats": "NIGHTSHIFT_NATS", "context": "NIGHTSHIFT_CONTEXT", "tenant": "NIGHTSHIFT_TENANT", "request-timeout": "NIGHTSHIFT_REQUEST_TIMEOUT",
+	formatFlag: "NIGHTSHIFT_OUTPUT",
+}
+
+// readEnvironment sets the flags that were not given. An address that was given on the command line hides both variables that name one.
+func (p *program) readEnvironment(flags *pflag.FlagSet) error {
+	given := func(name string) bool { flag := flags.Lookup(name); return flag != nil && flag.Changed }
+	if given("nats") && given("context") {
+		return &usageError{message: "--nats and --context both say where to connect; give one of them"}
+	}
+	hidden := map[string]bool{"nats": given("context"), "context": given("nats")}
+	for _, name := range []string{"nats", "context", "tenant", "request-timeout", formatFlag} {
+		flag := flags.Lookup(name)
+		value, set := p.lookup(fromEnvironment[name])
+		if flag == nil || flag.Changed || hidden[name] || !set || value == "" || name == formatFlag && !isFormatFlag(flag) {
+			continue
+		}
+		if err := flags.Set(name, value); err != nil {
+			return &usageError{message: fmt.Sprintf("%s: %v", fromEnvironment[name], err)}
+		}
+	}
+	return nil
+}
+
+func unknownCommand(root *cobra.Command, name string) error {
+	message := fmt.Sprintf("there is no command %q", name)
+	root.SuggestionsMinimumDistance = 2
+	if meant := root.SuggestionsFor(name); len(meant) > 0 {
+		message += "; did you mean " + strings.Join(meant, " or ") + "?"
+	}
+	return usage(root, "%s", message)
+}
+
+// usageError says that the command line is wrong.
+type usageError struct {
+	message string
+	command string // whose help says more
+}
+
+func (e *usageError) Error() string { return e.message }
+
+func usage(command *cobra.Command, format string, values ...any) error {
+	return &usageError{message: fmt.Sprintf(format, values...), command: command.CommandPath()}
+}
+
+// silentError ends the program with a code when everything was said already.
+type silentError struct{ code int }
+
+func (e silentError) Error() string { return fmt.Sprintf("exit code %d", e.code) }
+
+// exitCode says what went wrong, if anything did, and gives the program's exit code.
+func exitCode(errs io.Writer, err error) int {
+	var silent silentError
+	var wrong *usageError
+	switch {
+	case err == nil:
+		return exitDone
+	case errors.As(err, &silent):
+		return silent.code
+	case errors.Is(err, context.Canceled):
+		return exitInterrupted
+	case errors.As(err, &wrong):
+		fmt.Fprintln(errs, "error:", wrong.message)
+		if wrong.command != "" {
+			fmt.Fprintf(errs, "%s --help says more\n", wrong.command)
+		}
+		return exitUsage
+	}
+	fmt.Fprintln(errs, "error:", explained(err))
+	return exitFailed
+}
+
+// arguments checks how many arguments there are; the texts say what each is.
+func arguments(least, most int, what string) cobra.PositionalArgs {
+	return func(command *cobra.Command, args []string) error {
+		switch {
+		case len(args) < least:
+			return usage(command, "%s is missing: %s", what, command.UseLine())
+		case most >= 0 && len(args) > most:
+			return usage(command, "%q is too much: %s", args[most], command.UseLine())
+		}
+		return nil
+	}
 }

@@ -39,6 +39,9 @@ var decoders = map[string]func([]byte) (any, *Error){
 	"cancel":   decoder[CancelRequest],
 	"retry":    decoder[RetryRequest],
 	"delete":   decoder[DeleteRequest],
+	"logs":     decoder[LogsRequest],
+	"read":     decoder[ReadRequest],
+	"explain":  decoder[ExplainRequest],
 }
 
 func decoder[T Request](data []byte) (any, *Error) { return Decode[T](data) }

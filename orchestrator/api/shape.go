@@ -133,6 +133,9 @@ func notScalar(value any, want reflect.Kind) string {
 		_, err := strconv.ParseInt(number.String(), 10, 64)
 		ok = err == nil
 	}
+	if want >= reflect.Uint && want <= reflect.Uint64 {
+		return allowedIf(ok && number[0] != '-', "a whole number, 0 or more")
+	}
 	return allowedIf(ok, "a whole number")
 }
 

@@ -90,7 +90,7 @@ func (s *source) merged(node *yaml.Node, path string, depth int) []entry {
 	return nil
 }
 
-var simpleKey = regexp.MustCompile(`^[A-Za-z0-9_-]+(\[\d+\])?$`)
+var simpleKey = regexp.MustCompile(`^[A-Za-z0-9_-]{1,64}(\[\d+\])?$`)
 
 // join is the path of a field within a mapping.
 func join(path, key string) string {

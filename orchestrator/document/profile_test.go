@@ -97,7 +97,7 @@ func TestSetProfileRefusesWrongProfiles(t *testing.T) {
 		profile Profile
 		want    string
 	}{
-		"no batches": {Profile{Load: time.Second}, "spec.profile.batches: is missing"},
+		"no batches": {Profile{Load: time.Second}, "spec.profile.batches: a list of 0; allowed: a list of 1"},
 		"no rows":    {Profile{Batches: []BatchSpeed{{Rows: 0, RowsPerSecond: 1}}}, "spec.profile.batches[0].rows: 0; allowed: a whole number from 1"},
 		"negative":   {Profile{Load: -time.Second, Batches: []BatchSpeed{{1, 1}}}, "spec.profile.load: -1s; allowed: a duration from 0s"},
 	} {

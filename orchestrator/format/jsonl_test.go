@@ -147,11 +147,6 @@ func TestJSONLAnyCutsGiveTheSameRows(t *testing.T) {
 	})
 }
 
-type fataler interface {
-	Helper()
-	Fatalf(format string, values ...any)
-}
-
 // readCuts reads the ranges between the cuts one after the other.
 func readCuts(t fataler, source memorySource, from orchestrator.Object, cuts []int64, most int, options Options) []readRow {
 	t.Helper()

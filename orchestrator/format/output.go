@@ -3,6 +3,7 @@ package format
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 
@@ -84,9 +85,13 @@ func (e *ErrorWriter) Append(problem orchestrator.RowError) error {
 // Rows is how many row errors were appended.
 func (e *ErrorWriter) Rows() int64 { return e.lines.rows }
 
-// Close makes the file durable and says what was written.
+// Close makes the file durable and says what was written. When it fails nothing is left behind.
 func (e *ErrorWriter) Close(ctx context.Context) (orchestrator.ObjectRef, error) {
-	return e.lines.close(ctx)
+	written, err := e.lines.close(ctx)
+	if err != nil {
+		return orchestrator.ObjectRef{}, errors.Join(err, e.lines.out.Abort(ctx))
+	}
+	return written, nil
 }
 
 // Abort gives the file up.

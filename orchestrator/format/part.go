@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 	"strconv"
@@ -41,6 +42,8 @@ func NewPartWriter(out Output, layout orchestrator.Format, key string) (*PartWri
 	switch layout {
 	case orchestrator.FormatJSONL:
 		writer.encoder = &jsonlEncoder{gathered{out: out}}
+	case orchestrator.FormatParquet:
+		writer.encoder = &parquetEncoder{out: out, key: key, shape: &shape{kind: groupShape}}
 	default:
 		return nil, fmt.Errorf("open part: results cannot be written as %q; want jsonl or parquet", layout)
 	}
@@ -51,7 +54,8 @@ func NewPartWriter(out Output, layout orchestrator.Format, key string) (*PartWri
 // result that already has it with the same raw value is left as it is. Without a key (no key column, or a row in
 // which it is absent or null) the columns _object and _offset are put first instead.
 //
-// An *Error with code invalid_result or type_conflict means that this row was not added and others can be.
+// An *Error with code invalid_result or type_conflict means that this row was not added and others can be. A parquet part is
+// kept in memory until Close, at most 512 MiB of lines (part_too_large), because its types are those of all its rows.
 func (p *PartWriter) Append(key []byte, object string, offset int64, result []byte) error {
 	if bytes.IndexByte(result, '\n') >= 0 || bytes.IndexByte(result, '\r') >= 0 {
 		var compact bytes.Buffer
@@ -68,7 +72,19 @@ func (p *PartWriter) Append(key []byte, object string, offset int64, result []by
 	} else {
 		p.line = p.appendKey(p.line[:0], key, result)
 	}
-	return p.encoder.append(p.line)
+	if err := p.encoder.append(p.line); err != nil {
+		return placed(err, object, offset)
+	}
+	return nil
+}
+
+// placed names the row in an error of an encoder, which knows no rows.
+func placed(err error, object string, offset int64) error {
+	var problem *Error
+	if errors.As(err, &problem) {
+		problem.Object, problem.Offset = object, offset
+	}
+	return err
 }
 
 func checkResult(result []byte) string {
@@ -136,9 +152,13 @@ func appendOtherMembers(line, object []byte, names ...string) []byte {
 // Rows is how many rows were appended.
 func (p *PartWriter) Rows() int64 { return p.encoder.rows() }
 
-// Close makes the part durable and says what was written.
+// Close makes the part durable and says what was written. When it fails nothing is left behind.
 func (p *PartWriter) Close(ctx context.Context) (orchestrator.ObjectRef, error) {
-	return p.encoder.close(ctx)
+	written, err := p.encoder.close(ctx)
+	if err != nil {
+		return orchestrator.ObjectRef{}, errors.Join(err, p.out.Abort(ctx))
+	}
+	return written, nil
 }
 
 // Abort gives the part up.

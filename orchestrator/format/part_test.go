@@ -135,8 +135,8 @@ func TestPartKeepsColumns(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		var out discard
-		part, err := NewPartWriter(&out, orchestrator.FormatJSONL, column)
+		store := shelf{}
+		part, err := NewPartWriter(store.create(testURI), orchestrator.FormatJSONL, column)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -147,8 +147,8 @@ func TestPartKeepsColumns(t *testing.T) {
 			t.Fatal(err)
 		}
 		var got map[string]any
-		if err := json.Unmarshal(out.data, &got); err != nil {
-			t.Fatalf("line %s: %v", out.data, err)
+		if err := json.Unmarshal(store[testURI], &got); err != nil {
+			t.Fatalf("line %s: %v", store[testURI], err)
 		}
 		var keyValue any
 		if err := json.Unmarshal([]byte(key), &keyValue); err != nil {
@@ -156,24 +156,10 @@ func TestPartKeepsColumns(t *testing.T) {
 		}
 		result[column] = keyValue
 		if diff := cmp.Diff(result, got); diff != "" {
-			t.Fatalf("line %s (-want +got):\n%s", out.data, diff)
+			t.Fatalf("line %s (-want +got):\n%s", store[testURI], diff)
 		}
 	})
 }
-
-// discard is an Output that only keeps its bytes.
-type discard struct{ data []byte }
-
-func (d *discard) Write(data []byte) (int, error) {
-	d.data = append(d.data, data...)
-	return len(data), nil
-}
-
-func (d *discard) Close(context.Context) (orchestrator.ObjectRef, error) {
-	return orchestrator.ObjectRef{Bytes: int64(len(d.data))}, nil
-}
-
-func (d *discard) Abort(context.Context) error { return nil }
 
 func TestErrorFile(t *testing.T) {
 	t.Parallel()

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/tidwall/gjson"
 )
@@ -19,10 +20,11 @@ const (
 	textShape
 	listShape
 	groupShape
+	hugeShape // of no column: an integer that fits neither 64 bits nor a floating-point number
 )
 
 func (k shapeKind) String() string {
-	return [...]string{"null", "bool", "integer", "number", "string", "array", "object"}[k]
+	return [...]string{"null", "bool", "integer", "number", "string", "array", "object", "integer"}[k]
 }
 
 // shape is the type of a result column, learnt from the rows: integers become numbers when a fraction comes, null fits
@@ -46,10 +48,7 @@ func kindOf(value gjson.Result) shapeKind {
 	case gjson.String:
 		return textShape
 	case gjson.Number:
-		if isInteger(value.Raw) {
-			return intShape
-		}
-		return floatShape
+		return numberKind(value.Raw)
 	case gjson.JSON:
 		if value.Raw[0] == '[' {
 			return listShape
@@ -59,13 +58,19 @@ func kindOf(value gjson.Result) shapeKind {
 	return unknownShape
 }
 
-func isInteger(raw string) bool {
-	for i := range len(raw) {
-		if char := raw[i]; char == '.' || char == 'e' || char == 'E' {
-			return false
-		}
+// numberKind tells integers from other numbers by how they are written. An integer of more than 64 bits is a floating-point
+// number if that is written the same.
+func numberKind(raw string) shapeKind {
+	if strings.ContainsAny(raw, ".eE") {
+		return floatShape
 	}
-	return true
+	if _, err := strconv.ParseInt(raw, 10, 64); err == nil {
+		return intShape
+	}
+	if number, err := strconv.ParseFloat(raw, 64); err == nil && strconv.FormatFloat(number, 'f', -1, 64) == raw {
+		return floatShape
+	}
+	return hugeShape
 }
 
 // member finds a member by name. Rows mostly have their columns in one order, so the guess is tried first.
@@ -82,9 +87,8 @@ func (s *shape) covers(value gjson.Result) bool {
 	switch {
 	case kind == unknownShape:
 		return true
-	case kind == intShape && (s.kind == intShape || s.kind == floatShape):
-		_, err := strconv.ParseInt(value.Raw, 10, 64)
-		return err == nil
+	case kind == intShape && s.kind == floatShape:
+		return true
 	case kind != s.kind:
 		return false
 	case kind != listShape && kind != groupShape:
@@ -108,10 +112,8 @@ func (s *shape) covers(value gjson.Result) bool {
 // unusable; learn into a clone.
 func (s *shape) learn(value gjson.Result, column string) error {
 	kind := kindOf(value)
-	if kind == intShape {
-		if _, err := strconv.ParseInt(value.Raw, 10, 64); err != nil {
-			return fmt.Errorf("column %q has the integer %s, which does not fit 64 bits; write it as a string", column, value.Raw)
-		}
+	if kind == hugeShape {
+		return fmt.Errorf("column %q has the integer %s, which does not fit 64 bits; write it as a string", column, value.Raw)
 	}
 	if err := s.widen(kind, column); err != nil {
 		return err

@@ -3,6 +3,8 @@ package format
 import (
 	"bytes"
 	"context"
+	"crypto/sha256"
+	"fmt"
 	"io"
 	"testing"
 
@@ -85,3 +87,39 @@ func tryRange(source Source, from orchestrator.Object, start, end int64, most in
 		chunk.Release()
 	}
 }
+
+type fataler interface {
+	Helper()
+	Fatalf(format string, values ...any)
+}
+
+// contextOf is the context of a test, or of a rapid check, which has one too.
+func contextOf(t fataler) context.Context {
+	if having, ok := t.(interface{ Context() context.Context }); ok {
+		return having.Context()
+	}
+	return context.Background()
+}
+
+// shelf keeps objects in memory, by URI.
+type shelf map[string][]byte
+
+func (s shelf) OpenRange(ctx context.Context, from orchestrator.Object, start, length int64) (io.ReadCloser, error) {
+	return memorySource{s[from.URI], 0}.OpenRange(ctx, from, start, length)
+}
+
+// create begins an object that appears on the shelf when it is closed.
+func (s shelf) create(uri string) Output { return &shelved{uri: uri, shelf: s} }
+
+type shelved struct {
+	bytes.Buffer
+	uri   string
+	shelf shelf
+}
+
+func (s *shelved) Close(context.Context) (orchestrator.ObjectRef, error) {
+	s.shelf[s.uri] = bytes.Clone(s.Bytes())
+	return orchestrator.ObjectRef{URI: s.uri, Bytes: int64(s.Len()), SHA256: fmt.Sprintf("%x", sha256.Sum256(s.Bytes()))}, nil
+}
+
+func (s *shelved) Abort(context.Context) error { return nil }

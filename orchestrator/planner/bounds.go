@@ -50,7 +50,7 @@ func poolBounds(w *world) {
 // hold leaves a pool alone whose size is not known: it must not shrink on a guess, and growing starts from a known size too.
 func hold(w *world) {
 	for _, p := range w.pools {
-		if p.observed && p.doubt != "" {
+		if p.doubt != "" {
 			p.replicas.change("hold", p.replicas.from, fmt.Sprintf("nothing changes, neither fewer nor more, while the size is not known: %s", p.doubt))
 		}
 	}

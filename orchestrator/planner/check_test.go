@@ -20,7 +20,7 @@ func checkPlan(t tester, o orchestrator.Observation, policy orchestrator.Policy,
 	for _, p := range plan.Pools {
 		checkPool(t, o, policy, now, p)
 	}
-	checkOpen(t, o, policy, plan)
+	checkOpenJobs(t, o, policy, plan)
 	checkAssignments(t, o, policy, plan)
 	checkJobs(t, plan)
 	if ahead := plan.NextCheck.Sub(now); ahead <= 0 || ahead > 30*time.Second || len(plan.Open) > 0 && ahead > 5*time.Second {
@@ -73,7 +73,7 @@ func checkPool(t tester, o orchestrator.Observation, policy orchestrator.Policy,
 		return
 	}
 	bounds := policy.Pools[slices.IndexFunc(policy.Pools, func(one orchestrator.PoolPolicy) bool { return one.Name == p.Name })]
-	most := max(bounds.Max, 0)
+	most := min(max(bounds.Max, 0), mostReplicas) // absurd bounds are cut
 	if p.Replicas > most || p.Replicas < min(bounds.Min, most) {
 		t.Errorf("%s: %d replicas are outside %d to %d", p.Name, p.Replicas, bounds.Min, bounds.Max)
 	}
@@ -98,8 +98,8 @@ func checkPool(t tester, o orchestrator.Observation, policy orchestrator.Policy,
 	}
 }
 
-// checkOpen: what is open stays open, and nothing is opened beyond a queue's limit.
-func checkOpen(t tester, o orchestrator.Observation, policy orchestrator.Policy, plan orchestrator.Plan) {
+// checkOpenJobs: what is open stays open, and nothing is opened beyond a queue's limit.
+func checkOpenJobs(t tester, o orchestrator.Observation, policy orchestrator.Policy, plan orchestrator.Plan) {
 	t.Helper()
 	open := map[orchestrator.JobKey]bool{}
 	for _, key := range plan.Open {

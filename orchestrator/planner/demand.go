@@ -46,21 +46,23 @@ func (q *queue) asks() bool {
 }
 
 // need is how many workers the queue wants and why: as many as its deadlines need at least, and as wide as loads stay cheap, but never
-// more than its open jobs have shards for.
+// more than its open jobs have shards for. An open job whose work is unknown adds as many as it has shards for: a first measurement
+// is worth most.
 func (q *queue) need(now time.Time, s supply) (int, string) {
 	var seconds, load float64
-	feed, most, unmeasured := 0, 0, 0
+	feed, most, unmeasured, toMeasure := 0, 0, 0, 0
 	loaded := map[string]bool{}
 	for _, j := range q.jobs {
-		if !j.hasWork() {
+		switch {
+		case !j.hasWork():
 			continue
-		}
-		if j.open {
+		case j.open && j.work < 0:
+			unmeasured, toMeasure = unmeasured+1, min(toMeasure+max(j.feed, 1), endless)
+			continue
+		case j.work < 0:
+			continue // it waits
+		case j.open:
 			feed, most = min(feed+j.feed, endless), min(most+j.most, endless)
-		}
-		if j.work < 0 {
-			unmeasured++
-			continue
 		}
 		seconds += j.work
 		if !loaded[j.view.Model.Name] {
@@ -68,18 +70,28 @@ func (q *queue) need(now time.Time, s supply) (int, string) {
 			load += j.speed.load
 		}
 	}
+	wanted, why := toMeasure, ""
 	if unmeasured > 0 {
-		return max(feed, 1), fmt.Sprintf("%s: %s of unknown speed or size, as many as there are shards for", workers(max(feed, 1)), jobs(unmeasured))
+		why = fmt.Sprintf("%s for %s of unknown speed or size, as many as there are shards for", workers(toMeasure), jobs(unmeasured))
 	}
-	wide, why := width(seconds, load, feed)
-	atLeast, whyAtLeast := q.deadlines(now, s, most)
-	if atLeast > wide {
-		return atLeast, whyAtLeast
+	if len(loaded) > 0 || unmeasured == 0 {
+		known, whyKnown := width(seconds, load, feed)
+		atLeast, whyAtLeast := q.deadlines(now, s, most)
+		if atLeast > known {
+			known, whyKnown = atLeast, whyAtLeast
+		} else if whyAtLeast != "" {
+			whyKnown += "; " + whyAtLeast
+		}
+		wanted, why = min(wanted+known, endless), join(whyKnown, why)
 	}
-	if whyAtLeast != "" {
-		why += "; " + whyAtLeast
+	return wanted, why
+}
+
+func join(first, second string) string {
+	if second == "" {
+		return first
 	}
-	return wide, why
+	return first + "; and " + second
 }
 
 // width is as many workers as leave each of them ten times as much work as it needs to load, and a shard.
@@ -122,8 +134,8 @@ func (q *queue) deadlines(now time.Time, s supply, most int) (int, string) {
 		if count = min(count, most); count > needed {
 			needed = count
 			why = fmt.Sprintf("%s: %s of work by %s, %s from now", workers(count), span(seconds), clock(j.view.Deadline), span(left))
-			if count > s.ready {
-				why += fmt.Sprintf(" of which a new worker loses %s to start and load", span(s.newDelay+s.load))
+			if lost := s.newDelay + s.load; count > s.ready && lost > 0 {
+				why += fmt.Sprintf(", of which a new worker loses %s to start and load", span(lost))
 			}
 		}
 	}

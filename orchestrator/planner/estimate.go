@@ -53,12 +53,11 @@ func (r Request) view(now time.Time) (orchestrator.JobView, []string) {
 		RowsLeft: r.Rows, RowBytes: r.RowBytes, BatchRows: r.BatchRows,
 	}
 	var notes []string
-	whole, cuttable, bytes := 0, 0, 0.0
+	whole, cuttable, bytes := 0, 0, r.bytes()
 	for _, object := range r.Objects {
 		if object.Size <= 0 {
 			continue
 		}
-		bytes += float64(object.Size)
 		if object.Splittable() {
 			cuttable++
 		} else {
@@ -85,21 +84,32 @@ func (r Request) view(now time.Time) (orchestrator.JobView, []string) {
 
 // shards is how many shards of so many rows the objects make.
 func (r Request) shards(rows int64) int {
-	each := r.RowBytes
-	if !(each > 0) || math.IsInf(each, 0) {
+	each, count := r.RowBytes, 0.0
+	switch {
+	case r.Rows > 0:
+		each = r.bytes() / float64(r.Rows)
+	case !(each > 0) || math.IsInf(each, 0):
 		each = guessedRowBytes
 	}
-	count := 0.0
 	for _, object := range r.Objects {
 		switch {
 		case object.Size <= 0:
 		case !object.Splittable():
 			count++
 		default:
-			count += math.Max(1, math.Round(float64(object.Size)/each/math.Max(float64(rows), 1)))
+			count += math.Max(1, math.Round(float64(object.Size)/math.Max(each, 1e-9)/math.Max(float64(rows), 1)))
 		}
 	}
 	return int(math.Min(count, endless))
+}
+
+// bytes is the size of all objects.
+func (r Request) bytes() float64 {
+	bytes := 0.0
+	for _, object := range r.Objects {
+		bytes += float64(max(object.Size, 0))
+	}
+	return bytes
 }
 
 // notes are the sentences a submitter should read.

@@ -71,12 +71,16 @@ func share(w *world) {
 
 func shareSentence(p *pool, j *job, given int) string {
 	switch planned := p.planned(); {
+	case planned == 0 && p.doubt != "":
+		return fmt.Sprintf("pool %s has no workers, and its size is not known: %s", p.policy.Name, p.doubt)
 	case planned == 0:
 		return fmt.Sprintf("pool %s has no workers planned", p.policy.Name)
+	case given == planned:
+		return fmt.Sprintf("all of the %s of pool %s", workers(planned), p.policy.Name)
 	case given == j.feed:
 		return fmt.Sprintf("of the %s of pool %s: there are shards for no more", workers(planned), p.policy.Name)
 	default:
-		return fmt.Sprintf("of the %s of pool %s, after the jobs before it and in fair share with those as urgent", workers(planned), p.policy.Name)
+		return fmt.Sprintf("of the %s of pool %s: its share after more urgent jobs and beside equally urgent queues", workers(planned), p.policy.Name)
 	}
 }
 

@@ -28,6 +28,10 @@ func shardSizes(w *world) {
 			continue
 		}
 		j.plan.Ahead = j.ahead(count, sized.Rows)
+		if j.view.CutAll {
+			j.workers.note("cut", fmt.Sprintf("everything is cut; up to %d shards are kept ahead", j.plan.Ahead))
+			continue
+		}
 		j.workers.note("cut", fmt.Sprintf("the next shards have %d rows: %s; %d are kept ahead", sized.Rows, sized.Sentence, j.plan.Ahead))
 	}
 }

@@ -14,15 +14,15 @@ func (j *job) measure() {
 	if j.speed.known() && j.view.RowsLeft >= 0 {
 		j.work = float64(j.view.RowsLeft) / j.speed.rows
 	}
-	cut := max(j.view.ShardsLeft, 0)
+	cut := j.view.ShardsLeft
 	uncut := j.uncut()
 	if uncut < 0 {
 		j.feed, j.most = max(cut, 1), max(cut, 1) // what is cut already has to tell first how much there is
 		return
 	}
 	usual := shard.Size(j.sizing(-1, 1)).Rows
-	j.feed = cut + parts(uncut, usual)
-	j.most = cut + parts(uncut, int64(max(j.view.BatchRows, 1)))
+	j.feed = min(cut+parts(uncut, usual), endless)
+	j.most = min(cut+parts(uncut, int64(max(j.view.BatchRows, 1))), endless)
 }
 
 // uncut is the number of rows that have not been cut, as far as it is known; else -1.
@@ -30,8 +30,8 @@ func (j *job) uncut() int64 {
 	switch {
 	case j.view.CutAll:
 		return 0
-	case j.view.RowsUncut < 0, j.view.RowsUncut == 0 && j.view.ShardsLeft <= 0:
-		return max(j.view.RowsLeft, -1) // nothing was cut, or nobody says what
+	case j.view.RowsUncut < 0, j.view.RowsUncut == 0 && j.view.ShardsLeft == 0:
+		return j.view.RowsLeft // nothing was cut, or nobody says what
 	}
 	return j.view.RowsUncut
 }
@@ -47,8 +47,12 @@ func (j *job) sizing(uncut int64, workers int) shard.Work {
 	return work
 }
 
+// parts is how many shards of each rows the cutter makes: a rest of less than half of one goes with the last.
 func parts(rows, each int64) int {
-	return int(min((rows+each-1)/each, endless))
+	if rows <= 0 {
+		return 0
+	}
+	return int(min(max(rows/each+min(rows%each*2/each, 1), 1), endless))
 }
 
 // hasWork says that workers have something to do for the job, now or once it is open.

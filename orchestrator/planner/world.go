@@ -14,6 +14,7 @@ const (
 	mostSlots    = 1 << 10
 	endless      = 1 << 30 // workers, shards
 	mostWeight   = 1000
+	mostRows     = 1 << 52
 )
 
 // world is the observation put in order, and what the steps make of it.
@@ -186,6 +187,8 @@ func (w *world) addJobs(observation orchestrator.Observation, queues map[queueNa
 			continue
 		}
 		seen[view.JobKey] = true
+		view.ShardsLeft = min(max(view.ShardsLeft, 0), endless)
+		view.RowsLeft, view.RowsUncut = min(max(view.RowsLeft, -1), mostRows), min(max(view.RowsUncut, -1), mostRows)
 		j := &job{view: view, queue: queues[queueName{view.Tenant, view.Queue}], plan: orchestrator.JobPlan{JobKey: view.JobKey}}
 		if p := j.pool(); p != nil {
 			j.speed = speeds.of(view.Model.Name, p.policy.Name)

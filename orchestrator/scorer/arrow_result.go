@@ -6,6 +6,7 @@ import (
 
 	"github.com/apache/arrow-go/v18/arrow"
 	"github.com/apache/arrow-go/v18/arrow/ipc"
+	"github.com/apache/arrow-go/v18/arrow/memory"
 )
 
 // arrowResult turns the payload of an arrow result into lines; the lines of failed rows are nil.
@@ -17,7 +18,10 @@ func arrowResult(payload []byte, rows int, failed map[int]bool) (lines [][]byte,
 			lines, err = nil, violationf("the Arrow record batch is malformed: %v", fault)
 		}
 	}()
-	reader, err := ipc.NewReader(bytes.NewReader(payload))
+	// The sizes in a stream are claims until its bytes are read. Lengths inside the schema are not bounded here.
+	messages := ipc.NewMessageReader(bytes.NewReader(payload), ipc.WithMetadataSizeLimit(int64(len(payload))),
+		ipc.WithBodySizeLimit(int64(len(payload))))
+	reader, err := ipc.NewReaderFromMessageReader(messages, ipc.WithAllocator(&boundedMemory{left: maxPayloadBytes}))
 	if err != nil {
 		return nil, violationf("not an Arrow stream: %v", err)
 	}
@@ -106,4 +110,24 @@ func (m members) append(buffer []byte, row int) []byte {
 		buffer = m.values[i](append(buffer, name...), row)
 	}
 	return append(buffer, '}')
+}
+
+// boundedMemory gives the Arrow library memory up to a bound, which compressed columns could exceed.
+type boundedMemory struct {
+	memory.GoAllocator
+	left int
+}
+
+func (b *boundedMemory) Allocate(size int) []byte {
+	if b.left -= size; b.left < 0 {
+		panic(fmt.Sprintf("it needs more than %d bytes of memory", maxPayloadBytes))
+	}
+	return b.GoAllocator.Allocate(size)
+}
+
+func (b *boundedMemory) Reallocate(size int, old []byte) []byte {
+	if b.left -= size - len(old); b.left < 0 {
+		panic(fmt.Sprintf("it needs more than %d bytes of memory", maxPayloadBytes))
+	}
+	return b.GoAllocator.Reallocate(size, old)
 }

@@ -110,11 +110,6 @@ func FuzzReadResult(f *testing.F) {
 	f.Add([]byte(`{"type":"result","id":1,"encoding":"jsonl","rows":2}` + "\n{\"a\":1}\n{\"a\":2}\n"))
 	f.Add([]byte(`{"type":"result","id":1,"encoding":"jsonl","rows":2,"bytes":10,"errors":[{"row":0}]}` + "\nnull\n{}\n  "))
 	f.Add([]byte(`{"type":"result","id":1,"encoding":"jsonl","rows":2,"errors_bytes":11}` + "\n{}\nnull\n" + `[{"row":1}]`))
-	stream, err := recordStream(sampleRecord(f))
-	if err != nil {
-		f.Fatal(err)
-	}
-	f.Add(append([]byte(`{"type":"result","id":1,"encoding":"arrow","rows":2,"bytes":512}`+"\n"), stream...))
 	f.Fuzz(func(t *testing.T, text []byte) {
 		reader := bufio.NewReader(bytes.NewReader(text))
 		header, err := readAnswer(reader)

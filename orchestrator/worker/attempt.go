@@ -21,6 +21,7 @@ type attempt struct {
 	shard    orchestrator.Shard
 	*jobContext
 
+	again   *again    // nil unless only some rows are scored
 	history history   // of earlier attempts
 	guard   uint64    // of the next attempt record
 	turnAt  time.Time // when it began to feed the scorer

@@ -79,6 +79,9 @@ func (a *attempt) score(ctx context.Context, giveTurn func()) (orchestrator.Comm
 		return orchestrator.Commit{}, err
 	}
 	defer func() { _ = rows.Close() }() // everything needed was read
+	if a.again, err = a.readBase(ctx); err != nil {
+		return orchestrator.Commit{}, err
+	}
 	if a.load, err = a.session.load(ctx, a.model); err != nil {
 		return orchestrator.Commit{}, err
 	}
@@ -105,6 +108,11 @@ func (a *attempt) score(ctx context.Context, giveTurn func()) (orchestrator.Comm
 	if sent != nil {
 		return orchestrator.Commit{}, sent
 	}
+	if a.again != nil {
+		if err := out.merge(); err != nil {
+			return orchestrator.Commit{}, err
+		}
+	}
 	return out.commit(orchestrator.OutcomeScored)
 }
 
@@ -123,6 +131,9 @@ func (a *attempt) send(ctx context.Context, rows *format.Rows, flights chan<- fl
 		}
 		if err != nil {
 			return err
+		}
+		if a.again != nil {
+			a.again.keep(chunk)
 		}
 		lines := make([][]byte, 0, len(chunk.Rows))
 		for _, row := range chunk.Rows {
@@ -218,13 +229,22 @@ func (o *output) write(chunk *format.Chunk, result scorer.Result) error {
 	return nil
 }
 
+func (o *output) createPart() error {
+	out, err := o.objects.Create(o.ctx, o.name("."+string(o.job.OutputFormat)))
+	if err != nil {
+		return err
+	}
+	o.part, err = format.NewPartWriter(out, o.job.OutputFormat, o.job.Spec.Key)
+	return err
+}
+
 func (o *output) result(row *format.Row, line []byte) error {
+	if o.again != nil {
+		o.again.add(row, o.shard.Object.URI, line)
+		return nil
+	}
 	if o.part == nil {
-		out, err := o.objects.Create(o.ctx, o.name(extension(o.job.OutputFormat)))
-		if err != nil {
-			return err
-		}
-		if o.part, err = format.NewPartWriter(out, o.job.OutputFormat, o.job.Spec.Key); err != nil {
+		if err := o.createPart(); err != nil {
 			return err
 		}
 	}
@@ -366,6 +386,3 @@ func (s *spent) until(from, to time.Time) time.Duration {
 	s.end = to
 	return max(to.Sub(from), 0)
 }
-
-// extension of a part's name.
-func extension(of orchestrator.Format) string { return "." + string(of) }

@@ -1,9 +1,3 @@
-// Schemagen writes the JSON Schemas of the API's types into a folder: one file per request, answer and event.
-//
-//	go run ./schemagen ../../docs/schemas
-//
-// It runs in the folder of package api (go generate does), reads the doc comments of that package and of the vocabulary in the folder above,
-// and takes everything else from the types.
 package main
 
 import (
@@ -50,10 +44,11 @@ func write(folder string) error {
 var (
 	requests = []any{
 		api.SubmitRequest{}, api.EstimateRequest{}, api.GetRequest{}, api.ListRequest{}, api.CancelRequest{}, api.RetryRequest{}, api.DeleteRequest{},
+		api.LogsRequest{}, api.ReadRequest{}, api.ExplainRequest{},
 	}
 	answers = []any{
 		api.SubmitResponse{}, api.EstimateResponse{}, api.GetResponse{}, api.ListResponse{}, api.CancelResponse{}, api.RetryResponse{},
-		api.DeleteResponse{}, api.ErrorResponse{}, api.Event{},
+		api.DeleteResponse{}, api.LogsResponse{}, api.ReadResponse{}, api.ExplainResponse{}, api.ErrorResponse{}, api.Event{},
 	}
 )
 

@@ -138,6 +138,9 @@ func TestAnswersValidate(t *testing.T) {
 		"cancel-response.json":   api.CancelResponse{Job: job},
 		"retry-response.json":    api.RetryResponse{Job: job},
 		"delete-response.json":   api.DeleteResponse{ID: "a"},
+		"logs-response.json":     api.LogsResponse{Entries: []api.LogEntry{{Worker: "w", At: now, Lines: []string{"loaded"}}}},
+		"read-response.json":     api.ReadResponse{Data: []byte("{}"), Size: 2},
+		"explain-response.json":  api.ExplainResponse{Text: "2 replicas"},
 		"error-response.json":    api.ErrorResponse{Error: invalid},
 		"event.json":             api.EventOf(record),
 	} {

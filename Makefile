@@ -1,0 +1,75 @@
+# nightshift. `make help` lists the targets.
+
+GO     ?= go
+PYTHON ?= python3
+BIN    := bin
+# Tools and environments are cached outside of the tree, by their versions.
+CACHE  ?= $(or $(NIGHTSHIFT_CACHE),$(if $(XDG_CACHE_HOME),$(XDG_CACHE_HOME),$(HOME)/.cache)/nightshift)
+
+GOLANGCI_VERSION    := v2.15.0
+GOVULNCHECK_VERSION := v1.8.0
+RUFF_VERSION        := 0.17.6
+
+GOLANGCI    := $(CACHE)/tools/golangci-lint-$(GOLANGCI_VERSION)/golangci-lint
+GOVULNCHECK := $(CACHE)/tools/govulncheck-$(GOVULNCHECK_VERSION)/govulncheck
+RUFF        := $(CACHE)/tools/ruff-$(RUFF_VERSION)/bin/ruff
+TEST_VENV   := $(CACHE)/venv/test-$(shell cat examples/fraud/requirements*.txt scripts/requirements-test.txt 2>/dev/null | cksum | cut -d' ' -f1)
+
+.PHONY: help build run test check generate generated fmt clean prove-guard bench-dataplane
+
+help: ## show the targets
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 20
+
+build: $(BIN)/nightshift ## build bin/nightshift
+
+$(BIN)/nightshift: FORCE
+	@$(GO) build -o $@ ./cmd/nightshift
+FORCE:
+
+run: build ## score the fraud example on this machine, from nothing
+	@PYTHON=$(PYTHON) NIGHTSHIFT=$(BIN)/nightshift bash scripts/run.sh
+
+test: $(TEST_VENV)/ready ## run the tests, the race detector on
+	NIGHTSHIFT_TEST_PYTHON=$(TEST_VENV)/bin/python $(GO) test -race -shuffle=on -timeout 30m ./...
+
+check: $(GOLANGCI) $(GOVULNCHECK) $(RUFF) ## lint, vulnerabilities, formatting, generated files
+	@test -z "$$(gofmt -l .)" || { echo "not formatted:"; gofmt -l .; exit 1; }
+	$(GO) mod tidy -diff
+	$(GO) vet ./...
+	$(GOLANGCI) run ./...
+	$(GOVULNCHECK) ./...
+	$(RUFF) check --line-length 120 .
+	@$(MAKE) --no-print-directory generated
+
+generate: ## write generated files
+	$(GO) generate ./...
+
+generated: ## fail when generated files are not what the sources say
+	@before=$$(git status --porcelain | cksum; git diff | cksum); $(GO) generate ./... && after=$$(git status --porcelain | cksum; git diff | cksum); \
+	test "$$before" = "$$after" || { echo "generated files have changed: commit what make generate writes"; git status --short; exit 1; }
+
+fmt: ## format
+	gofmt -w .
+
+prove-guard: ## remove the commit guard in a scratch copy and see the fault tests fail
+	bash scripts/prove-guard.sh
+
+bench-dataplane: build ## rows per second against a direct feed and Ray Data
+	@PYTHON=$(PYTHON) NIGHTSHIFT=$(BIN)/nightshift CACHE=$(CACHE) bash scripts/bench-dataplane.sh
+
+clean: ## remove what was built and run here
+	rm -rf $(BIN) .nightshift examples/*/data examples/*/out
+
+$(GOLANGCI):
+	GOBIN=$(dir $@) $(GO) install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(GOLANGCI_VERSION)
+
+$(GOVULNCHECK):
+	GOBIN=$(dir $@) $(GO) install golang.org/x/vuln/cmd/govulncheck@$(GOVULNCHECK_VERSION)
+
+$(RUFF):
+	$(PYTHON) -m venv $(CACHE)/tools/ruff-$(RUFF_VERSION) && $(CACHE)/tools/ruff-$(RUFF_VERSION)/bin/pip install -q ruff==$(RUFF_VERSION)
+
+$(TEST_VENV)/ready:
+	rm -rf $(TEST_VENV) && $(PYTHON) -m venv $(TEST_VENV)
+	$(TEST_VENV)/bin/pip install -q -r examples/fraud/requirements.txt -r examples/fraud/requirements-train.txt -r scripts/requirements-test.txt
+	touch $@
