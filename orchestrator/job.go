@@ -90,7 +90,8 @@ type Job struct {
 
 	Times    map[JobState]time.Time `json:"times"` // when each state was first entered in this epoch
 	Counts   Counts                 `json:"counts"`
-	Estimate Estimate               `json:"estimate"`
+	Estimate Estimate               `json:"estimate"` // as it was answered at submit
+	Expected Expected               `json:"expected"` // as the planner sees it now
 	Actual   Actual                 `json:"actual"`
 	Failure  *Failure               `json:"failure,omitempty"`
 	// Waiting says why nothing moves, when something outside holds the job up (an unwritable output, a scorer that does not load).
@@ -133,10 +134,20 @@ type Estimate struct {
 	Cost       Money     `json:"cost"`
 	// Basis says where the speed comes from: "profile", "measured" or "unknown". With unknown, times and cost are not given.
 	Basis string `json:"basis"`
-	// Position is the place among the queue's waiting jobs, from 1; 0 once opened.
+	// Position is the place among the queue's waiting jobs, from 1; 0 when it would be opened at once.
 	Position int `json:"position,omitempty"`
 	// Notes are sentences a user should read: a gzip object cannot be cut, a deadline cannot be met.
 	Notes []string `json:"notes,omitempty"`
+}
+
+// Expected is what the planner expects of a job that has not ended.
+type Expected struct {
+	Start      time.Time `json:"start,omitzero"`
+	Finish     time.Time `json:"finish,omitzero"`
+	FinishLow  time.Time `json:"finishLow,omitzero"`
+	FinishHigh time.Time `json:"finishHigh,omitzero"`
+	// Position is the place among the queue's waiting jobs, from 1; 0 once opened.
+	Position int `json:"position,omitempty"`
 }
 
 // Actual is what a job took.

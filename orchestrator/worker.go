@@ -50,8 +50,9 @@ type Presence struct {
 	LoadSeconds float64     `json:"loadSeconds,omitempty"`
 	Memory      int64       `json:"memory,omitempty"` // peak bytes of the scorer
 	// LoadFailures counts loads that failed one after another; Failure says how the last one did.
-	LoadFailures int      `json:"loadFailures,omitempty"`
-	Failure      *Failure `json:"failure,omitempty"`
+	LoadFailures int       `json:"loadFailures,omitempty"`
+	Failure      *Failure  `json:"failure,omitempty"`
+	FailedAt     time.Time `json:"failedAt,omitzero"`
 	// Blocked says which output or store could not be written, for which job; nil again once an attempt got through.
 	Blocked    *Failure  `json:"blocked,omitempty"`
 	BlockedJob string    `json:"blockedJob,omitempty"`

@@ -148,6 +148,9 @@ func explained(err error) string {
 		}
 		if flag := flagOf[field]; flag != "" {
 			field = flag
+			if rest != "" && field != "INPUT" && rest[0] == '[' { // which one is plain from the value
+				rest = ""
+			}
 		}
 		lines = append(lines, api.Problem{Field: field + rest, Message: problem.Message}.String())
 	}

@@ -46,7 +46,7 @@ func (p *program) showEstimate(out screen, answer api.EstimateResponse) error {
 // estimated are the rows about times and cost.
 func estimated(estimate orchestrator.Estimate, now time.Time) [][]cell {
 	if estimate.Finish.IsZero() {
-		return [][]cell{cells("Finish", "not known: the speed of the model is not known yet"), cells("Cost", "not known")}
+		return [][]cell{cells("Finish", "not known"), cells("Cost", "not known")}
 	}
 	basis := map[string]string{"profile": "from the model's profile", "measured": "from measured speed"}[estimate.Basis]
 	finish := clock(estimate.Finish, now)

@@ -167,6 +167,7 @@ const watchEvery = time.Second
 // watch prints jobs again when they have changed, until it is interrupted.
 func (l *listing) watch(ctx context.Context) error {
 	seen := map[string]time.Time{}
+	var columns widths
 	for first := true; ; first = false {
 		answer, err := l.pages(ctx)
 		if err != nil && (first || !unavailable(err)) {
@@ -182,7 +183,7 @@ func (l *listing) watch(ctx context.Context) error {
 		for _, job := range answer.Jobs {
 			seen[job.ID] = job.Updated
 		}
-		if err := l.out.table(l.rows(changed, first)); err != nil {
+		if err := columns.print(l.out, l.rows(changed, first)); err != nil {
 			return err
 		}
 		if err := pause(ctx, watchEvery); err != nil {

@@ -9,13 +9,12 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
-	"github.com/spf13/pflag"
 	"go.yaml.in/yaml/v3"
 
 	"nightshift.dev/nightshift/orchestrator/document/notation"
 )
 
-// formatFlag is the long name of -o where it says how to print. submit has an --output of its own.
+// formatFlag is the long name of -o where it says how to print. The --output of submit says where results go, so there it has another.
 const formatFlag = "output"
 
 // The values of -o.
@@ -26,6 +25,8 @@ const (
 	formatJSON  = "json"
 	formatYAML  = "yaml"
 )
+
+var allFormats = []string{formatWide, formatName, formatJSON, formatYAML}
 
 // printFormat is the value of -o.
 type printFormat struct {
@@ -39,7 +40,7 @@ func (f *printFormat) Type() string   { return "FORMAT" }
 // Set takes one of the allowed names.
 func (f *printFormat) Set(text string) error {
 	if !slices.Contains(f.allowed, text) {
-		message := fmt.Sprintf("%q; allowed: %s", text, strings.Join(f.allowed, ", "))
+		message := "allowed: " + strings.Join(f.allowed, ", ")
 		if meant := notation.Closest(text, f.allowed); meant != "" {
 			message += "; did you mean " + meant + "?"
 		}
@@ -50,7 +51,9 @@ func (f *printFormat) Set(text string) error {
 }
 
 // machine says whether programs read what is printed.
-func (f *printFormat) machine() bool { return f.name == formatJSON || f.name == formatYAML || f.name == formatName }
+func (f *printFormat) machine() bool {
+	return f.name == formatJSON || f.name == formatYAML || f.name == formatName
+}
 
 // formatOption adds -o to a command.
 func formatOption(command *cobra.Command, long string, allowed ...string) *printFormat {
@@ -59,8 +62,6 @@ func formatOption(command *cobra.Command, long string, allowed ...string) *print
 	_ = command.RegisterFlagCompletionFunc(long, cobra.FixedCompletions(allowed, cobra.ShellCompDirectiveNoFileComp)) // the flag is there
 	return format
 }
-
-func isFormatFlag(flag *pflag.Flag) bool { _, ok := flag.Value.(*printFormat); return ok }
 
 // print writes a value as JSON or YAML.
 func (f *printFormat) print(out io.Writer, value any) error {

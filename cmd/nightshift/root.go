@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -49,6 +50,9 @@ func (p *program) execute(ctx context.Context, args []string, in io.Reader, out,
 const rootHelp = `nightshift drains batch-inference backlogs by their deadlines at the lowest GPU cost.
 
 JOB is an identifier as submit prints it, or @latest, the newest job of the tenant.
+
+Each global flag can be set by a variable instead: NIGHTSHIFT_NATS, NIGHTSHIFT_CONTEXT, NIGHTSHIFT_TENANT, NIGHTSHIFT_REQUEST_TIMEOUT; and -o by
+NIGHTSHIFT_OUTPUT. NO_COLOR switches colours off.
 
 The exit code is 0 when all went well, 1 when a job did not succeed or a request was refused, 2 when the command line is wrong, and 130 after
 Ctrl-C.`
@@ -94,11 +98,13 @@ func grouped(root *cobra.Command, group string, commands ...*cobra.Command) {
 	}
 }
 
-// fromEnvironment are the flags that take their value from NIGHTSHIFT_NAME when they are not given.
-var fromEnvironment = map[string]string{
-	"nats": "NIGHTSHIFT_NATS", "context": "NIGHTSHIFT_CONTEXT", "tenant": "NIGHTSHIFT_TENANT", "request-timeout": "NIGHTSHIFT_REQUEST_TIMEOUT",
-	formatFlag: "NIGHTSHIFT_OUTPUT",
+// fromEnvironment are the flags that take their value from a variable when they are not given.
+var fromEnvironment = []struct{ flag, variable string }{
+	{"nats", "NIGHTSHIFT_NATS"}, {"context", "NIGHTSHIFT_CONTEXT"}, {"tenant", "NIGHTSHIFT_TENANT"}, {"request-timeout", "NIGHTSHIFT_REQUEST_TIMEOUT"},
 }
+
+// outputVariable is the -o of commands that have one and know the format it names.
+const outputVariable = "NIGHTSHIFT_OUTPUT"
 
 // readEnvironment sets the flags that were not given. An address that was given on the command line hides both variables that name one.
 func (p *program) readEnvironment(flags *pflag.FlagSet) error {
@@ -107,15 +113,32 @@ func (p *program) readEnvironment(flags *pflag.FlagSet) error {
 		return &usageError{message: "--nats and --context both say where to connect; give one of them"}
 	}
 	hidden := map[string]bool{"nats": given("context"), "context": given("nats")}
-	for _, name := range []string{"nats", "context", "tenant", "request-timeout", formatFlag} {
-		flag := flags.Lookup(name)
-		value, set := p.lookup(fromEnvironment[name])
-		if flag == nil || flag.Changed || hidden[name] || !set || value == "" || name == formatFlag && !isFormatFlag(flag) {
+	for _, from := range fromEnvironment {
+		value, set := p.lookup(from.variable)
+		if flags.Lookup(from.flag) == nil || given(from.flag) || hidden[from.flag] || !set || value == "" {
 			continue
 		}
-		if err := flags.Set(name, value); err != nil {
-			return &usageError{message: fmt.Sprintf("%s: %v", fromEnvironment[name], err)}
+		if err := flags.Set(from.flag, value); err != nil {
+			return &usageError{message: fmt.Sprintf("%s: %q: %v", from.variable, value, errors.Unwrap(err))}
 		}
+	}
+	return p.readFormat(flags)
+}
+
+func (p *program) readFormat(flags *pflag.FlagSet) error {
+	flag := flags.ShorthandLookup("o")
+	value, _ := p.lookup(outputVariable)
+	if flag == nil || flag.Changed || value == "" {
+		return nil
+	}
+	format, ok := flag.Value.(*printFormat)
+	switch {
+	case !ok: // -o names a file
+		return nil
+	case slices.Contains(format.allowed, value):
+		format.name = value
+	case !slices.Contains(allFormats, value):
+		return &usageError{message: fmt.Sprintf("%s: %q; allowed: %s", outputVariable, value, strings.Join(allFormats, ", "))}
 	}
 	return nil
 }

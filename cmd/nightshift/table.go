@@ -77,16 +77,24 @@ func cells(texts ...string) []cell {
 	return row
 }
 
-// table prints rows with aligned columns, two spaces apart, as wide as terminals show their characters.
+// table prints rows with aligned columns.
 func (s screen) table(rows [][]cell) error {
-	var widths []int
+	var widths widths
+	return widths.print(s, rows)
+}
+
+// widths are those of a table's columns, as wide as terminals show their characters. Rows that are printed later keep them.
+type widths []int
+
+// print aligns rows, columns two spaces apart.
+func (w *widths) print(s screen, rows [][]cell) error {
 	for _, row := range rows {
 		for i := range row {
 			row[i].text = visible(row[i].text)
-			if i == len(widths) {
-				widths = append(widths, 0)
+			if i == len(*w) {
+				*w = append(*w, 0)
 			}
-			widths[i] = max(widths[i], runewidth.StringWidth(row[i].text))
+			(*w)[i] = max((*w)[i], runewidth.StringWidth(row[i].text))
 		}
 	}
 	for _, row := range rows {
@@ -94,7 +102,7 @@ func (s screen) table(rows [][]cell) error {
 		for i, cell := range row {
 			line.WriteString(s.paint(cell.text, cell.in))
 			if i < len(row)-1 {
-				line.WriteString(strings.Repeat(" ", widths[i]-runewidth.StringWidth(cell.text)+2))
+				line.WriteString(strings.Repeat(" ", (*w)[i]-runewidth.StringWidth(cell.text)+2))
 			}
 		}
 		if _, err := fmt.Fprintln(s, strings.TrimRight(line.String(), " ")); err != nil {

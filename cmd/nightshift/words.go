@@ -62,9 +62,16 @@ func pair(large int, largeUnit string, small int, smallUnit string) string {
 	return fmt.Sprintf("%d%s%d%s", large, largeUnit, small, smallUnit)
 }
 
-// clock is a time in the zone of now, with a day only where it is another one: 06:00, tomorrow 06:00, 2026-11-25 06:00.
+// near is how close a time must be for its seconds to matter.
+const near = 10 * time.Minute
+
+// clock is a time in the zone of now, with a day only where it is another one, and seconds only where it is near: 06:00, 06:01:30,
+// tomorrow 06:00, 2026-11-25 06:00.
 func clock(at, now time.Time) string {
 	at = at.In(now.Location())
+	if distance := at.Sub(now).Abs(); distance < near && at.Day() == now.Day() {
+		return at.Format("15:04:05")
+	}
 	days := dayNumber(at) - dayNumber(now)
 	switch days {
 	case 0:

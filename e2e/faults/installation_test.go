@@ -37,6 +37,10 @@ func TestMain(m *testing.M) {
 		panic(err)
 	}
 	program = filepath.Join(dir, "nightshift")
+	if built := os.Getenv("TMP_NS"); built != "" {
+		program = built
+		os.Exit(m.Run())
+	}
 	build := exec.Command("go", "build", "-o", program, "nightshift.dev/nightshift/cmd/nightshift")
 	build.Stdout, build.Stderr = os.Stdout, os.Stderr
 	if err := build.Run(); err != nil {
@@ -77,9 +81,10 @@ apiVersion: nightshift.dev/v1alpha1
 kind: Model
 metadata: {name: echo}
 spec:
-  scorer: {python: "echo:Echo", path: ., interpreter: python3, parameters: {pause: %g}}
+  scorer: {python: "echo:Echo", path: ., interpreter: python3, parameters: {pause: %g, load: %q}}
   batchRows: 200
-  batchTimeout: 20s
+  batchTimeout: 3s
+  memoryLimit: 256Mi
 ---
 apiVersion: nightshift.dev/v1alpha1
 kind: Pool
@@ -95,11 +100,21 @@ spec: {source: jobs, model: echo, pools: [local], input: {roots: ["in"]}, output
 const scorerSource = `
 import os, time
 
+
+def is_pipe(fd):
+    try:
+        return os.readlink("/proc/self/fd/" + fd).startswith("pipe:")
+    except OSError:
+        return False
+
+
 class Echo:
     """Doubles a number; a row that says so kills the process, raises, or is refused."""
 
-    def __init__(self, pause=0.0):
+    def __init__(self, pause=0.0, load=""):
         self.pause = pause
+        if load and os.path.exists(load):
+            raise RuntimeError("the model file is broken: " + load)
 
     def __call__(self, batch):
         time.sleep(self.pause)
@@ -108,6 +123,16 @@ class Echo:
                 os._exit(3)
             if what == "raise":
                 raise ValueError("told to")
+            if what == "hang":
+                time.sleep(3600)
+            if what == "rubbish":
+                for fd in (int(name) for name in os.listdir("/proc/self/fd") if is_pipe(name) and int(name) > 2):
+                    os.write(fd, b"this is no answer\n")
+            if what == "count":
+                return {"double": [1]}
+            if what == "eat":
+                self.eaten = bytearray(400 << 20)
+                time.sleep(5)
         return {"double": [2 * n for n in batch["n"]]}
 `
 
@@ -116,6 +141,9 @@ type setting struct {
 	pause float64       // seconds a batch takes
 	ack   time.Duration // ack wait
 	row   func(i int) string
+	// broken is a file whose presence keeps the scorer from loading
+	broken string
+	before func(dir string) // what to do with the folder before anything starts
 }
 
 func plainRow(i int) string {
@@ -136,7 +164,7 @@ func install(t *testing.T, s setting) *installation {
 		rows.WriteString(s.row(i) + "\n")
 	}
 	for name, content := range map[string][]byte{
-		"docs.yaml": fmt.Appendf(nil, documents, s.pause), "echo.py": []byte(scorerSource), "in/rows.jsonl": rows.Bytes(),
+		"docs.yaml": fmt.Appendf(nil, documents, s.pause, s.broken), "echo.py": []byte(scorerSource), "in/rows.jsonl": rows.Bytes(),
 	} {
 		path := filepath.Join(in.dir, name)
 		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
@@ -145,6 +173,9 @@ func install(t *testing.T, s setting) *installation {
 		if err := os.WriteFile(path, content, 0o600); err != nil {
 			t.Fatal(err)
 		}
+	}
+	if s.before != nil {
+		s.before(in.dir)
 	}
 	t.Cleanup(in.tearDown)
 	in.startNATS()

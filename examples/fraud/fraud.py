@@ -43,8 +43,7 @@ class FraudModel:
     def __call__(self, batch: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
         """Returns score (0 to 1, six decimals), decision ("review" or "pass") and `__error__` (text or None) per row.
 
-        `transaction_id` is handed through where the batch has it. A row with an error has the score NaN and no
-        decision.
+        A row with an error has the score NaN and no decision.
         """
         matrix, errors = features(batch, self._tables)
         score = np.empty(0)
@@ -55,10 +54,7 @@ class FraudModel:
         bad = np.flatnonzero(errors)
         score[bad] = np.nan
         decision[bad] = None
-        result = {"score": score, "decision": decision, "__error__": errors}
-        if "transaction_id" in batch:
-            result = {"transaction_id": batch["transaction_id"], **result}
-        return result
+        return {"score": score, "decision": decision, "__error__": errors}
 
 
 def features(batch: dict[str, np.ndarray], tables: dict[str, list]) -> tuple[np.ndarray, np.ndarray]:

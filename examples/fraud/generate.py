@@ -1,8 +1,9 @@
 """Synthetic card transactions, made from a seed with numpy alone.
 
-One file per day, rows in order of time:
+Rows are in order of time. One day, or several with one file each:
 
-    python generate.py --rows 1000000 --seed 7 --out data --format jsonl
+    python generate.py --rows 1000000 --seed 7 --out data          data/transactions-1000000.jsonl
+    python generate.py --rows 1000000 --seed 7 --out data --days 3  data/transactions-2026-11-20.jsonl and two more
 
 No row is taken from real people, cards or banks. `README.md` tells how every column is distributed; the tables and
 `fraud_probability` below are the whole definition, and `test_fraud.py` checks that the one follows the other.
@@ -217,7 +218,7 @@ def _arguments(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder for the files; made if missing")
     parser.add_argument("--format", choices=WRITERS, default="jsonl", help="default %(default)s")
     parser.add_argument("--start", type=datetime.date.fromisoformat, default="2026-11-20", help="default %(default)s")
-    parser.add_argument("--days", type=int, default=1, help="files, one per day from --start on (default %(default)s)")
+    parser.add_argument("--days", type=int, help="files, named by day from --start on (default: one, named by rows)")
     parser.add_argument(
         "--bad-rows",
         type=int,
@@ -226,7 +227,7 @@ def _arguments(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--labels", action="store_true", help="add the column fraud (0 or 1), for training")
     given = parser.parse_args(arguments)
     for name, value, most in (("rows", given.rows, MOST_ROWS), ("days", given.days, MOST_DAYS)):
-        if not 1 <= value <= most:
+        if value is not None and not 1 <= value <= most:
             parser.error(f"--{name}: {value}; allowed: 1 to {most}")
     if given.seed < 0:
         parser.error(f"--seed: {given.seed}; allowed: 0 or more")
@@ -245,12 +246,12 @@ def _arguments(arguments: list[str] | None) -> argparse.Namespace:
 def main(arguments: list[str] | None = None) -> int:
     given = _arguments(arguments)
     given.out.mkdir(parents=True, exist_ok=True)
-    for offset in range(given.days):
+    for offset in range(given.days or 1):
         day = given.start + datetime.timedelta(days=offset)
         columns = transactions(given.rows, given.seed, day, given.bad_rows)
         if not given.labels:
             del columns["fraud"]
-        path = given.out / f"transactions-{day}.{given.format}"
+        path = given.out / f"transactions-{day if given.days else given.rows}.{given.format}"
         write(columns, given.format, f"{day:%y%m%d}", path)
         print(f"{path}: {given.rows} rows, {path.stat().st_size} bytes")
     return 0

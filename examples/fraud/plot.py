@@ -1,7 +1,4 @@
-"""Draws scores.png: how the committed model's scores are distributed, and its ROC curve.
-
-    python plot.py
-"""
+"""Draws scores.png: how the committed model's scores are distributed, and its ROC curve."""
 
 from __future__ import annotations
 

@@ -37,7 +37,9 @@ type Job struct {
 	ExpectedFinish     time.Time `json:"expectedFinish,omitzero"`
 	ExpectedFinishLow  time.Time `json:"expectedFinishLow,omitzero"`
 	ExpectedFinishHigh time.Time `json:"expectedFinishHigh,omitzero"`
-	// EstimatedCost is absent when the speed or the price is unknown.
+	// EstimatedFinish is what was said at submit; absent when the speed was unknown.
+	EstimatedFinish time.Time `json:"estimatedFinish,omitzero"`
+	// EstimatedCost is what was said at submit; absent when the speed or the price is unknown.
 	EstimatedCost *orchestrator.Money `json:"estimatedCost,omitempty"`
 	// ActualCost is of the attempts that counted; absent until the job has ended, or when the pools have no price.
 	ActualCost *orchestrator.Money `json:"actualCost,omitempty"`
@@ -81,7 +83,7 @@ func JobOf(job orchestrator.Job) Job {
 		Model: job.Model, Input: job.Spec.Input, Key: job.Spec.Key, Parameters: job.Spec.Parameters, Labels: job.Spec.Labels,
 		Counts:   job.Counts,
 		Deadline: job.Deadline, ExpiresAt: job.ExpiresAt,
-		EstimatedCost: priced(job.Estimate.Cost), Notes: job.Estimate.Notes,
+		EstimatedFinish: job.Estimate.Finish, EstimatedCost: priced(job.Estimate.Cost), Notes: job.Estimate.Notes,
 		Waiting: job.Waiting, Failure: job.Failure,
 		Output: job.Output, OutputFormat: job.OutputFormat, Manifest: job.Manifest,
 		TraceParent: job.TraceParent,
@@ -89,9 +91,9 @@ func JobOf(job orchestrator.Job) Job {
 	if job.State.Final() {
 		view.ActualCost, view.WorkerSeconds = priced(job.Actual.Cost), job.Actual.WorkerSeconds
 	} else {
-		view.Position = job.Estimate.Position
-		view.ExpectedStart, view.ExpectedFinish = job.Estimate.Start, job.Estimate.Finish
-		view.ExpectedFinishLow, view.ExpectedFinishHigh = job.Estimate.FinishLow, job.Estimate.FinishHigh
+		view.Position = job.Expected.Position
+		view.ExpectedStart, view.ExpectedFinish = job.Expected.Start, job.Expected.Finish
+		view.ExpectedFinishLow, view.ExpectedFinishHigh = job.Expected.FinishLow, job.Expected.FinishHigh
 	}
 	if job.Manifest != "" {
 		view.Results = job.Output + PartsFolder

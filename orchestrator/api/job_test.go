@@ -30,6 +30,7 @@ func record() orchestrator.Job {
 		Counts:       orchestrator.Counts{RowsTotal: 100, RowsDone: 40, RowsFailed: 2},
 		Estimate: orchestrator.Estimate{Start: at(1), Finish: at(5), FinishLow: at(4), FinishHigh: at(6), Position: 3,
 			Cost: eur(120_000), Basis: "profile", Notes: []string{"a gzip object cannot be cut"}},
+		Expected:    orchestrator.Expected{Start: at(2), Finish: at(6), FinishLow: at(5), FinishHigh: at(7), Position: 4},
 		TraceParent: "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
 		Updated:     at(2),
 	}
@@ -44,7 +45,7 @@ func TestJobOf(t *testing.T) {
 		Updated: at(2), Model: orchestrator.ModelRef{Name: "fraud", Digest: "abc"}, Input: []string{"s3://in/day/"}, Key: "transaction_id",
 		Parameters: map[string]any{"threshold": 0.7}, Labels: map[string]string{"team": "payments"},
 		Counts:   orchestrator.Counts{RowsTotal: 100, RowsDone: 40, RowsFailed: 2},
-		Deadline: at(50), ExpiresAt: at(59), Position: 3, ExpectedStart: at(1), ExpectedFinish: at(5), ExpectedFinishLow: at(4), ExpectedFinishHigh: at(6),
+		Deadline: at(50), ExpiresAt: at(59), Position: 4, ExpectedStart: at(2), ExpectedFinish: at(6), ExpectedFinishLow: at(5), ExpectedFinishHigh: at(7), EstimatedFinish: at(5),
 		EstimatedCost: &cost, Notes: []string{"a gzip object cannot be cut"}, Output: "s3://out/01JD2Y/", OutputFormat: orchestrator.FormatJSONL,
 		TraceParent: "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
 	}

@@ -92,9 +92,9 @@ func (d *Dispatcher) Apply(plan orchestrator.Plan, workers []orchestrator.Presen
 		if known == nil {
 			continue
 		}
-		known.job.Estimate.Start, known.job.Estimate.Finish = wanted.Start, wanted.Finish
-		known.job.Estimate.FinishLow, known.job.Estimate.FinishHigh = wanted.FinishLow, wanted.FinishHigh
-		known.job.Estimate.Position = wanted.Position
+		known.job.Expected = orchestrator.Expected{
+			Start: wanted.Start, Finish: wanted.Finish, FinishLow: wanted.FinishLow, FinishHigh: wanted.FinishHigh, Position: wanted.Position,
+		}
 		if known.runner != nil && wanted.Ahead > 0 {
 			known.runner.order(order{demand: &shard.Demand{Rows: wanted.ShardRows, Ahead: wanted.Ahead}})
 		}
@@ -114,12 +114,14 @@ const loadsUntilFailed = 3
 
 // observe looks at what workers say of themselves: models that do not load, outputs that cannot be written.
 func (d *Dispatcher) observe(workers []orchestrator.Presence) {
-	loaded, failing := map[string]bool{}, map[string]*orchestrator.Failure{}
+	loaded, failing := map[string]bool{}, map[string]orchestrator.Presence{}
 	blocked := map[string]*orchestrator.Failure{}
 	for _, worker := range workers {
 		switch {
 		case worker.LoadFailures >= loadsUntilFailed:
-			failing[worker.Model.Digest] = worker.Failure
+			if worker.FailedAt.After(failing[worker.Model.Digest].FailedAt) {
+				failing[worker.Model.Digest] = worker
+			}
 		case worker.LoadFailures == 0 && worker.LoadSeconds > 0:
 			loaded[worker.Model.Digest] = true
 		}
@@ -134,8 +136,10 @@ func (d *Dispatcher) observe(workers []orchestrator.Presence) {
 			continue
 		}
 		known.job.Waiting = blocked[key.ID]
-		if why := failing[known.job.Model.Digest]; why != nil && !loaded[known.job.Model.Digest] {
-			known.runner.order(order{end: orchestrator.JobFailed, why: why})
+		// A failure from before this epoch was opened says nothing: the model may have been mended.
+		last, ok := failing[known.job.Model.Digest]
+		if ok && !loaded[known.job.Model.Digest] && last.FailedAt.After(known.job.Times[orchestrator.JobValidating]) {
+			known.runner.order(order{end: orchestrator.JobFailed, why: last.Failure})
 		}
 	}
 }

@@ -3,6 +3,8 @@ package object
 import (
 	"errors"
 	"io/fs"
+	"net/http"
+	"os"
 	"syscall"
 
 	"gocloud.dev/gcerrors"
@@ -53,7 +55,7 @@ func readError(uri string, err error) error {
 		return known
 	case errors.Is(err, fs.ErrNotExist), errors.Is(err, syscall.ENOTDIR), gcerrors.Code(err) == gcerrors.NotFound:
 		return &Error{Code: CodeNotFound, URI: uri, Message: "no such object", Err: err}
-	case errors.Is(err, fs.ErrPermission), gcerrors.Code(err) == gcerrors.PermissionDenied:
+	case errors.Is(err, fs.ErrPermission), gcerrors.Code(err) == gcerrors.PermissionDenied, isForbidden(err):
 		return &Error{Code: CodeNotReadable, URI: uri, Message: "permission to read is missing", Err: err}
 	case isFileError(err):
 		return &Error{Code: CodeNotReadable, URI: uri, Message: "cannot be read", Err: err}
@@ -71,15 +73,21 @@ func writeError(uri string, err error) error {
 		return known
 	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT), errors.Is(err, syscall.EFBIG), isRemoteFull(err):
 		return &Error{Code: CodeOutputFull, URI: uri, Message: "no space or quota is left to write it", Err: err}
-	case isFileError(err), gcerrors.Code(err) == gcerrors.PermissionDenied, gcerrors.Code(err) == gcerrors.NotFound:
+	case isFileError(err), isForbidden(err), gcerrors.Code(err) == gcerrors.PermissionDenied, gcerrors.Code(err) == gcerrors.NotFound:
 		return &Error{Code: CodeOutputUnwritable, URI: uri, Message: "cannot be written", Err: err}
 	}
 	return &Error{Code: CodeUnavailable, URI: uri, Message: "the store did not answer properly", Err: err}
 }
 
+// isForbidden says whether a remote store refused the credentials.
+func isForbidden(err error) bool {
+	status := statusOf(err)
+	return status == http.StatusUnauthorized || status == http.StatusForbidden
+}
+
 // isFileError says whether the operating system refused, rather than a remote store.
 func isFileError(err error) bool {
 	var path *fs.PathError
-	var number syscall.Errno
-	return errors.As(err, &path) || errors.As(err, &number) && gcerrors.Code(err) == gcerrors.Unknown
+	var link *os.LinkError
+	return errors.As(err, &path) || errors.As(err, &link)
 }

@@ -131,10 +131,7 @@ func checkFile(file *os.File, name string, want orchestrator.Object) (entry, err
 	if err != nil {
 		return entry{}, err
 	}
-	if difference := changed(want, found); difference != "" {
-		return entry{}, &Error{Code: CodeInputChanged, URI: want.URI, Message: difference}
-	}
-	return found, nil
+	return found, unchanged(want, found)
 }
 
 // fileReader reads a section of a file. A file that became shorter meanwhile is an error, not an end.

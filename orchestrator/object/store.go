@@ -14,9 +14,10 @@ import (
 
 // Store opens, lists and writes objects within its roots. It is safe for concurrent use.
 type Store struct {
-	roots   []root
-	mutex   sync.Mutex
-	buckets map[string]*blob.Bucket // by scheme, bucket and connection parameters; opened at first use
+	roots    []root
+	patience time.Duration // with remote stores; shorter in tests
+	mutex    sync.Mutex
+	buckets  map[string]*blob.Bucket // by scheme, bucket and connection parameters; opened at first use
 }
 
 // New checks the roots and makes a store. It opens nothing.
@@ -25,7 +26,7 @@ func New(access Access) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Store{roots: roots, buckets: map[string]*blob.Bucket{}}, nil
+	return &Store{roots: roots, patience: patience, buckets: map[string]*blob.Bucket{}}, nil
 }
 
 // Close closes the connections of remote stores.

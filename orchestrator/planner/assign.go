@@ -6,25 +6,24 @@ import "nightshift.dev/nightshift/orchestrator"
 // share the workers by weight: each worker has one of them as its home in that tier, if possible the one whose model it has
 // loaded, and turns to the others when the home has no shards. A draining worker keeps its list.
 func assign(w *world) {
-	for _, p := range w.pools {
-		guests := make(map[*queue]bool, len(p.guests))
-		for _, q := range p.guests {
-			guests[q] = true
-		}
-		var open []*job
-		for _, j := range w.jobs {
-			if j.open && guests[j.queue] {
-				open = append(open, j)
+	open := make(map[*pool][]*job, len(w.pools))
+	for _, j := range w.jobs {
+		if j.open && j.queue != nil {
+			for _, p := range j.queue.pools {
+				open[p] = append(open[p], j)
 			}
 		}
-		p.assign(w, tiers(open))
+	}
+	for _, p := range w.pools {
+		p.assign(w, tiers(open[p]))
 	}
 }
 
 func (p *pool) assign(w *world, list []tier) {
-	homes := make([][]int, len(list))
+	homes, count := make([][]int, len(list)), 0
 	for i := range list {
 		homes[i] = p.homes(&list[i])
+		count += len(list[i].jobs)
 	}
 	orders := map[string][]orchestrator.Order{} // workers of equal homes and model share one list
 	key := make([]byte, 0, 64)
@@ -37,8 +36,9 @@ func (p *pool) assign(w *world, list []tier) {
 		key = append(append(append(key, one.view.Model.Name...), 0), one.view.Model.Digest...)
 		jobs, made := orders[string(key)]
 		if !made {
+			jobs = make([]orchestrator.Order, 0, count)
 			for i := range list {
-				jobs = append(jobs, list[i].order(homes[i][at], one.view.Model)...)
+				jobs = list[i].order(jobs, homes[i][at], one.view.Model)
 			}
 			orders[string(key)] = jobs
 		}
@@ -104,10 +104,9 @@ func (p *pool) homes(t *tier) []int {
 	return home
 }
 
-// order lists the tier's jobs for a worker with this home and this model loaded: those of the home first, then the other queues in turn;
+// order adds the tier's jobs for a worker with this home and this model loaded: those of the home first, then the other queues in turn;
 // among them, those whose model is loaded first.
-func (t *tier) order(home int, model orchestrator.ModelRef) []orchestrator.Order {
-	orders := make([]orchestrator.Order, 0, len(t.jobs))
+func (t *tier) order(orders []orchestrator.Order, home int, model orchestrator.ModelRef) []orchestrator.Order {
 	add := func(wanted func(*job) bool) {
 		for _, j := range t.jobs {
 			if wanted(j) {

@@ -116,7 +116,7 @@ func checkOpenJobs(t tester, o orchestrator.Observation, policy orchestrator.Pol
 		if (j.State.Final() || j.State == orchestrator.JobFinalizing) && open[j.JobKey] {
 			t.Errorf("%s has no work and is open", j.ID)
 		}
-		if open[j.JobKey] || j.State == orchestrator.JobFinalizing {
+		if open[j.JobKey] {
 			count[j.Queue]++
 		}
 		opened[j.Queue] = opened[j.Queue] || open[j.JobKey] && j.State == orchestrator.JobQueued
@@ -143,6 +143,12 @@ func checkAssignments(t tester, o orchestrator.Observation, policy orchestrator.
 	for _, j := range o.Jobs {
 		deadlines[j.JobKey] = j.Deadline
 	}
+	listed := map[string]int{} // open jobs, by pool
+	for _, key := range plan.Open {
+		for name := range lists[key.Queue] {
+			listed[name]++
+		}
+	}
 	given := map[string]orchestrator.Assignment{}
 	for _, one := range plan.Workers {
 		if _, twice := given[one.Worker]; twice {
@@ -162,13 +168,7 @@ func checkAssignments(t tester, o orchestrator.Observation, policy orchestrator.
 		if one.Draining && !assignment.Drain {
 			t.Errorf("worker %s was draining and is called back", one.ID)
 		}
-		want := 0
-		for _, key := range plan.Open {
-			if lists[key.Queue][one.Pool] {
-				want++
-			}
-		}
-		seen := map[orchestrator.JobKey]bool{}
+		want, seen := listed[one.Pool], map[orchestrator.JobKey]bool{}
 		for i, order := range assignment.Jobs {
 			if seen[order.JobKey] = true; !lists[order.Queue][one.Pool] {
 				t.Errorf("worker %s of pool %s is given %s", one.ID, one.Pool, order.Subject())
@@ -186,8 +186,12 @@ func checkAssignments(t tester, o orchestrator.Observation, policy orchestrator.
 // checkJobs: shards have rows, the number kept ahead is bounded, times are in order.
 func checkJobs(t tester, plan orchestrator.Plan) {
 	t.Helper()
+	isOpen := map[orchestrator.JobKey]bool{}
+	for _, key := range plan.Open {
+		isOpen[key] = true
+	}
 	for _, j := range plan.Jobs {
-		open := slices.Contains(plan.Open, j.JobKey)
+		open := isOpen[j.JobKey]
 		if j.ShardRows < 1 || open && (j.Ahead < 16 || j.Ahead > 4096) || !open && (j.Ahead != 0 || j.Workers != 0) || j.Workers < 0 {
 			t.Errorf("%s: open %v, %d workers, shards of %d rows, %d ahead", j.ID, open, j.Workers, j.ShardRows, j.Ahead)
 		}

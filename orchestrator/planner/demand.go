@@ -3,9 +3,8 @@ package planner
 import (
 	"fmt"
 	"math"
+	"slices"
 	"time"
-
-	"nightshift.dev/nightshift/orchestrator"
 )
 
 // cheapLoads is the most that loading models may cost, as a share of the work each worker does.
@@ -16,13 +15,14 @@ func demand(w *world) {
 	for _, p := range w.pools {
 		spare := p.spare()
 		for _, q := range p.queues {
-			if !q.asks() {
+			if !slices.ContainsFunc(q.jobs, (*job).counts) {
 				continue
 			}
-			q.wanted, q.why = q.need(w.now, supply{ready: q.ready, spare: spare, spareDelay: p.spareDelay(w.now), newDelay: p.policy.StartSeconds})
+			wanted, why := q.need(w.now, supply{ready: q.ready, spare: spare, spareDelay: p.spareDelay(w.now), newDelay: p.policy.StartSeconds})
+			q.wanted = wanted
 			spare -= min(max(q.wanted-q.ready, 0), spare)
 			p.wanted = min(p.wanted+q.wanted, endless)
-			p.replicas.change("demand", p.inReplicas(p.wanted), fmt.Sprintf("queue %s wants %s", q.policy.Name, q.why))
+			p.replicas.change("demand", p.inReplicas(p.wanted), fmt.Sprintf("queue %s wants %s", q.policy.Name, why))
 		}
 		if len(p.replicas.reasons) == 0 {
 			p.replicas.change("demand", 0, "no queue that prefers this pool has work")
@@ -35,16 +35,6 @@ func (p *pool) inReplicas(workers int) int {
 	return (workers + p.slots() - 1) / p.slots()
 }
 
-// asks says that a job of the queue is open, or will be when those before it are done.
-func (q *queue) asks() bool {
-	for _, j := range q.jobs {
-		if j.hasWork() && (j.open || q.policy.MaxOpenJobs > 0) {
-			return true
-		}
-	}
-	return false
-}
-
 // need is how many workers the queue wants and why: as many as its deadlines need at least, and as wide as loads stay cheap, but never
 // more than its open jobs have shards for. An open job whose work is unknown adds as many as it has shards for: a first measurement
 // is worth most.
@@ -54,7 +44,7 @@ func (q *queue) need(now time.Time, s supply) (int, string) {
 	loaded := map[string]bool{}
 	for _, j := range q.jobs {
 		switch {
-		case !j.hasWork():
+		case !j.counts():
 			continue
 		case j.open && j.work < 0:
 			unmeasured, toMeasure = unmeasured+1, min(toMeasure+max(j.feed, 1), endless)
@@ -72,7 +62,7 @@ func (q *queue) need(now time.Time, s supply) (int, string) {
 	}
 	wanted, why := toMeasure, ""
 	if unmeasured > 0 {
-		why = fmt.Sprintf("%s for %s of unknown speed or size, as many as there are shards for", workers(toMeasure), jobs(unmeasured))
+		why = fmt.Sprintf("%s for %s of unknown speed or size, as many as there are shards for", counted(toMeasure, "worker"), counted(unmeasured, "job"))
 	}
 	if len(loaded) > 0 || unmeasured == 0 {
 		known, whyKnown := width(seconds, load, feed)
@@ -101,7 +91,7 @@ func width(seconds, load float64, feed int) (int, string) {
 		cheap = int(math.Min(seconds*cheapLoads/load, endless))
 	}
 	wide := max(1, min(cheap, feed))
-	why := fmt.Sprintf("%s: %s of work", workers(wide), span(seconds))
+	why := fmt.Sprintf("%s: %s of work", counted(wide, "worker"), span(seconds))
 	switch {
 	case wide == 1 && cheap <= 1:
 		why += fmt.Sprintf(" is too little for a second load of %s", span(load))
@@ -121,7 +111,7 @@ func (q *queue) deadlines(now time.Time, s supply, most int) (int, string) {
 		if !given {
 			break // no job after it has a deadline
 		}
-		if !j.hasWork() {
+		if !j.counts() {
 			continue
 		}
 		seconds += math.Max(j.work, 0)
@@ -133,89 +123,11 @@ func (q *queue) deadlines(now time.Time, s supply, most int) (int, string) {
 		}
 		if count = min(count, most); count > needed {
 			needed = count
-			why = fmt.Sprintf("%s: %s of work by %s, %s from now", workers(count), span(seconds), clock(j.view.Deadline), span(left))
+			why = fmt.Sprintf("at least %s: %s of work by %s, %s from now", counted(count, "worker"), span(seconds), clock(j.view.Deadline), span(left))
 			if lost := s.newDelay + s.load; count > s.ready && lost > 0 {
 				why += fmt.Sprintf(", of which a new worker loses %s to start and load", span(lost))
 			}
 		}
 	}
 	return needed, why
-}
-
-// supply is who could work for a queue, and when.
-type supply struct {
-	ready      int     // at once
-	spare      int     // asked for already, working for nobody
-	spareDelay float64 // seconds until they can load a model
-	newDelay   float64 // the same for workers that would have to be bought
-	load       float64 // seconds to load the model
-}
-
-// needed is the fewest workers that do so many seconds of work in the time left, those that can begin earliest first. Counting each by its
-// own delay keeps the number the same while new workers are on their way.
-func (s supply) needed(seconds, left float64) (workers int, reachable bool) {
-	workers = whole(seconds / left)
-	if left > 0 && workers <= s.ready {
-		return workers, true
-	}
-	seconds -= float64(s.ready) * math.Max(left, 0)
-	if usable := left - math.Max(s.spareDelay, 0) - s.load; usable > 0 {
-		if more := whole(seconds / usable); more <= s.spare {
-			return s.ready + more, true
-		}
-		seconds -= float64(s.spare) * usable
-	}
-	usable := left - s.newDelay - s.load
-	if usable <= 0 {
-		return 0, false
-	}
-	return s.ready + s.spare + whole(seconds/usable), true
-}
-
-// findReady counts for each queue the workers that can work for it at once: those that hold a shard of it, and those that hold none but
-// have loaded, or are loading, its model.
-func (p *pool) findReady() {
-	for _, one := range p.workers {
-		switch {
-		case one.drains || one.view.State == orchestrator.WorkerFailed:
-		case one.holds != nil:
-			if q := one.holds.queue; q != nil && q.pool == p {
-				q.ready++
-			}
-		case one.view.Model.Name != "":
-			for _, q := range p.queues {
-				if q.runs(one.view.Model.Name) {
-					q.ready++
-					break
-				}
-			}
-		}
-	}
-}
-
-// runs says that a job of the queue needs this model.
-func (q *queue) runs(model string) bool {
-	for _, j := range q.jobs {
-		if j.view.Model.Name == model && j.hasWork() {
-			return true
-		}
-	}
-	return false
-}
-
-// spare is how many workers are asked for and work for none of the pool's queues.
-func (p *pool) spare() int {
-	spare := p.view.Replicas * p.slots()
-	for _, q := range p.queues {
-		spare -= q.ready
-	}
-	return max(spare, 0)
-}
-
-// spareDelay is how long those need that were asked for last, in seconds, until they can load a model.
-func (p *pool) spareDelay(now time.Time) float64 {
-	if p.memory.Grown.IsZero() {
-		return 0
-	}
-	return math.Max(0, math.Min(p.policy.StartSeconds, p.policy.StartSeconds-now.Sub(p.memory.Grown).Seconds()))
 }

@@ -48,7 +48,7 @@ type run struct {
 func newRun(p *pool) *run {
 	r := &run{pool: p, opened: map[*queue]int{}, waiting: map[*queue][]*job{}, left: map[*job]float64{}, loaded: map[string]bool{}}
 	for _, j := range p.line {
-		if !j.hasWork() {
+		if !j.counts() {
 			continue
 		}
 		if r.left[j] = j.work; j.work < 0 {
@@ -57,7 +57,7 @@ func newRun(p *pool) *run {
 		if j.open {
 			r.open = append(r.open, j)
 			r.opened[j.queue]++
-		} else if j.queue.policy.MaxOpenJobs > 0 {
+		} else {
 			r.waiting[j.queue] = append(r.waiting[j.queue], j)
 		}
 	}

@@ -22,7 +22,7 @@ func Explain(plan orchestrator.Plan) string {
 
 // ExplainPool renders the chain of a pool: a line for the result and one for each link.
 func ExplainPool(plan orchestrator.PoolPlan) string {
-	head := fmt.Sprintf("pool %s: %s", plan.Name, replicas(plan.Replicas))
+	head := fmt.Sprintf("pool %s: %s", plan.Name, counted(plan.Replicas, "replica"))
 	if plan.From != plan.Replicas {
 		head += fmt.Sprintf(" (was %d)", plan.From)
 	}
@@ -31,7 +31,7 @@ func ExplainPool(plan orchestrator.PoolPlan) string {
 
 // ExplainJob renders what is expected of a job and its chain.
 func ExplainJob(plan orchestrator.JobPlan) string {
-	head := fmt.Sprintf("job %s: %s", plan.Subject(), workers(plan.Workers))
+	head := fmt.Sprintf("job %s: %s", plan.Subject(), counted(plan.Workers, "worker"))
 	if plan.Position > 0 {
 		head += fmt.Sprintf(", number %d of those waiting", plan.Position)
 	}

@@ -8,7 +8,7 @@ import (
 	"nightshift.dev/nightshift/orchestrator"
 )
 
-// Fact is what one commit says about speed.
+// Fact is what one commit of scored rows says about speed. Index shards and shards that were given up say nothing about it.
 type Fact struct {
 	Model, Pool string
 	Rows        int64   // scored in the attempt

@@ -12,8 +12,7 @@ func openJobs(w *world) {
 	for _, q := range w.queues {
 		open := 0
 		for _, j := range q.jobs {
-			if j.view.State.Open() || j.view.State == orchestrator.JobFinalizing {
-				j.open = j.view.State.Open()
+			if j.open = j.view.State.Open(); j.open {
 				open++
 			}
 		}

@@ -76,11 +76,11 @@ func shareSentence(p *pool, j *job, given int) string {
 	case planned == 0:
 		return fmt.Sprintf("pool %s has no workers planned", p.policy.Name)
 	case given == planned:
-		return fmt.Sprintf("all of the %s of pool %s", workers(planned), p.policy.Name)
+		return fmt.Sprintf("all of the %s of pool %s", counted(planned, "worker"), p.policy.Name)
 	case given == j.feed:
-		return fmt.Sprintf("of the %s of pool %s: there are shards for no more", workers(planned), p.policy.Name)
+		return fmt.Sprintf("of the %s of pool %s: there are shards for no more", counted(planned, "worker"), p.policy.Name)
 	default:
-		return fmt.Sprintf("of the %s of pool %s: its share after more urgent jobs and beside equally urgent queues", workers(planned), p.policy.Name)
+		return fmt.Sprintf("of the %s of pool %s: its share after more urgent jobs and beside equally urgent queues", counted(planned, "worker"), p.policy.Name)
 	}
 }
 

@@ -8,10 +8,7 @@ import (
 
 // How numbers are written in sentences.
 
-func workers(count int) string  { return counted(count, "worker") }
-func replicas(count int) string { return counted(count, "replica") }
-func jobs(count int) string     { return counted(count, "job") }
-
+// counted writes a number of things.
 func counted(count int, noun string) string {
 	switch {
 	case count == 1:

@@ -55,6 +55,11 @@ func parts(rows, each int64) int {
 	return int(min(max(rows/each+min(rows%each*2/each, 1), 1), endless))
 }
 
+// counts says that the job has work that the queue will let workers do, now or when those before it are done.
+func (j *job) counts() bool {
+	return j.hasWork() && (j.open || j.queue.policy.MaxOpenJobs > 0)
+}
+
 // hasWork says that workers have something to do for the job, now or once it is open.
 func (j *job) hasWork() bool {
 	return j.view.State != orchestrator.JobFinalizing && (j.view.ShardsLeft > 0 || !j.view.CutAll)

@@ -37,11 +37,11 @@ type pool struct {
 	doubt    string // why the size is not known; empty: it is
 	memory   orchestrator.PoolMemory
 	queues   []*queue  // those that prefer it, most urgent first
-	guests   []*queue  // all that list it, by tenant and name
 	workers  []*worker // by slot
 	line     []*job    // of the queues that prefer it, by urgency
 	replicas draft
 	wanted   int // workers that the queues ask for
+	wished   int // replicas, were the size known
 }
 
 // slots is the number of workers of a replica.
@@ -53,11 +53,11 @@ func (p *pool) planned() int { return p.replicas.to * p.slots() }
 // queue is one queue of the policy.
 type queue struct {
 	policy orchestrator.QueuePolicy
-	pool   *pool  // the first it lists that exists; nil: none
-	jobs   []*job // by urgency
-	ready  int    // workers of the preferred pool that can work for it at once
-	wanted int    // workers
-	why    string
+	pools  []*pool // those it lists that exist
+	pool   *pool   // the first of them; nil: none
+	jobs   []*job  // by urgency
+	ready  int     // workers of the preferred pool that can work for it at once
+	wanted int     // workers
 }
 
 // job is one job that has not ended.
@@ -164,7 +164,7 @@ func (w *world) addQueues(policy orchestrator.Policy, pools map[string]*pool) ma
 			if p == nil || slices.Contains(one.Pools[:i], poolName) {
 				continue
 			}
-			p.guests = append(p.guests, q)
+			q.pools = append(q.pools, p)
 			if q.pool == nil {
 				q.pool = p
 				p.queues = append(p.queues, q)

@@ -18,7 +18,8 @@ func arrowResult(payload []byte, rows int, failed map[int]bool) (lines [][]byte,
 			lines, err = nil, violationf("the Arrow record batch is malformed: %v", fault)
 		}
 	}()
-	// The sizes in a stream are claims until its bytes are read. Lengths inside the schema are not bounded here.
+	// The sizes in a stream are claims until its bytes are read. The library does not bound lengths
+	// inside the metadata, and nor do we: a scorer that lies there can cost its worker.
 	messages := ipc.NewMessageReader(bytes.NewReader(payload), ipc.WithMetadataSizeLimit(int64(len(payload))),
 		ipc.WithBodySizeLimit(int64(len(payload))))
 	reader, err := ipc.NewReaderFromMessageReader(messages, ipc.WithAllocator(&boundedMemory{left: maxPayloadBytes}))

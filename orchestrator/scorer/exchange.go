@@ -153,7 +153,10 @@ func (p *Process) readHandshake(reader *bufio.Reader) error {
 	case first.Type != "ready":
 		return violationf("its first message is %q; it must be ready or fatal", first.Type)
 	case first.Protocol != protocolVersion:
-		return &LoadError{Code: "protocol_version", Message: fmt.Sprintf("it speaks protocol %d; this worker speaks %d", first.Protocol, protocolVersion)}
+		return &LoadError{
+			Code:    "protocol_version",
+			Message: fmt.Sprintf("it speaks protocol %d; this worker speaks %d", first.Protocol, protocolVersion),
+		}
 	case first.Return != "" && first.Return != encodingLines && first.Return != encodingArrow:
 		return violationf(`"return" in ready is %q; allowed are jsonl and arrow`, first.Return)
 	}

@@ -12,14 +12,17 @@ import (
 	"github.com/google/go-cmp/cmp/cmpopts"
 )
 
-// readOne reads the answer to batch 1 of two rows, from a scorer that announced arrow.
-func readOne(text string) (Result, error) {
+// readOne reads the answer to a batch of two rows.
+func readOne(text string) (Result, error) { return readMessage(text, 2) }
+
+// readMessage reads the answer to a batch, from a scorer that announced arrow.
+func readMessage(text string, rows int) (Result, error) {
 	reader := bufio.NewReaderSize(strings.NewReader(text), 16)
 	header, err := readAnswer(reader)
 	if err != nil {
 		return Result{}, err
 	}
-	return readResult(reader, header, 2, true)
+	return readResult(reader, header, rows, true)
 }
 
 func TestReadResult(t *testing.T) {

@@ -121,7 +121,7 @@ func (p *Process) awaitReady(ctx context.Context) error {
 	}
 	<-p.over
 	err := p.failure()
-	if end, ok := err.(death); ok && !errors.As(err, new(*LoadError)) {
+	if end := death(nil); errors.As(err, &end) && !errors.As(err, new(*LoadError)) {
 		load := &LoadError{Code: "load_died", Message: end.what(), Cause: err}
 		load.complete(Failure{Scorer: p.spec.name(), Stderr: p.stderr.String()})
 		return load
@@ -162,16 +162,21 @@ func (p *Process) Stop(ctx context.Context) error {
 	}
 	timer := time.NewTimer(p.spec.StopTimeout)
 	defer timer.Stop()
+	var forced error
 	select {
 	case <-p.over:
 	case <-timer.C:
-		p.fail(fmt.Errorf("%w: it did not end within %s and was killed", ErrStopped, p.spec.StopTimeout))
+		forced = fmt.Errorf("it did not end within %s and was killed", p.spec.StopTimeout)
 	case <-ctx.Done():
-		p.fail(fmt.Errorf("%w: it was killed, because %w", ErrStopped, context.Cause(ctx)))
+		forced = fmt.Errorf("it was killed: %w", context.Cause(ctx))
 	}
-	<-p.over
-	if err := p.failure(); err != ErrStopped { //nolint:errorlint // exactly this one is the clean end
-		return fmt.Errorf("stop scorer %s: %w", p.spec.name(), err)
+	if forced != nil {
+		p.Kill()
+	} else if err := p.failure(); !errors.Is(err, ErrStopped) {
+		forced = err
+	}
+	if forced != nil {
+		return fmt.Errorf("stop scorer %s: %w", p.spec.name(), forced)
 	}
 	return nil
 }
@@ -248,7 +253,7 @@ func (p *Process) bury(cause error) {
 	if len(p.queue) > 0 {
 		known.Batch, known.Rows = p.queue[0].id, p.queue[0].rows
 	}
-	if unfinished, ok := cause.(death); ok {
+	if unfinished := death(nil); errors.As(cause, &unfinished) {
 		unfinished.complete(known)
 	}
 	p.dead = cause

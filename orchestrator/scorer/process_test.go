@@ -252,10 +252,10 @@ func TestDeaths(t *testing.T) {
 			if submitErr == nil {
 				_, submitErr = second.Wait(t.Context())
 			}
-			if submitErr != err {
+			if !errors.Is(submitErr, err) {
 				t.Errorf("the second batch failed with %v", submitErr)
 			}
-			if _, submitErr = p.Submit(t.Context(), rows(1, 0, "")); submitErr != err {
+			if _, submitErr = p.Submit(t.Context(), rows(1, 0, "")); !errors.Is(submitErr, err) {
 				t.Errorf("a batch after the death failed with %v", submitErr)
 			}
 			if p.Alive() || exists(p.PID()) {
@@ -380,7 +380,7 @@ func TestStopAnswersWhatIsOutstanding(t *testing.T) {
 func TestStopOfAScorerThatDoesNotEndWell(t *testing.T) {
 	t.Parallel()
 	for stop, want := range map[string]string{
-		"ignored": "stop scorer fraud: the scorer was stopped: it did not end within 200ms and was killed",
+		"ignored": "stop scorer fraud: it did not end within 200ms and was killed",
 		"exit 5":  "stop scorer fraud: scorer fraud: ended by itself with exit code 5",
 	} {
 		spec := testSpec(t, "stop", stop)

@@ -2,6 +2,7 @@ package scorer
 
 import (
 	"bufio"
+	"errors"
 	"io"
 	"sync"
 )
@@ -27,7 +28,7 @@ func (t *tail) relay(from io.Reader, log func(line string)) {
 			}
 			log(string(line[:size]))
 		}
-		if err != nil && err != bufio.ErrBufferFull {
+		if err != nil && !errors.Is(err, bufio.ErrBufferFull) {
 			return
 		}
 	}

@@ -162,7 +162,7 @@ func (c *Cutter) end(object int, start, rows int64) int64 {
 	}
 	end := start + length
 	if s.cut == listed {
-		end = s.border(start, end)
+		end = s.border(start, length)
 	}
 	if s.end-end < (length+1)/2 {
 		return s.end
@@ -179,13 +179,13 @@ func (c *Cutter) length(s *source, rows int64) int64 {
 	return int64(math.Max(1, math.Min(float64(rows)*c.rowBytes, math.MaxInt64/4)))
 }
 
-// border is the last allowed start after start that is not beyond wanted, or else the first after start, or else the end.
-func (s *source) border(start, wanted int64) int64 {
-	at, exact := slices.BinarySearch(s.starts, wanted)
+// border is the last allowed start within length of start; but if that gives less than half of length, the first beyond, or else the end.
+func (s *source) border(start, length int64) int64 {
+	at, exact := slices.BinarySearch(s.starts, start+length)
 	if exact {
-		return wanted
+		return start + length
 	}
-	if at > 0 && s.starts[at-1] > start {
+	if at > 0 && s.starts[at-1]-start >= (length+1)/2 {
 		return s.starts[at-1]
 	}
 	if at < len(s.starts) {
@@ -290,5 +290,5 @@ func (c *Cutter) IndexFailed(object int) bool {
 	if s.cut == unknown && s.inBytes() {
 		s.cut = nowhere
 	}
-	return s.inBytes()
+	return s.cut != unknown
 }

@@ -45,9 +45,13 @@ func TestCutter(t *testing.T) {
 			found: map[int][]int64{1: {10, 4_000_000, 9_000_000}, 2: {0, 3, 4, 9}},
 			want: []string{
 				"0 index 1[0,9437184)", "1 index 2[0,100)", "2 score 0[0,200)", "3 score 0[200,300)",
-				"4 score 1[0,10)", "5 score 1[10,4000000)", "6 score 1[4000000,9000000)", "7 score 1[9000000,9437184)",
-				"8 score 2[0,3)", "9 score 2[3,4)", "10 score 2[4,9)",
+				"4 score 1[0,4000000)", "5 score 1[4000000,9000000)", "6 score 1[9000000,9437184)",
+				"7 score 2[0,3)", "8 score 2[3,4)", "9 score 2[4,9)",
 			},
+		},
+		"borders that lie too close together are passed over": {
+			objects: []orchestrator.Object{object(100, parquet, "")}, rows: 10, found: map[int][]int64{0: {0, 4, 5, 9, 10, 13, 40, 60, 61}},
+			want: []string{"0 index 0[0,100)", "1 score 0[0,10)", "2 score 0[10,40)", "3 score 0[40,61)"},
 		},
 		"a csv object that cannot be indexed is one range": {
 			objects: []orchestrator.Object{object(9<<20, csv, "")}, rows: 2, found: map[int][]int64{0: nil},

@@ -2,6 +2,7 @@ package shard
 
 import (
 	"fmt"
+	"slices"
 
 	"nightshift.dev/nightshift/orchestrator"
 )
@@ -64,7 +65,7 @@ const (
 // NewMachine begins with nothing. closed holds for each earlier epoch the sequence of the commit stream up to which its commits
 // count. rowBytes is the average length of a row as far as it is known; not a positive number means unknown.
 func NewMachine(job orchestrator.JobKey, epoch int, closed []uint64, rowBytes float64) *Machine {
-	return &Machine{job: job, epoch: epoch, closed: closed, cutter: NewCutter(rowBytes), extent: extent{given: saneRowBytes(rowBytes)}}
+	return &Machine{job: job, epoch: epoch, closed: slices.Clone(closed), cutter: NewCutter(rowBytes), extent: extent{given: saneRowBytes(rowBytes)}}
 }
 
 // Step takes an event and returns what has to be done now, in order.

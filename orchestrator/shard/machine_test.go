@@ -1,211 +1,209 @@
 package shard
 
 import (
-	"fmt"
-	"maps"
-	"slices"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
-	"pgregory.net/rapid"
 
 	"nightshift.dev/nightshift/orchestrator"
 )
 
-// TestMachineSafety lets dispatchers, workers and users do anything in any order, dying wherever they like, and holds the machines to these
-// sentences:
-//
-//   - Every row range is counted by exactly one commit, and the rows counted are the rows of the input.
-//   - The cuts tile the input.
-//   - No shard is published before its cut is recorded, nor other than it is recorded.
-//   - A shard that runs again carries the commit whose failed rows are to be scored, and no other carries one.
-//   - No machine publishes a shard twice, or more than are wanted ahead, or has two appends outstanding.
-//   - The counts are those a person would find with a pencil.
-//   - The last effect comes once, and only when it is true.
-//   - Whatever has happened, a dispatcher that lives long enough brings the job to its end; nothing is stranded.
-//
-// It carries the numbers C1, C2, C3, C4, C5, W9, W10, W11, R1, R5 and N2 of docs/protocol.md.
-func TestMachineSafety(t *testing.T) {
+func index(size int64) orchestrator.JournalEntry {
+	return orchestrator.JournalEntry{
+		Objects: []orchestrator.Object{object(size, orchestrator.FormatParquet, "")}, ObjectsDone: true,
+		Cuts: []orchestrator.Cut{{Kind: orchestrator.ShardIndex, Range: orchestrator.Range{End: size}}},
+	}
+}
+
+// An index found late, by a worker of an earlier epoch, is as true as any; the failure that is stored after it changes nothing.
+func TestMachineKeepsAnIndexOnceFound(t *testing.T) {
 	t.Parallel()
-	rapid.Check(t, func(t *rapid.T) {
-		w := newWorld(drawInput(t))
-		w.submit()
-		steps := rapid.IntRange(0, 120).Draw(t, "steps")
-		for i := range steps {
-			w.anything(t, i)
-			w.report(t)
-		}
-		w.calm(t)
-		w.report(t)
-	})
-}
-
-func (w *world) report(t *rapid.T) {
-	for _, d := range w.dispatchers {
-		w.checkMachine(d)
-	}
-	if len(w.broken) > 0 {
-		t.Fatalf("%v", w.broken)
+	m := NewMachine(orchestrator.JobKey{ID: "j"}, 1, []uint64{5}, 0)
+	m.Step(JournalRead{1, index(1000)})
+	m.Step(CommitRead{6, orchestrator.Commit{Epoch: 0, Outcome: orchestrator.OutcomeIndexed, Offsets: []int64{0, 30, 70}}})
+	m.Step(CommitRead{7, orchestrator.Commit{Epoch: 1, Outcome: orchestrator.OutcomeFailed, Failure: &orchestrator.Failure{Code: "attempts"}}})
+	m.Step(Found{})
+	effects := m.Step(Demand{Rows: 30, Ahead: 5})
+	if got := describe(effects[0]); got != "append after 1: {1 score 0[0,30)} {2 score 0[30,70)} end" {
+		t.Errorf("%s", got)
 	}
 }
 
-// anything is one thing that may happen.
-func (w *world) anything(t *rapid.T, step int) {
-	name := rapid.SampledFrom([]string{"north", "south"}).Draw(t, "dispatcher")
-	d := w.dispatchers[name]
-	switch action := rapid.IntRange(0, 19).Draw(t, "action"); {
-	case action == 0 && rapid.IntRange(0, 3).Draw(t, "really") == 0:
-		if !w.ended {
-			told := slices.Sorted(maps.Keys(w.dispatchers))
-			told = slices.DeleteFunc(told, func(name string) bool {
-				return w.dispatchers[name].epoch != w.epoch || rapid.Bool().Draw(t, "does not hear of the end")
-			})
-			w.close(told...)
-		}
-	case w.ended:
-		w.retry()
-	case d == nil:
-		w.start(name)
-	case action == 1:
-		delete(w.dispatchers, name)
-	case action <= 7 && len(d.pending) > 0:
-		w.performBadly(t, d)
-	case action <= 9:
-		w.read(d)
-	case action == 10 && len(w.commits) > 0: // told again what it knows
-		w.feed(d, rapid.SampledFrom(w.commits[:d.commitsRead+min(1, len(w.commits)-d.commitsRead)]).Draw(t, "again"))
-	case action == 11:
-		record := rapid.SampledFrom(w.journal).Draw(t, "again")
-		if record.seq <= d.machine.Journal() {
-			w.feed(d, JournalRead{record.seq, record.entry})
-		}
-	case action <= 13:
-		w.demand(d, rapid.Int64Range(-1, 400).Draw(t, "rows"), rapid.IntRange(-1, 6).Draw(t, "ahead"))
-	case len(w.stream) > 0:
-		at := rapid.IntRange(0, len(w.stream)-1).Draw(t, "message")
-		bad := max(rapid.Int64Range(-20, 20).Draw(t, "bad"), 0)
-		fails := rapid.IntRange(0, 7).Draw(t, "fails") == 0
-		w.work(at, fmt.Sprintf("attempt-%d", step), bad, fails)
-		if rapid.IntRange(0, 2).Draw(t, "acknowledgement lost") > 0 {
-			w.ack(at)
-		}
-	}
-}
-
-// performBadly does the dispatcher's next effect, and sometimes the process dies before it learns the result, or the answer is lost and it
-// does it again.
-func (w *world) performBadly(t *rapid.T, d *dispatcher) {
-	switch rapid.IntRange(0, 7).Draw(t, "accident") {
-	case 0:
-		w.perform(d, false)
-		delete(w.dispatchers, d.name)
-	case 1:
-		effect := w.perform(d, false)
-		switch effect.(type) {
-		case AppendJournal, Publish:
-			d.pending = slices.Insert(d.pending, 0, effect)
-		case AllSettled, Fail, Progress, ReadJournal:
-		}
-	default:
-		w.perform(d, true)
-	}
-}
-
-// calm lets one dispatcher live and nothing go wrong any more; the job has to come to its end.
-func (w *world) calm(t *rapid.T) {
-	if w.ended {
-		w.retry()
-	}
-	d := w.dispatchers["north"]
-	if d == nil || d.epoch != w.epoch || rapid.Bool().Draw(t, "a new process") {
-		w.start("north")
-	}
-	for round := range 5000 {
-		d = w.dispatchers["north"]
-		w.run(d)
-		switch d.ended {
-		case "shard.AllSettled":
-			return
-		case "shard.Fail":
-			w.retry()
-			w.start("north")
-			continue
-		}
-		w.demand(d, 50, 4)
-		w.run(d)
-		for len(w.stream) > 0 {
-			w.work(0, fmt.Sprintf("calm-%d-%d", round, len(w.stream)), 0, false)
-			w.ack(0)
-		}
-		w.read(d)
-		if len(w.broken) > 0 {
-			return
-		}
-	}
-	t.Fatalf("the job never ends: epoch %d, unsettled %d, counts %+v", w.epoch, d.machine.Unsettled(), d.machine.Counts())
-}
-
-// Commits may be read in any order, and twice: what a machine knows in the end is the same.
-func TestMachineTakesCommitsInAnyOrder(t *testing.T) {
+// An index that makes no sense fails the job, since nothing else can cut the object.
+func TestMachineFailsOnAnIndexThatMakesNoSense(t *testing.T) {
 	t.Parallel()
-	rapid.Check(t, func(t *rapid.T) {
-		const shards, epoch = 6, 2
-		closed := []uint64{rapid.Uint64Range(0, 40).Draw(t, "closed"), 0}
-		closed[1] = rapid.Uint64Range(closed[0], 60).Draw(t, "closed")
-		var commits []CommitRead
-		for i := range rapid.IntRange(0, 30).Draw(t, "commits") {
-			seq := uint64(3*i + 1)
-			commits = append(commits, CommitRead{seq, orchestrator.Commit{
-				Epoch: rapid.IntRange(0, 3).Draw(t, "epoch"), Number: rapid.IntRange(0, shards-1).Draw(t, "number"), Attempt: fmt.Sprint(seq),
-				Outcome: rapid.SampledFrom([]orchestrator.Outcome{"scored", "scored", "failed"}).Draw(t, "outcome"),
-				RowsOK:  7, Failed: rapid.SampledFrom([]int64{0, 0, 3}).Draw(t, "failed"),
-			}})
-		}
-		for i := range commits {
-			if commits[i].Commit.Outcome == orchestrator.OutcomeFailed {
-				commits[i].Commit.RowsOK = 0
+	m := NewMachine(orchestrator.JobKey{ID: "j"}, 0, nil, 0)
+	m.Step(JournalRead{1, index(1000)})
+	m.Step(Found{})
+	effects := m.Step(CommitRead{6, orchestrator.Commit{Outcome: orchestrator.OutcomeIndexed, Offsets: []int64{30, 20}}})
+	want := "fail: index_invalid: offset 1 of object 0 is 20: want ascending numbers within the object"
+	if len(effects) != 1 || describe(effects[0]) != want {
+		t.Errorf("%v, want %s", effects, want)
+	}
+	if effects := m.Step(Demand{Rows: 30, Ahead: 5}); len(effects) > 0 {
+		t.Errorf("after the end: %v", effects)
+	}
+}
+
+// A failed index without words gets some.
+func TestMachineNamesTheObjectThatCannotBeRead(t *testing.T) {
+	t.Parallel()
+	m := NewMachine(orchestrator.JobKey{ID: "j"}, 0, nil, 0)
+	m.Step(JournalRead{1, index(1000)})
+	m.Step(Found{})
+	effects := m.Step(CommitRead{6, orchestrator.Commit{Outcome: orchestrator.OutcomeFailed}})
+	if got := describe(effects[0]); got != "fail: index_failed: the row groups of file:///in/1000.parquet could not be read" {
+		t.Error(got)
+	}
+}
+
+// A journal that cannot be followed stops the job instead of losing or doubling rows.
+func TestMachineStopsOnABrokenJournal(t *testing.T) {
+	t.Parallel()
+	objects := orchestrator.JournalEntry{Objects: []orchestrator.Object{object(100, orchestrator.FormatJSONL, "")}, ObjectsDone: true}
+	half := orchestrator.JournalEntry{Cuts: []orchestrator.Cut{{Kind: orchestrator.ShardScore, Range: orchestrator.Range{End: 50}}}}
+	cases := map[string]struct {
+		entries []orchestrator.JournalEntry
+		want    string
+	}{
+		"a gap": {
+			[]orchestrator.JournalEntry{objects, {Cuts: []orchestrator.Cut{{Kind: orchestrator.ShardScore, Range: orchestrator.Range{Start: 10, End: 50}}}}},
+			"fail: journal_broken: journal entry 2 of job j cannot be followed: cut 0: object 0 [10, 50): the next range begins in object 0 at 0 and is not empty",
+		},
+		"objects after their end": {
+			[]orchestrator.JournalEntry{objects, objects},
+			"fail: journal_broken: journal entry 2 of job j cannot be followed: it follows the end of what it adds to",
+		},
+		"cuts after their end": {
+			[]orchestrator.JournalEntry{objects, {CutsDone: true}, half},
+			"fail: journal_broken: journal entry 3 of job j cannot be followed: it follows the end of what it adds to",
+		},
+	}
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			m := NewMachine(orchestrator.JobKey{ID: "j"}, 0, nil, 0)
+			for i, entry := range tc.entries {
+				m.Step(JournalRead{uint64(i + 1), entry})
 			}
-		}
-		journal := orchestrator.JournalEntry{Objects: []orchestrator.Object{object(60, orchestrator.FormatJSONL, "")}, ObjectsDone: true, CutsDone: true}
-		for i := range shards {
-			journal.Cuts = append(journal.Cuts, orchestrator.Cut{Number: i, Kind: orchestrator.ShardScore, Range: orchestrator.Range{Start: int64(10 * i), End: int64(10*i + 10)}})
-		}
-		m := NewMachine(orchestrator.JobKey{ID: "j"}, epoch, closed, 1)
-		shuffled := rapid.Permutation(slices.Concat(commits, commits)).Draw(t, "order")
-		early := rapid.IntRange(0, len(shuffled)).Draw(t, "read before the journal")
-		for i, event := range shuffled {
-			if i == early {
-				m.Step(JournalRead{1, journal})
+			effects := m.Step(Found{})
+			if len(effects) != 1 || describe(effects[0]) != tc.want {
+				t.Errorf("%v, want %s", effects, tc.want)
 			}
-			m.Step(event)
-		}
-		m.Step(JournalRead{1, journal})
-		want := judge(journal.Cuts, true, commits, epoch, closed)
-		effects := m.Step(Found{})
-		got := verdict{counts: m.Counts(), deciding: map[int]*CommitRead{}, bases: map[int]*orchestrator.Commit{}}
-		for _, effect := range effects {
-			if publish, is := effect.(Publish); is {
-				for _, one := range publish.Shards {
-					got.unsettled = append(got.unsettled, one.Number)
-					if one.Base != nil {
-						got.bases[one.Number] = one.Base
-					}
-				}
+			if effects := m.Step(JournalRead{9, half}); len(effects) > 0 {
+				t.Errorf("after the end: %v", effects)
 			}
+		})
+	}
+}
+
+// What a row weighs is learned from commits and indexes, and used for the cuts that follow and the estimates.
+func TestMachineLearnsTheLengthOfARow(t *testing.T) {
+	t.Parallel()
+	m := NewMachine(orchestrator.JobKey{ID: "j"}, 0, nil, 0)
+	m.Step(JournalRead{1, orchestrator.JournalEntry{
+		Objects: []orchestrator.Object{object(100_000, orchestrator.FormatJSONL, ""), object(900, orchestrator.FormatJSONL, "gzip"), object(7000, orchestrator.FormatParquet, "")}, ObjectsDone: true,
+	}})
+	m.Step(Found{})
+	check := func(when string, rowBytes float64, left, uncut int64) {
+		t.Helper()
+		if m.RowBytes() != rowBytes || m.RowsLeft() != left || m.RowsUncut() != uncut {
+			t.Errorf("%s: %g bytes a row, %d rows left, %d uncut; want %g, %d, %d", when, m.RowBytes(), m.RowsLeft(), m.RowsUncut(), rowBytes, left, uncut)
 		}
-		want.counts.BytesTotal, want.counts.RowsTotal = 60, got.counts.RowsTotal
-		for number := range shards {
-			seq := uint64(0)
-			if want.deciding[number] != nil {
-				seq = want.deciding[number].Seq
-			}
-			if m.CommitSeq(number) != seq {
-				t.Fatalf("shard %d is decided by %d, want %d", number, m.CommitSeq(number), seq)
-			}
+	}
+	check("nothing is known", 0, -1, -1)
+	if total := m.Counts().RowsTotal; total != 100_000/256+1+900/64+7000/256+1 {
+		t.Errorf("a guess of the total: %d", total)
+	}
+	m.Step(JournalRead{2, orchestrator.JournalEntry{Cuts: []orchestrator.Cut{
+		{Number: 0, Kind: orchestrator.ShardIndex, Range: orchestrator.Range{Object: 2, End: 7000}},
+		{Number: 1, Kind: orchestrator.ShardScore, Range: orchestrator.Range{End: 10_000}},
+	}}})
+	m.Step(CommitRead{1, orchestrator.Commit{Number: 0, Outcome: orchestrator.OutcomeIndexed, Offsets: []int64{0, 70}}})
+	check("the index alone says nothing of the other objects", 0, -1, -1)
+	m.Step(CommitRead{2, orchestrator.Commit{Number: 1, Outcome: orchestrator.OutcomeScored, RowsOK: 180, Failed: 20}})
+	check("50 bytes a row, and a quarter of that compressed", 50, 90_000/50+900*4/50+70, 90_000/50+900*4/50+70)
+	effects := m.Step(Demand{Rows: 1000, Ahead: 8})
+	if got := describe(effects[0]); got != "append after 2: {2 score 0[10000,60000)} {3 score 0[60000,100000)} {4 score 1[0,900)} {5 score 2[0,70)} end" {
+		t.Error(got)
+	}
+	m.Step(JournalRead{3, effects[0].(AppendJournal).Entry})
+	check("all is cut", 50, 90_000/50+900*4/50+70, 0)
+	m.Step(CommitRead{3, orchestrator.Commit{Number: 4, Outcome: orchestrator.OutcomeScored, RowsOK: 10}})
+	check("the compressed object had ten rows", 50, 90_000/50+70, 0)
+}
+
+// Parquet alone is measured by its indexes.
+func TestMachineLearnsTheLengthOfAParquetRow(t *testing.T) {
+	t.Parallel()
+	m := NewMachine(orchestrator.JobKey{ID: "j"}, 0, nil, 0)
+	m.Step(JournalRead{1, orchestrator.JournalEntry{
+		Objects:     []orchestrator.Object{object(1000, orchestrator.FormatParquet, ""), object(3000, orchestrator.FormatParquet, "")},
+		ObjectsDone: true, Cuts: []orchestrator.Cut{{Kind: orchestrator.ShardIndex, Range: orchestrator.Range{End: 1000}}},
+	}})
+	m.Step(CommitRead{6, orchestrator.Commit{Outcome: orchestrator.OutcomeIndexed, Offsets: []int64{0, 50}}})
+	if m.RowBytes() != 20 || m.RowsLeft() != 50+150 {
+		t.Errorf("%g bytes a row, %d rows left", m.RowBytes(), m.RowsLeft())
+	}
+}
+
+// A commit whose cut has not been read yet is not lost.
+func TestMachineKeepsCommitsThatComeEarly(t *testing.T) {
+	t.Parallel()
+	m := NewMachine(orchestrator.JobKey{ID: "j"}, 0, nil, 1)
+	m.Step(JournalRead{1, orchestrator.JournalEntry{Objects: []orchestrator.Object{object(10, orchestrator.FormatJSONL, "")}, ObjectsDone: true}})
+	m.Step(Found{})
+	m.Step(CommitRead{3, orchestrator.Commit{Number: 0, Outcome: orchestrator.OutcomeScored, RowsOK: 10}})
+	m.Step(CommitRead{4, orchestrator.Commit{Number: -1, Outcome: orchestrator.OutcomeScored, RowsOK: 10}})
+	effects := m.Step(JournalRead{2, orchestrator.JournalEntry{CutsDone: true, Cuts: []orchestrator.Cut{{Kind: orchestrator.ShardScore, Range: orchestrator.Range{End: 10}}}}})
+	if len(effects) != 2 || describe(effects[1]) != "all settled" || m.Counts().RowsDone != 10 {
+		t.Errorf("%v", effects)
+	}
+}
+
+// After the end of its work a job counts the commits that were stored before, and no later ones.
+func TestMachineCountsUpToTheClose(t *testing.T) {
+	t.Parallel()
+	m := NewMachine(orchestrator.JobKey{ID: "j"}, 0, nil, 1)
+	m.Step(JournalRead{1, orchestrator.JournalEntry{
+		Objects: []orchestrator.Object{object(20, orchestrator.FormatJSONL, "")}, ObjectsDone: true,
+		Cuts: []orchestrator.Cut{{Kind: orchestrator.ShardScore, Range: orchestrator.Range{End: 10}}, {Number: 1, Kind: orchestrator.ShardScore, Range: orchestrator.Range{Start: 10, End: 20}}},
+	}})
+	m.Step(Found{})
+	m.Step(Closed{7})
+	for i, seq := range []uint64{7, 8} {
+		if effects := m.Step(CommitRead{seq, orchestrator.Commit{Number: i, Outcome: orchestrator.OutcomeScored, RowsOK: 10}}); len(effects) > 0 {
+			t.Errorf("%v", effects)
 		}
-		want.deciding = got.deciding
-		if diff := cmp.Diff(want, got, cmp.AllowUnexported(verdict{})); diff != "" {
-			t.Fatalf("(-want +got):\n%s", diff)
-		}
-	})
+	}
+	if counts := m.Counts(); counts.RowsDone != 10 || counts.ShardsDone != 1 {
+		t.Errorf("%+v", counts)
+	}
+}
+
+// Commits that make no sense for their shard count for nothing.
+func TestMachineIgnoresWhatMakesNoSense(t *testing.T) {
+	t.Parallel()
+	m := NewMachine(orchestrator.JobKey{ID: "j"}, 0, nil, 1)
+	m.Step(JournalRead{1, orchestrator.JournalEntry{
+		Objects: []orchestrator.Object{object(9<<20, orchestrator.FormatCSV, ""), object(10, orchestrator.FormatJSONL, "")}, ObjectsDone: true,
+		Cuts: []orchestrator.Cut{{Kind: orchestrator.ShardIndex, Range: orchestrator.Range{End: 9 << 20}}},
+	}})
+	m.Step(JournalRead{2, orchestrator.JournalEntry{Cuts: []orchestrator.Cut{{Number: 1, Kind: orchestrator.ShardScore, Range: orchestrator.Range{End: 9 << 20}}}}})
+	m.Step(Found{[]int{-1, 7}})
+	m.Step(Published{[]int{-1, 7}})
+	before := m.Counts()
+	for _, c := range []orchestrator.Commit{
+		{Number: 0, Outcome: orchestrator.OutcomeScored}, {Number: 1, Outcome: orchestrator.OutcomeIndexed}, {Number: 1, Outcome: "whatever"},
+		{Number: 1, Epoch: -1, Outcome: orchestrator.OutcomeScored}, {Number: 1, Epoch: 1, Outcome: orchestrator.OutcomeScored},
+	} {
+		m.Step(CommitRead{5, c})
+	}
+	if diff := cmp.Diff(before, m.Counts()); diff != "" {
+		t.Errorf("(-before +after):\n%s", diff)
+	}
+	m.Step(CommitRead{6, orchestrator.Commit{Number: 1, Outcome: orchestrator.OutcomeScored, RowsOK: -5, Failed: -7}})
+	if counts := m.Counts(); counts.RowsDone != 0 || counts.RowsFailed != 0 {
+		t.Errorf("negative rows: %+v", counts)
+	}
 }

@@ -98,12 +98,12 @@ func (s *Store) LastCommit(ctx context.Context, key orchestrator.JobKey) (uint64
 
 // Attempts reads what was recorded of a shard's attempts in this epoch, oldest first, and the guard for the next record.
 func (s *Store) Attempts(ctx context.Context, shard orchestrator.Shard) (events []orchestrator.AttemptEvent, last uint64, err error) {
-	err = readSubject(ctx, s.attempts, attemptSubject+shard.CommitSubject(), 0, func(message jetstream.Msg, sequence uint64) error {
+	err = readSubject(ctx, s.attempts, attemptSubject+shard.CommitSubject(), 0, func(message *jetstream.RawStreamMsg) error {
 		var event orchestrator.AttemptEvent
-		if err := json.Unmarshal(message.Data(), &event); err != nil {
-			return fmt.Errorf("decode attempt %d of shard %s: %w", sequence, shard.ID(), err)
+		if err := json.Unmarshal(message.Data, &event); err != nil {
+			return fmt.Errorf("decode attempt %d of shard %s: %w", message.Sequence, shard.ID(), err)
 		}
-		events, last = append(events, event), sequence
+		events, last = append(events, event), message.Sequence
 		return nil
 	})
 	return events, last, err

@@ -32,48 +32,33 @@ func (s *Store) publish(ctx context.Context, subject string, expected uint64, re
 
 // ReadJournal calls each with every entry of a job after the given sequence, in order.
 func (s *Store) ReadJournal(ctx context.Context, key orchestrator.JobKey, after uint64, each func(sequence uint64, entry orchestrator.JournalEntry)) error {
-	return readSubject(ctx, s.journal, journalSubject+key.Subject(), after, func(message jetstream.Msg, sequence uint64) error {
+	return readSubject(ctx, s.journal, journalSubject+key.Subject(), after, func(message *jetstream.RawStreamMsg) error {
 		var entry orchestrator.JournalEntry
-		if err := json.Unmarshal(message.Data(), &entry); err != nil {
-			return fmt.Errorf("decode journal entry %d of %s: %w", sequence, key.ID, err)
+		if err := json.Unmarshal(message.Data, &entry); err != nil {
+			return fmt.Errorf("decode journal entry %d of %s: %w", message.Sequence, key.ID, err)
 		}
-		each(sequence, entry)
+		each(message.Sequence, entry)
 		return nil
 	})
 }
 
-// readSubject reads what a subject filter matches now, after a sequence, to its end.
-func readSubject(ctx context.Context, stream jetstream.Stream, filter string, after uint64, each func(jetstream.Msg, uint64) error) error {
-	last, err := lastSequence(ctx, stream, filter)
-	if err != nil || last <= after {
-		return err
-	}
-	consumer, err := stream.OrderedConsumer(ctx, jetstream.OrderedConsumerConfig{
-		FilterSubjects: []string{filter}, DeliverPolicy: jetstream.DeliverByStartSequencePolicy, OptStartSeq: after + 1,
-	})
-	if err != nil {
-		return fmt.Errorf("read %s: %w", filter, err)
-	}
-	messages, err := consumer.Messages()
-	if err != nil {
-		return fmt.Errorf("read %s: %w", filter, err)
-	}
-	defer messages.Stop()
-	for at := after; at < last; {
-		message, err := messages.Next(jetstream.NextContext(ctx))
-		if err != nil {
-			return fmt.Errorf("read %s after %d: %w", filter, at, err)
+// readSubject reads what is stored on a subject, after a sequence, to its end, one request a message: from the leader, and without a consumer,
+// which a server would keep for minutes.
+func readSubject(ctx context.Context, stream jetstream.Stream, subject string, after uint64, each func(*jetstream.RawStreamMsg) error) error {
+	for next := after + 1; ; {
+		try, cancel := context.WithTimeout(ctx, 10*time.Second)
+		message, err := stream.GetMsg(try, next, jetstream.WithGetMsgSubject(subject))
+		cancel()
+		if err := classify(err); isNotFound(err) {
+			return nil
+		} else if err != nil {
+			return fmt.Errorf("read %s from %d: %w", subject, next, err)
 		}
-		metadata, err := message.Metadata()
-		if err != nil {
-			return fmt.Errorf("read %s after %d: %w", filter, at, err)
-		}
-		at = metadata.Sequence.Stream
-		if err := each(message, at); err != nil {
+		if err := each(message); err != nil {
 			return err
 		}
+		next = message.Sequence + 1
 	}
-	return nil
 }
 
 // lastSequence is the sequence of the last message that a filter matches, 0 when there is none.

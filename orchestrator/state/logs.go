@@ -37,12 +37,12 @@ func (s *Store) ReadLog(ctx context.Context, key orchestrator.JobKey, after uint
 	if err != nil {
 		return fmt.Errorf("open stream %s: %w", LogStream, err)
 	}
-	return readSubject(ctx, stream, logSubject+key.Subject(), after, func(message jetstream.Msg, sequence uint64) error {
+	return readSubject(ctx, stream, logSubject+key.Subject(), after, func(message *jetstream.RawStreamMsg) error {
 		var entry LogEntry
-		if err := json.Unmarshal(message.Data(), &entry); err != nil {
-			return fmt.Errorf("decode log entry %d of job %s: %w", sequence, key.ID, err)
+		if err := json.Unmarshal(message.Data, &entry); err != nil {
+			return fmt.Errorf("decode log entry %d of job %s: %w", message.Sequence, key.ID, err)
 		}
-		each(sequence, entry)
+		each(message.Sequence, entry)
 		return nil
 	})
 }

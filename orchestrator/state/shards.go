@@ -71,23 +71,14 @@ func (s *Store) PublishShards(ctx context.Context, shards []orchestrator.Shard) 
 // PublishedShards lists the numbers of a job's shards of one epoch that lie in the stream, held by a worker or not.
 func (s *Store) PublishedShards(ctx context.Context, key orchestrator.JobKey, epoch int) ([]int, error) {
 	var numbers []int
-	subject := shardSubject + key.Subject()
-	for next := uint64(1); ; {
-		ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
-		message, err := s.shards.GetMsg(ctx, next, jetstream.WithGetMsgSubject(subject))
-		cancel()
-		if isNotFound(classify(err)) {
-			return numbers, nil
-		}
-		if err != nil {
-			return nil, fmt.Errorf("list the shards of job %s: %w", key.ID, err)
-		}
+	err := readSubject(ctx, s.shards, shardSubject+key.Subject(), 0, func(message *jetstream.RawStreamMsg) error {
 		var shard orchestrator.Shard
 		if err := json.Unmarshal(message.Data, &shard); err == nil && shard.Epoch == epoch {
 			numbers = append(numbers, shard.Number)
 		}
-		next = message.Sequence + 1
-	}
+		return nil
+	})
+	return numbers, err
 }
 
 // Delivery is one shard in a worker's hands.
@@ -107,9 +98,8 @@ func (s *Store) Pull(ctx context.Context, key orchestrator.JobKey, wait time.Dur
 	if wait <= 0 {
 		batch, err = consumer.FetchNoWait(1)
 	} else {
-		ctx, cancel := context.WithTimeout(ctx, wait)
-		defer cancel()
-		batch, err = consumer.Fetch(1, jetstream.FetchContext(ctx))
+		// The server ends the wait, never this side: a shard that arrives after a client has stopped listening is lost to everybody for the ack wait.
+		batch, err = consumer.Fetch(1, jetstream.FetchMaxWait(wait))
 	}
 	if err != nil {
 		return nil, fmt.Errorf("pull from job %s: %w", key.ID, classify(err))
@@ -117,7 +107,7 @@ func (s *Store) Pull(ctx context.Context, key orchestrator.JobKey, wait time.Dur
 	for message := range batch.Messages() {
 		return newDelivery(ctx, message)
 	}
-	if err := batch.Error(); err != nil && ctx.Err() == nil && !errors.Is(err, context.DeadlineExceeded) {
+	if err := batch.Error(); err != nil {
 		s.forgetConsumer(key)
 		if closed(err) {
 			return nil, fmt.Errorf("pull from job %s: %w: %w", key.ID, ErrNotFound, err)

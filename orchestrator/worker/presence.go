@@ -94,7 +94,7 @@ func (p *presence) loading(news loadNews) {
 		value.Failure, value.LoadFailures = news.failure, news.failures
 		switch {
 		case news.failure != nil:
-			value.State = orchestrator.WorkerFailed
+			value.State, value.FailedAt = orchestrator.WorkerFailed, time.Now().UTC()
 		case news.seconds == 0:
 			value.State = orchestrator.WorkerLoading
 		default:

@@ -9,7 +9,7 @@ USAGE = "usage: python -m nightshift_scorer module:Class [--path DIR]...\n"
 
 
 def parse(arguments: list[str]) -> tuple[str, list[str]]:
-    """The name of the class and the folders to look for its module in. By hand, because argparse takes 10 ms to import."""
+    """The name of the class, and the folders to look for its module in. By hand: argparse takes 10 ms to import."""
     names: list[str] = []
     folders: list[str] = []
     rest = iter(arguments)

@@ -1,4 +1,4 @@
-"""Arrow streams to columns and back. pyarrow takes 200 ms to import, so it is imported when the first batch needs it."""
+"""Arrow streams to columns and back. pyarrow takes 200 ms to import, so it waits for the first batch that needs it."""
 
 import importlib.util
 from typing import Any

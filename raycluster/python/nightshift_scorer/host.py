@@ -86,7 +86,7 @@ def _answer_all(stream: Stream, model: Model, declared: dict[str, str]) -> None:
             return
         if header.get("type") != "batch":
             raise ProtocolError(f"a message of type {header.get('type')!r} where batch or stop must come")
-        payload = stream.read_payload(header["bytes"])
+        payload = stream.read_payload(header.get("bytes"))
         try:
             answer = _score(model, declared, header, payload)
         except ProtocolError:
@@ -138,16 +138,14 @@ def _call(model: Model, batch: dict[str, Any], count: int) -> tuple[dict[str, An
 
 
 def _marked(column: Any) -> Failures:
-    """The rows that the model marked in its column __error__, as "code: message" or as a message alone."""
+    """The rows that the model marked in its column __error__. A word before a colon is the code, as in "amount: below 0"."""
     marked: Failures = {}
     for row, value in enumerate(column):
         if not value or isinstance(value, float):  # None, an empty text, or the NaN that some libraries put for None
             continue
-        code, colon, message = str(value).partition(": ")
-        if colon and code.isascii() and code.isidentifier() and len(code) <= 64:
-            marked[row] = (code, message)
-        else:
-            marked[row] = ("row_error", str(value))
+        word, colon, _ = str(value).partition(":")
+        coded = colon and word.isascii() and word.isidentifier() and len(word) <= 64
+        marked[row] = (word if coded else "row_error", str(value))
     return marked
 
 
@@ -170,9 +168,9 @@ def _code(error: Exception) -> str:
 
 
 def _describe(error: Exception) -> str:
-    """One sentence. What the model raised is printed in full to standard error, and named here with where it was raised."""
+    """One sentence. What the model raised is printed in full to standard error, and named here with its place."""
     if isinstance(error, Refusal):
-        return str(error)
+        return shorten(str(error), 2000)
     sys.excepthook(type(error), error, error.__traceback__)
     sys.stderr.flush()
     frame = error.__traceback__

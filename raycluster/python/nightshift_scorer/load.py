@@ -9,8 +9,8 @@ from nightshift_scorer.refusal import Refusal
 
 
 def load(target: str, parameters: dict[str, Any]) -> Callable[[dict[str, Any]], Any]:
-    """The scorer named by "module:Class" or "module:function". A class is made with the parameters; a function gets them
-    with every call."""
+    """The scorer named by "module:Class" or "module:function". A class is made with the parameters; a function gets
+    them with every call."""
     module_name, colon, name = target.partition(":")
     if not colon or not module_name or not name:
         raise Refusal("bad_target", f"{target!r} is not module:Class")

@@ -14,8 +14,8 @@ class ProtocolError(Exception):
 
 
 class Stream:
-    """Reads and writes messages. It takes descriptors 0 and 1 for itself: whoever reads standard input afterwards finds it
-    empty, and whatever is printed goes to standard error, also by libraries written in C and by child processes."""
+    """Reads and writes messages. It takes descriptors 0 and 1 for itself: whoever reads standard input afterwards finds
+    it empty, and whatever is printed goes to standard error, also by libraries written in C and by child processes."""
 
     def __init__(self) -> None:
         self._input = os.fdopen(os.dup(0), "rb", buffering=1 << 20)
@@ -41,7 +41,7 @@ class Stream:
             raise ProtocolError("a header line is not a JSON object")
         return header
 
-    def read_payload(self, size: int) -> bytes:
+    def read_payload(self, size: Any) -> bytes:
         """Exactly so many bytes."""
         if not isinstance(size, int) or not 0 <= size <= MAX_PAYLOAD:
             raise ProtocolError(f"a payload of {size} bytes; allowed are 0 to {MAX_PAYLOAD}")

@@ -1,0 +1,66 @@
+package planner
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"testing"
+	"time"
+
+	"nightshift.dev/nightshift/orchestrator"
+)
+
+// bigWorld has 1,000 queues with five jobs each on 200 pools with 20,000 workers.
+func bigWorld() (orchestrator.Observation, orchestrator.Policy) {
+	const queues, pools, workers, jobsPerQueue = 1000, 200, 20_000, 5
+	random := rand.New(rand.NewPCG(1, 2))
+	var o orchestrator.Observation
+	policy := orchestrator.Policy{StaleAfter: time.Minute}
+	for i := range pools {
+		name := fmt.Sprintf("pool-%03d", i)
+		policy.Pools = append(policy.Pools, orchestrator.PoolPolicy{
+			Name: name, Max: 200, SlotsPerReplica: 1, StartSeconds: 60, ScaleDownDelay: 5 * time.Minute, Price: orchestrator.Money{Micros: 3_600_000, Currency: "EUR"},
+		})
+		o.Pools = append(o.Pools, orchestrator.PoolView{Name: name, Replicas: workers / pools, Reading: orchestrator.Reading{At: midnight}})
+	}
+	for i := range queues {
+		name, modelName := fmt.Sprintf("queue-%04d", i), fmt.Sprintf("model-%d", i%50)
+		own, other := fmt.Sprintf("pool-%03d", i%pools), fmt.Sprintf("pool-%03d", (i+7)%pools)
+		policy.Queues = append(policy.Queues, orchestrator.QueuePolicy{Name: name, Tenant: "acme", Pools: []string{own, other}, MaxOpenJobs: 2, Weight: 1})
+		o.Memory.Speeds = append(o.Memory.Speeds, orchestrator.SpeedMemory{Model: modelName, Pool: own, RowsPerSecond: 1000, LoadSeconds: 30, Rows: 1e6})
+		for j := range jobsPerQueue {
+			one := orchestrator.JobView{
+				JobKey: orchestrator.JobKey{Tenant: "acme", Queue: name, ID: fmt.Sprintf("job-%d-%d", i, j)}, State: orchestrator.JobQueued, Model: model(modelName),
+				Submitted: midnight.Add(-time.Duration(random.IntN(3600)) * time.Second), RowsLeft: int64(random.IntN(1e8)), RowBytes: 300, BatchRows: 64,
+			}
+			if one.RowsUncut = one.RowsLeft; j < 2 {
+				one.State, one.ShardsLeft = orchestrator.JobRunning, 100
+			}
+			if j%2 == 0 {
+				one.Deadline = midnight.Add(time.Duration(1+random.IntN(10)) * time.Hour)
+			}
+			o.Jobs = append(o.Jobs, one)
+		}
+	}
+	for i := range workers {
+		job := o.Jobs[(i%queues)*jobsPerQueue]
+		o.Workers = append(o.Workers, orchestrator.WorkerView{
+			ID: fmt.Sprintf("worker-%05d", i), Pool: fmt.Sprintf("pool-%03d", i%pools), Slot: i / pools, State: orchestrator.WorkerBusy,
+			Model: job.Model, Job: job.ID, Seen: midnight,
+		})
+	}
+	return o, policy
+}
+
+func BenchmarkCompute(b *testing.B) {
+	o, policy := bigWorld()
+	b.ReportAllocs()
+	for b.Loop() {
+		Compute(o, policy, midnight)
+	}
+}
+
+func TestComputeOfABigWorld(t *testing.T) {
+	t.Parallel()
+	o, policy := bigWorld()
+	checkPlan(t, o, policy, midnight, Compute(o, policy, midnight))
+}

@@ -1,0 +1,88 @@
+package planner
+
+import (
+	"math"
+	"time"
+
+	"nightshift.dev/nightshift/orchestrator"
+)
+
+// supply is who could work for a queue, and when.
+type supply struct {
+	ready      int     // at once
+	spare      int     // asked for already, working for nobody
+	spareDelay float64 // seconds until they can load a model
+	newDelay   float64 // the same for workers that would have to be bought
+	load       float64 // seconds to load the model
+}
+
+// needed is the fewest workers that do so many seconds of work in the time left, those that can begin earliest first. Counting each by its
+// own delay keeps the number the same while new workers are on their way.
+func (s supply) needed(seconds, left float64) (workers int, reachable bool) {
+	if !(seconds > 0) {
+		return 0, true
+	}
+	if workers := whole(seconds / left); left > 0 && workers <= s.ready {
+		return workers, true
+	}
+	seconds -= float64(s.ready) * math.Max(left, 0)
+	if usable := left - math.Max(s.spareDelay, 0) - s.load; usable > 0 {
+		if more := whole(seconds / usable); more <= s.spare {
+			return s.ready + more, true
+		}
+		seconds -= float64(s.spare) * usable
+	}
+	usable := left - s.newDelay - s.load
+	if usable <= 0 {
+		return 0, false
+	}
+	return s.ready + s.spare + whole(seconds/usable), true
+}
+
+// findReady counts for each queue the workers that can work for it at once: those that hold a shard of it, and those that hold none but
+// have loaded, or are loading, its model.
+func (p *pool) findReady() {
+	for _, one := range p.workers {
+		switch {
+		case one.drains || one.view.State == orchestrator.WorkerFailed:
+		case one.holds != nil:
+			if q := one.holds.queue; q != nil && q.pool == p {
+				q.ready++
+			}
+		case one.view.Model.Name != "":
+			for _, q := range p.queues {
+				if q.runs(one.view.Model.Name) {
+					q.ready++
+					break
+				}
+			}
+		}
+	}
+}
+
+// runs says that a job of the queue needs this model.
+func (q *queue) runs(model string) bool {
+	for _, j := range q.jobs {
+		if j.view.Model.Name == model && j.hasWork() {
+			return true
+		}
+	}
+	return false
+}
+
+// spare is how many workers are asked for and work for none of the pool's queues.
+func (p *pool) spare() int {
+	spare := p.view.Replicas * p.slots()
+	for _, q := range p.queues {
+		spare -= q.ready
+	}
+	return max(spare, 0)
+}
+
+// spareDelay is how long those need that were asked for last, in seconds, until they can load a model.
+func (p *pool) spareDelay(now time.Time) float64 {
+	if p.memory.Grown.IsZero() {
+		return 0
+	}
+	return math.Max(0, math.Min(p.policy.StartSeconds, p.policy.StartSeconds-now.Sub(p.memory.Grown).Seconds()))
+}

@@ -1,0 +1,378 @@
+package worker
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"nightshift.dev/nightshift/orchestrator"
+	"nightshift.dev/nightshift/orchestrator/embedded"
+	"nightshift.dev/nightshift/orchestrator/object"
+	"nightshift.dev/nightshift/orchestrator/state"
+)
+
+// echo is a scorer without the host, so that these tests need python3 only: it answers {"double": 2n}, and raises its own load count in a file.
+const echo = `
+import json, sys
+out = sys.stdout
+json.loads(sys.stdin.readline())
+out.write('{"type":"ready","protocol":1,"accept":["jsonl"],"return":"jsonl"}\n'); out.flush()
+while True:
+    line = sys.stdin.readline()
+    if not line: break
+    head = json.loads(line)
+    if head["type"] != "batch": break
+    rows = [json.loads(sys.stdin.readline()) for _ in range(head["rows"])]
+    out.write(json.dumps({"type": "result", "id": head["id"], "encoding": "jsonl", "rows": len(rows)}) + "\n")
+    for row in rows: out.write(json.dumps({"double": 2 * row["n"]}) + "\n")
+    out.flush()
+`
+
+// bench is one job on a real store, ready for a worker.
+type bench struct {
+	t     *testing.T
+	dir   string
+	store *state.Store
+	job   orchestrator.Job
+}
+
+func prepare(t *testing.T, change func(*orchestrator.Job, *orchestrator.ModelSnapshot)) *bench {
+	t.Helper()
+	if _, err := exec.LookPath("python3"); err != nil {
+		t.Skip("python3 is missing: the scorer of this test is a Python program")
+	}
+	server, err := embedded.Start(embedded.Config{Dir: t.TempDir(), Port: -1, NoSync: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(server.Stop)
+	nc, err := server.Connect()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(nc.Close)
+	store, err := state.Create(t.Context(), nc, state.Config{AckWait: time.Second, MaxBytes: 1 << 20})
+	if err != nil {
+		t.Fatal(err)
+	}
+	b := &bench{t: t, dir: t.TempDir(), store: store}
+	b.write("echo.py", echo)
+	b.write("rows.jsonl", `{"id":"a","n":1}`+"\n"+`{"id":"b","n":2}`+"\n"+`{"id":"c","n":3}`+"\n")
+	model := orchestrator.ModelSnapshot{
+		Name: "echo", Digest: "d1", Command: []string{"python3", filepath.Join(b.dir, "echo.py")}, BatchRows: 2, MaxAttempts: 3, MaxLost: 2,
+		ReadyTimeout: 20 * time.Second, BatchTimeout: 10 * time.Second, MaxRowBytes: 1 << 20,
+	}
+	b.job = orchestrator.Job{
+		JobKey: orchestrator.JobKey{Tenant: "default", Queue: "echo", ID: "echo-1"}, Spec: orchestrator.JobSpec{Key: "id"}, State: orchestrator.JobRunning,
+		Model: orchestrator.ModelRef{Name: "echo", Digest: "d1"}, OutputFormat: orchestrator.FormatJSONL,
+		Output: "file://" + b.dir + "/out/", ReadRoots: []string{"file://" + b.dir}, WriteRoots: []string{"file://" + b.dir + "/out"},
+	}
+	if change != nil {
+		change(&b.job, &model)
+	}
+	b.must(store.PutModel(t.Context(), model))
+	_, err = store.CreateJob(t.Context(), b.job)
+	b.must(err)
+	b.must(store.OpenJob(t.Context(), b.job.JobKey))
+	return b
+}
+
+func (b *bench) must(err error) {
+	b.t.Helper()
+	if err != nil {
+		b.t.Fatal(err)
+	}
+}
+
+func (b *bench) write(name, content string) {
+	b.t.Helper()
+	b.must(os.WriteFile(filepath.Join(b.dir, name), []byte(content), 0o600))
+}
+
+// shard is the whole input as one shard.
+func (b *bench) shard() orchestrator.Shard {
+	objects, err := object.New(object.Access{Read: b.job.ReadRoots})
+	b.must(err)
+	found, err := objects.Stat(b.t.Context(), "file://"+b.dir+"/rows.jsonl", "")
+	b.must(err)
+	return orchestrator.Shard{JobKey: b.job.JobKey, Kind: orchestrator.ShardScore, Object: found, Range: orchestrator.Range{End: found.Size}}
+}
+
+// work runs a worker until the shard's message is gone from the stream.
+func (b *bench) work(shard orchestrator.Shard) {
+	b.t.Helper()
+	b.must(b.store.PublishShards(b.t.Context(), []orchestrator.Shard{shard}))
+	b.start()
+	b.eventually("the shard is acknowledged", func() bool {
+		numbers, err := b.store.PublishedShards(b.t.Context(), b.job.JobKey, shard.Epoch)
+		return err == nil && len(numbers) == 0
+	})
+}
+
+func (b *bench) start() {
+	b.t.Helper()
+	config := Config{ID: "w-0-1", Pool: "local", Host: "here", Grace: time.Second, Heartbeat: 100 * time.Millisecond, Orphan: time.Minute, Log: slog.New(slog.DiscardHandler)}
+	order := orchestrator.Order{JobKey: b.job.JobKey, JobEpoch: b.job.Epoch, Model: b.job.Model}
+	_, err := b.store.PutAssignment(b.t.Context(), orchestrator.Assignment{Worker: config.ID, Epoch: 1, Jobs: []orchestrator.Order{order}}, 0)
+	b.must(err)
+	ctx, stop := context.WithCancel(b.t.Context())
+	ended := make(chan error, 1)
+	go func() { ended <- New(config, b.store).Run(ctx) }()
+	b.t.Cleanup(func() {
+		stop()
+		if err := <-ended; err != nil {
+			b.t.Errorf("worker ended with %v", err)
+		}
+	})
+}
+
+func (b *bench) eventually(what string, holds func() bool) {
+	b.t.Helper()
+	for began := time.Now(); !holds(); time.Sleep(10 * time.Millisecond) { // a poll
+		if time.Since(began) > 30*time.Second {
+			b.t.Fatalf("not within 30 s: %s", what)
+		}
+	}
+}
+
+// objects lists what lies in the job's parts folder.
+func (b *bench) objects() (names []string) {
+	entries, err := os.ReadDir(filepath.Join(b.dir, "out", "parts"))
+	if err != nil && !errors.Is(err, os.ErrNotExist) {
+		b.t.Fatal(err)
+	}
+	for _, entry := range entries {
+		names = append(names, entry.Name())
+	}
+	return names
+}
+
+func (b *bench) commit(shard orchestrator.Shard) orchestrator.Commit {
+	b.t.Helper()
+	commit, err := b.store.CommitOf(b.t.Context(), shard)
+	b.must(err)
+	return commit
+}
+
+func (b *bench) attempts(shard orchestrator.Shard) (kinds []orchestrator.AttemptKind) {
+	events, _, err := b.store.Attempts(b.t.Context(), shard)
+	b.must(err)
+	for _, event := range events {
+		kinds = append(kinds, event.Kind)
+	}
+	return kinds
+}
+
+func TestShardIsScoredAndCommitted(t *testing.T) {
+	t.Parallel()
+	b := prepare(t, nil)
+	shard := b.shard()
+	b.work(shard)
+	commit := b.commit(shard)
+	if commit.Outcome != orchestrator.OutcomeScored || commit.RowsIn != 3 || commit.RowsOK != 3 || commit.Result == nil || commit.Errors != nil {
+		t.Fatalf("commit = %+v", commit)
+	}
+	data, err := os.ReadFile(strings.TrimPrefix(commit.Result.URI, "file://"))
+	b.must(err)
+	want := `{"id":"a","double": 2}` + "\n" + `{"id":"b","double": 4}` + "\n" + `{"id":"c","double": 6}` + "\n"
+	if diff := cmp.Diff(want, string(data)); diff != "" {
+		t.Errorf("part (-want +got)\n%s", diff)
+	}
+	if diff := cmp.Diff([]orchestrator.AttemptKind{orchestrator.AttemptStarted}, b.attempts(shard)); diff != "" {
+		t.Errorf("attempts (-want +got)\n%s", diff)
+	}
+}
+
+// C5, W5, W9: a shard that has a commit is only acknowledged.
+func TestCommittedShardIsOnlyAcknowledged(t *testing.T) {
+	t.Parallel()
+	b := prepare(t, nil)
+	shard := b.shard()
+	b.must(b.store.Commit(t.Context(), shard, orchestrator.Commit{Attempt: "another"}))
+	b.work(shard)
+	if attempts, objects := b.attempts(shard), b.objects(); len(attempts)+len(objects) > 0 {
+		t.Errorf("attempts %v, objects %v: want none of either", attempts, objects)
+	}
+}
+
+// W11: a shard of an epoch that is over is only acknowledged.
+func TestShardOfAClosedEpochIsOnlyAcknowledged(t *testing.T) {
+	t.Parallel()
+	b := prepare(t, func(job *orchestrator.Job, _ *orchestrator.ModelSnapshot) { job.Epoch = 1 })
+	shard := b.shard()
+	b.work(shard)
+	if objects := b.objects(); len(objects) > 0 {
+		t.Errorf("objects %v, want none", objects)
+	}
+	if _, err := b.store.CommitOf(t.Context(), shard); !errors.Is(err, state.ErrNotFound) {
+		t.Errorf("commit: %v, want none", err)
+	}
+}
+
+// W2, W14: another attempt's start is on record; this one's guarded start is refused first, then counted after it.
+func TestStartAfterAnotherAttempt(t *testing.T) {
+	t.Parallel()
+	b := prepare(t, nil)
+	shard := b.shard()
+	_, err := b.store.RecordAttempt(t.Context(), shard, 0, orchestrator.AttemptEvent{Attempt: "lost", Kind: orchestrator.AttemptStarted})
+	b.must(err)
+	b.work(shard)
+	if commit := b.commit(shard); commit.Attempts != 2 || commit.Outcome != orchestrator.OutcomeScored {
+		t.Errorf("commit = %+v, want a second attempt that scored", commit)
+	}
+}
+
+// Attempts are bounded: a shard whose code failed often enough is not scored again, and every row of it is in the error object.
+func TestExhaustedShardFailsWithEveryRowNamed(t *testing.T) {
+	t.Parallel()
+	for name, tc := range map[string]struct {
+		events []orchestrator.AttemptEvent
+		code   string
+	}{
+		"code failures": {failures(3), "scorer_failed"},
+		"lost machines": {starts(5), CodeMachineLost},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			b := prepare(t, nil)
+			shard := b.shard()
+			var last uint64
+			for _, event := range tc.events {
+				at, err := b.store.RecordAttempt(t.Context(), shard, last, event)
+				b.must(err)
+				last = at
+			}
+			b.work(shard)
+			commit := b.commit(shard)
+			if commit.Outcome != orchestrator.OutcomeFailed || commit.Failure == nil || commit.Failure.Code != tc.code || commit.Failed != 3 {
+				t.Fatalf("commit = %+v, failure %+v, want failed with %s", commit, commit.Failure, tc.code)
+			}
+			data, err := os.ReadFile(strings.TrimPrefix(commit.Errors.URI, "file://"))
+			b.must(err)
+			var keys []string
+			for line := range strings.Lines(string(data)) {
+				var problem orchestrator.RowError
+				b.must(json.Unmarshal([]byte(line), &problem))
+				keys = append(keys, fmt.Sprint(problem.Key, " ", problem.Code))
+			}
+			if diff := cmp.Diff([]string{"a " + tc.code, "b " + tc.code, "c " + tc.code}, keys); diff != "" {
+				t.Errorf("error lines (-want +got)\n%s", diff)
+			}
+		})
+	}
+}
+
+func failures(count int) (events []orchestrator.AttemptEvent) {
+	for i := range count {
+		id := fmt.Sprint("f", i)
+		failure := &orchestrator.Failure{Code: "scorer_failed", Message: "told to"}
+		events = append(events, orchestrator.AttemptEvent{Attempt: id, Kind: orchestrator.AttemptStarted}, orchestrator.AttemptEvent{Attempt: id, Kind: orchestrator.AttemptFailed, Failure: failure})
+	}
+	return events
+}
+
+func starts(count int) (events []orchestrator.AttemptEvent) {
+	for i := range count {
+		events = append(events, orchestrator.AttemptEvent{Attempt: fmt.Sprint("s", i), Kind: orchestrator.AttemptStarted})
+	}
+	return events
+}
+
+// attemptOn makes an attempt by hand, for the steps whose failures lie in an answer that is lost.
+func (b *bench) attemptOn(shard orchestrator.Shard, id string) *attempt {
+	w := New(Config{ID: "w-0-9", Log: slog.New(slog.DiscardHandler)}, b.store)
+	known, err := w.jobs.of(b.t.Context(), shard)
+	b.must(err)
+	return &attempt{worker: w, id: id, shard: shard, jobContext: known}
+}
+
+// W6, W7, N2: what became of a commit is learned from the leader: one's own is a win however often it is sent; another's is a loss.
+func TestCommitIsResolvedByTheLeader(t *testing.T) {
+	t.Parallel()
+	b := prepare(t, nil)
+	shard := b.shard()
+	mine := b.attemptOn(shard, "mine")
+	for try := range 2 {
+		if won, err := mine.commit(t.Context(), orchestrator.Commit{Attempt: "mine"}); err != nil || !won {
+			t.Errorf("try %d of my commit: won %v, %v", try, won, err)
+		}
+	}
+	if won, err := b.attemptOn(shard, "yours").commit(t.Context(), orchestrator.Commit{Attempt: "yours"}); err != nil || won {
+		t.Errorf("another attempt's commit: won %v, %v; want a loss", won, err)
+	}
+}
+
+// D4: a full commit stream hands the shard back without its objects; when there is room, the shard is scored.
+func TestFullStoreHandsTheShardBack(t *testing.T) {
+	t.Parallel()
+	b := prepare(t, nil)
+	other := b.shard()
+	for i := range 100_000 {
+		junk := other
+		junk.JobKey.ID, junk.Number = "junk", i
+		err := b.store.Commit(t.Context(), junk, orchestrator.Commit{Attempt: strings.Repeat("x", 40_000)})
+		if errors.Is(err, state.ErrFull) {
+			break
+		}
+		b.must(err)
+	}
+	for i := range 100_000 { // the last bytes
+		junk := other
+		junk.JobKey.ID, junk.Number = "crumb", i
+		err := b.store.Commit(t.Context(), junk, orchestrator.Commit{})
+		if errors.Is(err, state.ErrFull) {
+			break
+		}
+		b.must(err)
+	}
+	shard := b.shard()
+	b.must(b.store.PublishShards(t.Context(), []orchestrator.Shard{shard}))
+	b.start()
+	b.eventually("an attempt says that it is blocked", func() bool {
+		kinds := b.attempts(shard)
+		return len(kinds) > 1 && kinds[1] == orchestrator.AttemptBlocked
+	})
+	if objects := b.objects(); len(objects) > 0 {
+		t.Errorf("objects %v stay behind", objects)
+	}
+	junk := orchestrator.JobKey{Tenant: "default", Queue: "echo", ID: "junk"}
+	b.must(b.store.ForgetWork(t.Context(), junk))
+	b.eventually("the shard is committed", func() bool {
+		_, err := b.store.CommitOf(t.Context(), shard)
+		return err == nil
+	})
+}
+
+// W12: a worker that is told to end finishes what it holds.
+func TestWorkerFinishesWhatItHolds(t *testing.T) {
+	t.Parallel()
+	b := prepare(t, nil)
+	shard := b.shard()
+	b.must(b.store.PublishShards(t.Context(), []orchestrator.Shard{shard}))
+	config := Config{ID: "w-0-2", Pool: "local", Grace: 20 * time.Second, Heartbeat: 100 * time.Millisecond, Orphan: time.Minute, Log: slog.New(slog.DiscardHandler)}
+	order := orchestrator.Order{JobKey: b.job.JobKey, Model: b.job.Model}
+	_, err := b.store.PutAssignment(t.Context(), orchestrator.Assignment{Worker: config.ID, Epoch: 1, Jobs: []orchestrator.Order{order}}, 0)
+	b.must(err)
+	ctx, stop := context.WithCancel(t.Context())
+	defer stop()
+	ended := make(chan error, 1)
+	go func() { ended <- New(config, b.store).Run(ctx) }()
+	b.eventually("the attempt has started", func() bool { return len(b.attempts(shard)) > 0 })
+	stop()
+	if err := <-ended; err != nil {
+		t.Error(err)
+	}
+	if commit := b.commit(shard); commit.Outcome != orchestrator.OutcomeScored {
+		t.Errorf("commit = %+v", commit)
+	}
+}
