@@ -36,7 +36,7 @@ func (p *program) address() (string, addressSource) {
 		return "", fromContext
 	}
 	if file, err := addressFile(); err == nil {
-		if text, err := os.ReadFile(file); err == nil && strings.TrimSpace(string(text)) != "" { //nolint:gosec // our own file
+		if text, err := os.ReadFile(file); err == nil && strings.TrimSpace(string(text)) != "" {
 			return strings.TrimSpace(string(text)), fromDev
 		}
 	}

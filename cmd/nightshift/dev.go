@@ -72,7 +72,7 @@ func dev(ctx context.Context, out io.Writer, options serviceOptions, port int) e
 // keptPort is the port that an earlier start in this folder was given, so that workers it left behind find the server again; -1 when there is none or it
 // is taken.
 func keptPort(dir string) int {
-	data, err := os.ReadFile(filepath.Join(dir, "port")) //nolint:gosec // our own folder
+	data, err := os.ReadFile(filepath.Join(dir, "port"))
 	if err != nil {
 		return -1
 	}
@@ -103,7 +103,7 @@ func announceAddress(url string) (forget func()) {
 		return func() {} // a convenience: --nats works without it
 	}
 	return func() {
-		if data, err := os.ReadFile(file); err == nil && strings.TrimSpace(string(data)) == url { //nolint:gosec // our own file
+		if data, err := os.ReadFile(file); err == nil && strings.TrimSpace(string(data)) == url {
 			_ = os.Remove(file)
 		}
 	}

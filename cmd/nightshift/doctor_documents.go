@@ -73,7 +73,7 @@ func examineOutput(queue, output string) finding {
 	if err := unix.Statfs(folder, &disk); err != nil {
 		return finding{checkWarn, what, fmt.Sprintf("queue %s: the space at %s cannot be read: %v", queue, folder, err), ""}
 	}
-	free := int64(disk.Bavail) * int64(disk.Bsize) //nolint:gosec // bytes on a disk
+	free := int64(disk.Bavail) * disk.Bsize
 	found := fmt.Sprintf("queue %s: %s free at %s", queue, bytesText(free), path)
 	next := "Make room or change the queue's output.root: a full output makes jobs wait"
 	switch {
@@ -149,7 +149,7 @@ func examineInterpreter(ctx context.Context, model, program string) finding {
 	what := "python"
 	ctx, cancel := context.WithTimeout(ctx, 20*time.Second)
 	defer cancel()
-	output, err := exec.CommandContext(ctx, program, "-c", "import sys; print('%d.%d.%d' % sys.version_info[:3])").Output() //nolint:gosec // the installation's own document
+	output, err := exec.CommandContext(ctx, program, "-c", "import sys; print('%d.%d.%d' % sys.version_info[:3])").Output()
 	next := "Set the model's scorer.interpreter to a Python with the model's packages, like .venv/bin/python"
 	if err != nil {
 		return finding{checkFail, what, fmt.Sprintf("model %s: %s does not run: %v", model, program, err), next}

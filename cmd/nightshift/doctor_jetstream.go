@@ -102,10 +102,10 @@ const embeddedName = "nightshift"
 // fullness says how much of a limit is used; no limit is well.
 func fullness(what string, used, limit uint64, of string) finding {
 	if limit == 0 {
-		return finding{checkOK, what, fmt.Sprintf("%s holds %s, without a limit", of, bytesText(int64(used))), ""} //nolint:gosec // bytes on a disk
+		return finding{checkOK, what, fmt.Sprintf("%s holds %s, without a limit", of, bytesText(int64(used))), ""}
 	}
 	share := float64(used) / float64(limit)
-	found := fmt.Sprintf("%s holds %s of %s (%.0f %%)", of, bytesText(int64(used)), bytesText(int64(limit)), share*100) //nolint:gosec // bytes on a disk
+	found := fmt.Sprintf("%s holds %s of %s (%.0f %%)", of, bytesText(int64(used)), bytesText(int64(limit)), share*100)
 	next := "Delete finished jobs (nightshift delete) or raise the limit: a full store refuses submits"
 	switch {
 	case share >= 0.95:

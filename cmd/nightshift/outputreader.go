@@ -119,7 +119,7 @@ func (o *outputReader) open(ctx context.Context, uri string, start, length int64
 		path, local = copied, true
 	}
 	if local {
-		file, err := os.Open(path) //nolint:gosec // the user's own output
+		file, err := os.Open(path)
 		if err == nil {
 			return fileRange{io.NewSectionReader(file, start, length), file}, nil
 		}
@@ -141,7 +141,7 @@ type fileRange struct {
 
 // remote reads an object through the service, a piece at a time.
 type remote struct {
-	ctx     context.Context //nolint:containedctx // an io.Reader is given none
+	ctx     context.Context
 	output  *outputReader
 	uri     string
 	at, end int64

@@ -99,7 +99,7 @@ func (r *profiling) conclude(out screen, profile document.Profile) error {
 		return nil
 	}
 	path := r.model.Position.File
-	data, err := os.ReadFile(path) //nolint:gosec // named by the user
+	data, err := os.ReadFile(path)
 	if err != nil {
 		return fmt.Errorf("read %s: %w", path, err)
 	}

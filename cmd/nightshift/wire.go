@@ -71,7 +71,7 @@ func startService(ctx context.Context, nc *nats.Conn, natsURL string, options se
 		if err != nil {
 			return nil, err
 		}
-		engines[pool.Metadata.Name] = engine
+		engines[pool.Name] = engine
 		in.engines = append(in.engines, engine)
 	}
 	in.dispatcher = dispatch.New(dispatch.Config{
@@ -96,10 +96,10 @@ func (in *installation) engine(pool document.Pool, natsURL string, log *slog.Log
 		return nil, fmt.Errorf("find this program: %w", err)
 	}
 	return local.New(local.Config{
-		Pool: pool.Metadata.Name, Dir: filepath.Join(in.options.dir, "local"), Grace: in.options.grace + 5*time.Second, Log: log,
+		Pool: pool.Name, Dir: filepath.Join(in.options.dir, "local"), Grace: in.options.grace + 5*time.Second, Log: log,
 		Command: func(id string, slot int) []string {
 			return []string{
-				program, "worker", "--nats", natsURL, "--pool", pool.Metadata.Name, "--id", id, "--slot", strconv.Itoa(slot),
+				program, "worker", "--nats", natsURL, "--pool", pool.Name, "--id", id, "--slot", strconv.Itoa(slot),
 				"--ack-wait", in.options.ackWait.String(), "--grace", in.options.grace.String(), "--orphan-timeout", in.options.orphanTimeout.String(),
 			}
 		},

@@ -72,7 +72,7 @@ type Dispatcher struct {
 
 	facts    []Fact // learned since the planner last asked
 	runners  sync.WaitGroup
-	lifetime context.Context //nolint:containedctx // runners are started by plans and end with Run
+	lifetime context.Context
 }
 
 // entry is a job as this process knows it.
@@ -100,7 +100,7 @@ func (d *Dispatcher) Run(ctx context.Context) error {
 	for {
 		err := d.config.Store.WatchJobs(ctx, d.adopt, d.follow)
 		if ctx.Err() != nil {
-			return nil //nolint:nilerr // told to end
+			return nil
 		}
 		d.config.Log.Warn("the watch on jobs ended and begins again", "error", err)
 		select {

@@ -103,7 +103,7 @@ func (r *runner) perform(ctx context.Context) (*ending, error) {
 			return nil, err
 		}
 	}
-	return nil, nil //nolint:nilnil // no ending, no error
+	return nil, nil
 }
 
 // appendJournal records cuts. A refusal means that another splitter, or an earlier try of this one, has written (C4).

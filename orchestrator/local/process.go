@@ -36,8 +36,8 @@ func start(command []string, id string, slot int, logFile string) (*process, err
 	if err != nil {
 		return nil, fmt.Errorf("open the log of worker %s: %w", id, err)
 	}
-	defer func() { _ = output.Close() }()             // the child has its own descriptor
-	child := exec.Command(command[0], command[1:]...) //nolint:gosec // our own program
+	defer func() { _ = output.Close() }() // the child has its own descriptor
+	child := exec.Command(command[0], command[1:]...)
 	child.Stdout, child.Stderr = output, output
 	child.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
 	if err := child.Start(); err != nil {
@@ -88,7 +88,7 @@ func (p *process) remember(dir, pool string) error {
 	if err != nil {
 		return fmt.Errorf("encode worker %s: %w", p.ID, err)
 	}
-	if err := os.WriteFile(recordFile(dir, p.ID), data, 0o640); err != nil { //nolint:gosec // readable by the group, like the logs
+	if err := os.WriteFile(recordFile(dir, p.ID), data, 0o640); err != nil {
 		return fmt.Errorf("write down worker %s: %w", p.ID, err)
 	}
 	return nil
@@ -107,7 +107,7 @@ func adopt(folder, pool string) ([]*process, error) {
 	}
 	var adopted []*process
 	for _, name := range names {
-		data, err := os.ReadFile(filepath.Join(folder, name.Name())) //nolint:gosec // our own folder
+		data, err := os.ReadFile(filepath.Join(folder, name.Name()))
 		if err != nil {
 			return nil, fmt.Errorf("read the workers left running: %w", err)
 		}

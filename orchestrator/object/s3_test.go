@@ -447,8 +447,8 @@ func writeAndCheck(t *testing.T, w world, uri string, data []byte) {
 func TestS3Silence(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	w.store.patience = 300 * time.Millisecond
-	data := randomBytes(9, 3<<20)
+	w.store.patience = 150 * time.Millisecond
+	data := randomBytes(9, 100_000)
 	w.put(t, "in/a.jsonl", data)
 	accepted, err := w.store.Stat(t.Context(), w.uri("in/a.jsonl"), "")
 	if err != nil {

@@ -2,6 +2,10 @@ package planner
 
 import "nightshift.dev/nightshift/orchestrator"
 
+// mostOrders is the longest list a worker is given, the most urgent of its jobs: more than it can do in the hour that it may be without
+// us, and small enough to be a record.
+const mostOrders = 64
+
 // assign gives every worker of a pool all open jobs of the queues that list the pool, in order of urgency. Queues that are equally urgent
 // share the workers by weight: each worker has one of them as its home in that tier, if possible the one whose model it has
 // loaded, and turns to the others when the home has no shards. A draining worker keeps its list.
@@ -20,11 +24,15 @@ func assign(w *world) {
 }
 
 func (p *pool) assign(w *world, list []tier) {
-	homes, count := make([][]int, len(list)), 0
+	var homes [][]int // of each tier that a list reaches
+	count := 0
 	for i := range list {
-		homes[i] = p.homes(&list[i])
-		count += len(list[i].jobs)
+		if count < mostOrders {
+			homes = append(homes, p.homes(&list[i]))
+			count += len(list[i].jobs)
+		}
 	}
+	count = min(count, mostOrders)
 	orders := map[string][]orchestrator.Order{} // workers of equal homes and model share one list
 	key := make([]byte, 0, 64)
 	for at, one := range p.workers {
@@ -37,7 +45,7 @@ func (p *pool) assign(w *world, list []tier) {
 		jobs, made := orders[string(key)]
 		if !made {
 			jobs = make([]orchestrator.Order, 0, count)
-			for i := range list {
+			for i := range homes {
 				jobs = list[i].order(jobs, homes[i][at], one.view.Model)
 			}
 			orders[string(key)] = jobs
@@ -74,19 +82,30 @@ func (p *pool) homes(t *tier) []int {
 			}
 		}
 	}
+	index, loaded := map[*queue]int{}, map[orchestrator.ModelRef][]int{}
+	for i, j := range t.jobs {
+		index[j.queue] = t.of[i]
+		loaded[j.view.Model] = append(loaded[j.view.Model], t.of[i])
+	}
 	take(func(one *worker) int {
-		if one.holds == nil || one.holds.queue == nil {
+		if one.holds == nil {
 			return -1
 		}
-		return t.at(one.holds.queue)
-	})
-	take(func(one *worker) int {
-		for _, j := range t.jobs {
-			if at := t.at(j.queue); j.view.Model == one.view.Model && quota[at] > 0 {
-				return at
-			}
+		if at, has := index[one.holds.queue]; has {
+			return at
 		}
 		return -1
+	})
+	take(func(one *worker) int {
+		wanted := loaded[one.view.Model]
+		for len(wanted) > 0 && quota[wanted[0]] == 0 {
+			wanted = wanted[1:]
+		}
+		loaded[one.view.Model] = wanted
+		if len(wanted) == 0 {
+			return -1
+		}
+		return wanted[0]
 	})
 	next := 0
 	take(func(*worker) int {
@@ -107,20 +126,36 @@ func (p *pool) homes(t *tier) []int {
 // order adds the tier's jobs for a worker with this home and this model loaded: those of the home first, then the other queues in turn;
 // among them, those whose model is loaded first.
 func (t *tier) order(orders []orchestrator.Order, home int, model orchestrator.ModelRef) []orchestrator.Order {
-	add := func(wanted func(*job) bool) {
-		for _, j := range t.jobs {
-			if wanted(j) {
-				orders = append(orders, orchestrator.Order{JobKey: j.view.JobKey, JobEpoch: j.view.Epoch, Model: j.view.Model})
-			}
+	add := func(j *job) {
+		if len(orders) == mostOrders {
+			return
+		}
+		orders = append(orders, orchestrator.Order{JobKey: j.view.JobKey, JobEpoch: j.view.Epoch, Model: j.view.Model})
+	}
+	byQueue := make([][]*job, len(t.queues)) // what is not added yet
+	for i, j := range t.jobs {
+		if t.of[i] == home && j.view.Model == model {
+			add(j)
 		}
 	}
-	for _, loaded := range []bool{true, false} {
-		add(func(j *job) bool { return j.queue == t.queues[home] && (j.view.Model == model) == loaded })
+	for i, j := range t.jobs {
+		if t.of[i] == home && j.view.Model != model {
+			add(j)
+		}
 	}
-	add(func(j *job) bool { return j.queue != t.queues[home] && j.view.Model == model })
+	for i, j := range t.jobs {
+		switch at := t.of[i]; {
+		case at == home:
+		case j.view.Model == model:
+			add(j)
+		default:
+			byQueue[at] = append(byQueue[at], j)
+		}
+	}
 	for i := 1; i < len(t.queues); i++ {
-		q := t.queues[(home+i)%len(t.queues)]
-		add(func(j *job) bool { return j.queue == q && j.view.Model != model })
+		for _, j := range byQueue[(home+i)%len(t.queues)] {
+			add(j)
+		}
 	}
 	return orders
 }

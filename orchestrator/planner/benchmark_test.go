@@ -9,16 +9,16 @@ import (
 	"nightshift.dev/nightshift/orchestrator"
 )
 
-// bigWorld has 1,000 queues with five jobs each on 200 pools with 20,000 workers.
-func bigWorld() (orchestrator.Observation, orchestrator.Policy) {
-	const queues, pools, workers, jobsPerQueue = 1000, 200, 20_000, 5
+// bigWorld has 1,000 queues with five jobs each, and 20,000 workers in so many pools.
+func bigWorld(pools int) (orchestrator.Observation, orchestrator.Policy) {
+	const queues, workers, jobsPerQueue = 1000, 20_000, 5
 	random := rand.New(rand.NewPCG(1, 2))
 	var o orchestrator.Observation
 	policy := orchestrator.Policy{StaleAfter: time.Minute}
 	for i := range pools {
 		name := fmt.Sprintf("pool-%03d", i)
 		policy.Pools = append(policy.Pools, orchestrator.PoolPolicy{
-			Name: name, Max: 200, SlotsPerReplica: 1, StartSeconds: 60, ScaleDownDelay: 5 * time.Minute, Price: orchestrator.Money{Micros: 3_600_000, Currency: "EUR"},
+			Name: name, Max: 2 * workers / pools, SlotsPerReplica: 1, StartSeconds: 60, ScaleDownDelay: 5 * time.Minute, Price: orchestrator.Money{Micros: 3_600_000, Currency: "EUR"},
 		})
 		o.Pools = append(o.Pools, orchestrator.PoolView{Name: name, Replicas: workers / pools, Reading: orchestrator.Reading{At: midnight}})
 	}
@@ -52,15 +52,19 @@ func bigWorld() (orchestrator.Observation, orchestrator.Policy) {
 }
 
 func BenchmarkCompute(b *testing.B) {
-	o, policy := bigWorld()
-	b.ReportAllocs()
-	for b.Loop() {
-		Compute(o, policy, midnight)
+	for _, pools := range []int{200, 1} {
+		b.Run(fmt.Sprintf("queues=1000/workers=20000/pools=%d", pools), func(b *testing.B) {
+			o, policy := bigWorld(pools)
+			b.ReportAllocs()
+			for b.Loop() {
+				Compute(o, policy, midnight)
+			}
+		})
 	}
 }
 
 func TestComputeOfABigWorld(t *testing.T) {
 	t.Parallel()
-	o, policy := bigWorld()
+	o, policy := bigWorld(200)
 	checkPlan(t, o, policy, midnight, Compute(o, policy, midnight))
 }

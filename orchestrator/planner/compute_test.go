@@ -254,6 +254,32 @@ func TestComputeDrainsTheIdleFirst(t *testing.T) {
 	})
 }
 
+// Where more queues share a pool than a list is long, every queue is still the first of some worker.
+func TestComputeGivesEveryQueueAWorker(t *testing.T) {
+	t.Parallel()
+	const queues = 3 * mostOrders
+	o := orchestrator.Observation{Pools: []orchestrator.PoolView{{Name: "a", Replicas: queues, Reading: orchestrator.Reading{At: midnight}}}}
+	policy := orchestrator.Policy{Pools: []orchestrator.PoolPolicy{{Name: "a", Max: queues}}}
+	for i := range queues {
+		name := fmt.Sprintf("q%03d", i)
+		policy.Queues = append(policy.Queues, orchestrator.QueuePolicy{Name: name, Pools: []string{"a"}, MaxOpenJobs: 1})
+		o.Jobs = append(o.Jobs, orchestrator.JobView{
+			JobKey: orchestrator.JobKey{Queue: name, ID: "j" + name}, State: orchestrator.JobRunning, Model: model(name), ShardsLeft: 9, RowsLeft: -1, RowsUncut: -1,
+		})
+		o.Workers = append(o.Workers, orchestrator.WorkerView{ID: name, Pool: "a", Slot: i, State: orchestrator.WorkerIdle})
+	}
+	first := map[string]bool{}
+	for _, one := range Compute(o, policy, midnight).Workers {
+		if len(one.Jobs) != mostOrders {
+			t.Fatalf("a list of %d jobs", len(one.Jobs))
+		}
+		first[one.Jobs[0].Queue] = true
+	}
+	if len(first) != queues {
+		t.Errorf("%d of %d queues come first anywhere", len(first), queues)
+	}
+}
+
 // TestEveryStepMatters takes each step out of the list and expects at least one plan of the transcripts to change.
 func TestEveryStepMatters(t *testing.T) {
 	t.Parallel()

@@ -37,28 +37,37 @@ func expect(w *world) {
 // run plays a pool's work through: its open jobs by urgency, and whenever one ends, the next that waits in its queue.
 type run struct {
 	pool    *pool
-	seconds float64        // from now
-	open    []*job         // by urgency
-	opened  map[*queue]int // how many of them are of this queue
-	waiting map[*queue][]*job
+	seconds float64 // from now
+	lines   []*line
 	left    map[*job]float64 // work, seconds of one worker
 	loaded  map[string]bool  // models whose load has been paid
 }
 
+// line is the work of one queue, by urgency.
+type line struct {
+	queue         *queue
+	open, waiting []*job
+}
+
 func newRun(p *pool) *run {
-	r := &run{pool: p, opened: map[*queue]int{}, waiting: map[*queue][]*job{}, left: map[*job]float64{}, loaded: map[string]bool{}}
-	for _, j := range p.line {
-		if !j.counts() {
-			continue
+	r := &run{pool: p, left: map[*job]float64{}, loaded: map[string]bool{}}
+	for _, q := range p.queues {
+		l := &line{queue: q}
+		for _, j := range q.jobs {
+			if !j.counts() {
+				continue
+			}
+			if r.left[j] = j.work; j.work < 0 {
+				r.left[j] = math.Inf(1)
+			}
+			if j.open {
+				l.open = append(l.open, j)
+			} else {
+				l.waiting = append(l.waiting, j)
+			}
 		}
-		if r.left[j] = j.work; j.work < 0 {
-			r.left[j] = math.Inf(1)
-		}
-		if j.open {
-			r.open = append(r.open, j)
-			r.opened[j.queue]++
-		} else {
-			r.waiting[j.queue] = append(r.waiting[j.queue], j)
+		if len(l.open) > 0 {
+			r.lines = append(r.lines, l)
 		}
 	}
 	return r
@@ -66,60 +75,63 @@ func newRun(p *pool) *run {
 
 // play goes from one job's end to the next until nothing ends any more.
 func (r *run) play(now time.Time) {
-	for len(r.open) > 0 {
+	for len(r.lines) > 0 {
 		heads, weight := r.heads()
-		rate := func(j *job) float64 {
-			return float64(r.pool.planned()) * float64(j.queue.policy.Weight) / float64(weight)
+		rate := func(l *line) float64 {
+			return float64(r.pool.planned()) * float64(l.queue.policy.Weight) / float64(weight)
 		}
-		var first *job
-		for _, j := range heads {
-			if j.begins < 0 {
-				j.begins = r.seconds
+		var first *line
+		length := math.Inf(1)
+		for _, l := range heads {
+			head := l.open[0]
+			if head.begins < 0 {
+				head.begins = r.seconds
 			}
-			if first == nil || r.left[j]/rate(j) < r.left[first]/rate(first) {
-				first = j
+			if ends := r.left[head] / rate(l); ends < length {
+				first, length = l, ends
 			}
 		}
-		length := r.left[first] / rate(first)
-		if math.IsInf(length, 0) {
+		if first == nil {
 			return
 		}
-		for _, j := range heads {
-			r.left[j] -= length * rate(j)
+		for _, l := range heads {
+			r.left[l.open[0]] -= length * rate(l)
 		}
 		r.seconds += length
-		r.pool.promise(first, now, r.seconds, rate(first), !r.loaded[first.view.Model.Name])
-		r.loaded[first.view.Model.Name] = true
-		r.end(first)
+		done := first.open[0]
+		r.pool.promise(done, now, r.seconds, rate(first), !r.loaded[done.view.Model.Name])
+		r.loaded[done.view.Model.Name] = true
+		first.end()
+		r.lines = slices.DeleteFunc(r.lines, func(l *line) bool { return len(l.open) == 0 })
 	}
 }
 
-// heads are the jobs that are worked on: of the most urgent deadline, the first job of each queue. weight is the sum of their queues'.
-func (r *run) heads() (heads []*job, weight int) {
-	for _, j := range r.open {
-		if !j.view.Deadline.Equal(r.open[0].view.Deadline) {
-			break
+// heads are the lines that are worked on: those whose first job has the most urgent deadline. weight is the sum of their queues'.
+func (r *run) heads() (heads []*line, weight int) {
+	earliest := r.lines[0].open[0].view.Deadline
+	for _, l := range r.lines {
+		if deadline := l.open[0].view.Deadline; compareDeadlines(deadline, earliest) < 0 {
+			earliest = deadline
 		}
-		if !slices.ContainsFunc(heads, func(head *job) bool { return head.queue == j.queue }) {
-			heads, weight = append(heads, j), weight+j.queue.policy.Weight
+	}
+	for _, l := range r.lines {
+		if l.open[0].view.Deadline.Equal(earliest) {
+			heads, weight = append(heads, l), weight+l.queue.policy.Weight
 		}
 	}
 	return heads, weight
 }
 
-// end takes a job out and opens the next of its queue, if that may open one.
-func (r *run) end(done *job) {
-	r.open = slices.DeleteFunc(r.open, func(j *job) bool { return j == done })
-	r.opened[done.queue]--
-	waiting := r.waiting[done.queue]
-	if len(waiting) == 0 || r.opened[done.queue] >= done.queue.policy.MaxOpenJobs {
+// end takes the first job out and opens the next, if the queue may open one.
+func (l *line) end() {
+	l.open = l.open[1:]
+	if len(l.waiting) == 0 || len(l.open) >= l.queue.policy.MaxOpenJobs {
 		return
 	}
-	r.opened[done.queue]++
-	next := waiting[0]
-	r.waiting[done.queue] = waiting[1:]
-	at, _ := slices.BinarySearchFunc(r.open, next, compareJobs)
-	r.open = slices.Insert(r.open, at, next)
+	next := l.waiting[0]
+	l.waiting = l.waiting[1:]
+	at, _ := slices.BinarySearchFunc(l.open, next, compareJobs)
+	l.open = slices.Insert(l.open, at, next)
 }
 
 // promise writes the times and the cost of a job that ends in so many seconds, done by rate workers at once.

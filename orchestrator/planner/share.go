@@ -1,43 +1,6 @@
 package planner
 
-import (
-	"fmt"
-	"time"
-)
-
-// tier is the part of a line of jobs that is equally urgent: one deadline, or none.
-type tier struct {
-	deadline time.Time
-	jobs     []*job   // by urgency
-	queues   []*queue // theirs, in the order of their first job
-	weights  []int
-}
-
-// tiers puts jobs that come by urgency into tiers.
-func tiers(jobs []*job) []tier {
-	var list []tier
-	for _, j := range jobs {
-		if len(list) == 0 || !list[len(list)-1].deadline.Equal(j.view.Deadline) {
-			list = append(list, tier{deadline: j.view.Deadline})
-		}
-		last := &list[len(list)-1]
-		last.jobs = append(last.jobs, j)
-		if last.at(j.queue) < 0 {
-			last.queues, last.weights = append(last.queues, j.queue), append(last.weights, j.queue.policy.Weight)
-		}
-	}
-	return list
-}
-
-// at is the place of a queue in the tier, or -1.
-func (t *tier) at(q *queue) int {
-	for i, one := range t.queues {
-		if one == q {
-			return i
-		}
-	}
-	return -1
-}
+import "fmt"
 
 // share gives the planned workers of each pool to its open jobs, the most urgent first, each as many as it has shards for. Queues that
 // are equally urgent share by weight.
@@ -46,13 +9,12 @@ func share(w *world) {
 		free := p.planned()
 		for _, t := range tiers(p.openLine()) {
 			feeds := make([]int, len(t.queues))
-			for _, j := range t.jobs {
-				at := t.at(j.queue)
-				feeds[at] = min(feeds[at]+j.feed, endless)
+			for i, j := range t.jobs {
+				feeds[t.of[i]] = min(feeds[t.of[i]]+j.feed, endless)
 			}
 			shares := split(free, t.weights, feeds)
-			for _, j := range t.jobs {
-				at := t.at(j.queue)
+			for i, j := range t.jobs {
+				at := t.of[i]
 				given := min(shares[at], j.feed)
 				shares[at] -= given
 				free -= given

@@ -40,34 +40,25 @@ func (s supply) needed(seconds, left float64) (workers int, reachable bool) {
 }
 
 // findReady counts for each queue the workers that can work for it at once: those that hold a shard of it, and those that hold none but
-// have loaded, or are loading, its model.
+// have loaded, or are loading, a model that its jobs need (the most urgent such queue counts them).
 func (p *pool) findReady() {
+	byModel := map[string]*queue{}
+	for _, q := range p.queues {
+		for _, j := range q.jobs {
+			if name := j.view.Model.Name; j.hasWork() && byModel[name] == nil {
+				byModel[name] = q
+			}
+		}
+	}
 	for _, one := range p.workers {
-		switch {
-		case one.drains || one.view.State == orchestrator.WorkerFailed:
-		case one.holds != nil:
-			if q := one.holds.queue; q != nil && q.pool == p {
-				q.ready++
-			}
-		case one.view.Model.Name != "":
-			for _, q := range p.queues {
-				if q.runs(one.view.Model.Name) {
-					q.ready++
-					break
-				}
-			}
+		q := byModel[one.view.Model.Name]
+		if one.holds != nil {
+			q = one.holds.queue
+		}
+		if q != nil && q.pool == p && !one.drains && one.view.State != orchestrator.WorkerFailed {
+			q.ready++
 		}
 	}
-}
-
-// runs says that a job of the queue needs this model.
-func (q *queue) runs(model string) bool {
-	for _, j := range q.jobs {
-		if j.view.Model.Name == model && j.hasWork() {
-			return true
-		}
-	}
-	return false
 }
 
 // spare is how many workers are asked for and work for none of the pool's queues.

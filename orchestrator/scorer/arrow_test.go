@@ -100,7 +100,8 @@ func TestArrowTypes(t *testing.T) {
 		{arrow.FixedWidthTypes.Date32, `["2026-11-22",null,"1969-12-31"]`, nil},
 		{arrow.FixedWidthTypes.Timestamp_s, `["2026-11-22T06:00:00Z",null,"1969-12-31T23:59:59Z"]`, nil},
 		{
-			&arrow.TimestampType{Unit: arrow.Microsecond}, `["2026-11-22T06:00:00.500Z",null,"2026-11-22T06:00:00Z"]`, nil,
+			&arrow.TimestampType{Unit: arrow.Microsecond}, `["2026-11-22 06:00:00.5",null,"2026-11-22 06:00:00"]`,
+			[]string{`"2026-11-22T06:00:00.5Z"`, "null", `"2026-11-22T06:00:00Z"`},
 		},
 		{
 			&arrow.TimestampType{Unit: arrow.Nanosecond, TimeZone: "Europe/Berlin"}, `["2026-07-22T06:00:00.000000001Z",null,"2026-11-22T06:00:00Z"]`,

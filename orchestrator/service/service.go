@@ -35,7 +35,7 @@ type Service struct {
 	micro   micro.Service
 	running sync.WaitGroup
 	room    chan struct{}
-	ctx     context.Context //nolint:containedctx // requests come from a callback without one
+	ctx     context.Context
 	cancel  context.CancelFunc
 }
 

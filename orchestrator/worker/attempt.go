@@ -177,7 +177,9 @@ func (a *attempt) commit(ctx context.Context, commit orchestrator.Commit) (won b
 	switch {
 	case err == nil:
 		return existing.Attempt == a.id, nil
-	case errors.Is(err, state.ErrNotFound), errors.Is(stored, state.ErrFull):
+	case errors.Is(err, state.ErrNotFound) && errors.Is(stored, state.ErrFull):
+		return false, backoff.Permanent(stored) // certainly not there: make room for others meanwhile (D4)
+	case errors.Is(err, state.ErrNotFound):
 		return false, stored // not there: send it again
 	}
 	return false, err

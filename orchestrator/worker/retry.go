@@ -25,7 +25,7 @@ type again struct {
 func (a *attempt) readBase(ctx context.Context) (*again, error) {
 	base := a.shard.Base
 	if base == nil || base.Result == nil || base.Errors == nil {
-		return nil, nil //nolint:nilnil // no base, no error
+		return nil, nil
 	}
 	data, err := a.objects.ReadAll(ctx, base.Errors.URI, base.Errors.Bytes)
 	if err != nil {

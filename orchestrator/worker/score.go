@@ -184,7 +184,7 @@ func (a *attempt) receive(ctx context.Context, flights <-chan flight, out *outpu
 // output gathers what an attempt writes.
 type output struct {
 	*attempt
-	ctx      context.Context //nolint:containedctx // the attempt's own, for writers made on first use
+	ctx      context.Context
 	part     *format.PartWriter
 	errors   *format.ErrorWriter
 	rows, ok int64

@@ -1,0 +1,287 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/micro"
+
+	"nightshift.dev/nightshift/orchestrator"
+	"nightshift.dev/nightshift/orchestrator/api"
+	"nightshift.dev/nightshift/orchestrator/embedded"
+)
+
+// startServer runs a NATS server of its own for a test.
+func startServer(t *testing.T) *embedded.Server {
+	t.Helper()
+	server, err := embedded.Start(embedded.Config{Dir: t.TempDir(), Port: -1, NoSync: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(server.Stop)
+	return server
+}
+
+func connected(t *testing.T, server *embedded.Server) *nats.Conn {
+	t.Helper()
+	conn, err := server.Connect()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(conn.Close)
+	return conn
+}
+
+// zone and nowhere are when and where the commands of tests run.
+var (
+	zone    = time.FixedZone("CET", 3600)
+	nowhere = time.Date(2026, 11, 20, 3, 0, 0, 0, zone)
+)
+
+// answers is a service with canned answers, behind a real NATS server.
+type answers struct {
+	mu       sync.Mutex
+	jobs     []api.Job            // newest first
+	next     map[string][]api.Job // what later questions for a job get
+	logs     []api.LogEntry
+	objects  map[string][]byte // what jobs.read gives
+	lost     int               // submits whose answers get lost
+	requests []string
+}
+
+// serve answers on the subjects of the service.
+func (a *answers) serve(t *testing.T, conn *nats.Conn) {
+	t.Helper()
+	service, err := micro.AddService(conn, micro.Config{Name: "nightshift", Version: version})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, answer := range map[string]func(string, []byte) (any, *api.Error){
+		"jobs.submit": a.submit, "jobs.estimate": a.estimate, "jobs.get": a.get, "jobs.list": a.list, "jobs.cancel": a.cancel,
+		"jobs.retry": a.retry, "jobs.delete": a.delete, "jobs.logs": a.log, "jobs.read": a.read, "explain": a.explain,
+	} {
+		handler := micro.HandlerFunc(func(request micro.Request) {
+			a.mu.Lock()
+			defer a.mu.Unlock()
+			tenant := strings.Split(request.Subject(), ".")[2]
+			a.requests = append(a.requests, tenant+" "+name+" "+string(request.Data()))
+			result, problem := answer(tenant, request.Data())
+			switch {
+			case problem != nil:
+				result = api.ErrorResponse{Error: problem}
+			case result == nil:
+				return // lost
+			}
+			if err := request.RespondJSON(result); err != nil {
+				t.Errorf("%s: %v", name, err)
+			}
+		})
+		if err := service.AddEndpoint(strings.ReplaceAll(name, ".", "-"), handler, micro.WithEndpointSubject("nightshift.v1.*."+name)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := conn.Flush(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func (a *answers) find(tenant, id string) (*api.Job, *api.Error) {
+	for i := range a.jobs {
+		if a.jobs[i].ID == id && a.jobs[i].Tenant == tenant {
+			return &a.jobs[i], nil
+		}
+	}
+	return nil, &api.Error{Code: api.CodeNotFound, Field: "id", Message: fmt.Sprintf("tenant %q has no job %q", tenant, id)}
+}
+
+func (a *answers) submit(tenant string, data []byte) (any, *api.Error) {
+	request, problem := api.Decode[api.SubmitRequest](data)
+	if problem != nil {
+		return nil, problem
+	}
+	if a.lost > 0 {
+		a.lost--
+		return nil, nil
+	}
+	if request.IdempotencyKey == "again" {
+		return api.SubmitResponse{Job: a.jobs[0], Repeated: true}, nil
+	}
+	job := api.Job{ID: request.Queue + "-new", Tenant: tenant, Queue: request.Queue, Name: request.Name, State: orchestrator.JobQueued,
+		Times: map[orchestrator.JobState]time.Time{orchestrator.JobQueued: nowhere}, Updated: nowhere, Input: request.Input, Output: "file:///out/new/"}
+	a.jobs = slices.Insert(a.jobs, 0, job)
+	return api.SubmitResponse{Job: job}, nil
+}
+
+func (a *answers) estimate(_ string, data []byte) (any, *api.Error) {
+	request, problem := api.Decode[api.EstimateRequest](data)
+	if problem != nil {
+		return nil, problem
+	}
+	estimate := orchestrator.Estimate{Rows: 1_234_567, Shards: 12, Workers: 2, Basis: "profile", Start: nowhere, Finish: nowhere.Add(95 * time.Minute),
+		FinishLow: nowhere.Add(90 * time.Minute), FinishHigh: nowhere.Add(3 * time.Hour), Cost: orchestrator.Money{Micros: 320_000, Currency: "EUR"}}
+	switch request.Queue {
+	case "fraud", "costly":
+	case "new":
+		estimate = orchestrator.Estimate{Rows: 1_234_567, Shards: 12, Workers: 1, Basis: "unknown", Position: 3,
+			Notes: []string{"no speed is known for model new on pool local: no times and no cost can be given"}}
+	default:
+		return nil, &api.Error{Code: api.CodeNotFound, Field: "queue", Message: fmt.Sprintf("there is no queue %q; it has: fraud", request.Queue)}
+	}
+	return api.EstimateResponse{Queue: request.Queue, Model: orchestrator.ModelRef{Name: request.Queue + "-model"}, Objects: len(request.Input),
+		Bytes: 1 << 30, Deadline: request.FinishBy, Estimate: estimate, Confirm: request.Queue == "costly"}, nil
+}
+
+func (a *answers) get(tenant string, data []byte) (any, *api.Error) {
+	request, problem := api.Decode[api.GetRequest](data)
+	if problem != nil {
+		return nil, problem
+	}
+	if later := a.next[request.ID]; len(later) > 0 {
+		a.next[request.ID] = later[1:]
+		if job, err := a.find(tenant, request.ID); err == nil {
+			*job = later[0]
+		}
+	}
+	job, err := a.find(tenant, request.ID)
+	if err != nil {
+		return nil, err
+	}
+	return api.GetResponse{Job: *job}, nil
+}
+
+// list has the place of the next job as its token.
+func (a *answers) list(tenant string, data []byte) (any, *api.Error) {
+	request, problem := api.Decode[api.ListRequest](data)
+	if problem != nil {
+		return nil, problem
+	}
+	var jobs []api.Job
+	for _, job := range a.jobs {
+		if job.Tenant == tenant && (request.Queue == "" || job.Queue == request.Queue) && (len(request.States) == 0 || slices.Contains(request.States, job.State)) {
+			jobs = append(jobs, job)
+		}
+	}
+	from, _ := strconv.Atoi(request.Continue)
+	limit := max(request.Limit, 1)
+	answer := api.ListResponse{Jobs: jobs[min(from, len(jobs)):min(from+limit, len(jobs))]}
+	if from+limit < len(jobs) {
+		answer.Continue = strconv.Itoa(from + limit)
+	}
+	return answer, nil
+}
+
+func (a *answers) cancel(tenant string, data []byte) (any, *api.Error) {
+	return a.change(tenant, data, orchestrator.JobCancelled, false)
+}
+
+func (a *answers) retry(tenant string, data []byte) (any, *api.Error) {
+	return a.change(tenant, data, orchestrator.JobQueued, true)
+}
+
+// change moves a job to a state that needs it to have ended, or not to have.
+func (a *answers) change(tenant string, data []byte, to orchestrator.JobState, ended bool) (any, *api.Error) {
+	request, problem := api.Decode[api.RetryRequest](data)
+	if problem != nil {
+		return nil, problem
+	}
+	job, err := a.find(tenant, request.ID)
+	if err != nil {
+		return nil, err
+	}
+	if job.State.Final() != ended {
+		return nil, &api.Error{Code: api.CodeWrongState, Field: "id", Message: fmt.Sprintf("job %s is %s", job.ID, job.State)}
+	}
+	job.State = to
+	return api.CancelResponse{Job: *job}, nil
+}
+
+func (a *answers) delete(tenant string, data []byte) (any, *api.Error) {
+	request, problem := api.Decode[api.DeleteRequest](data)
+	if problem != nil {
+		return nil, problem
+	}
+	job, err := a.find(tenant, request.ID)
+	if err != nil {
+		return nil, err
+	}
+	id := job.ID
+	a.jobs = slices.DeleteFunc(a.jobs, func(job api.Job) bool { return job.ID == id })
+	return api.DeleteResponse{ID: id}, nil
+}
+
+// log gives one entry at a time.
+func (a *answers) log(_ string, data []byte) (any, *api.Error) {
+	request, problem := api.Decode[api.LogsRequest](data)
+	if problem != nil {
+		return nil, problem
+	}
+	if request.After >= uint64(len(a.logs)) {
+		return api.LogsResponse{Entries: []api.LogEntry{}, Next: request.After}, nil
+	}
+	return api.LogsResponse{Entries: a.logs[request.After : request.After+1], Next: request.After + 1}, nil
+}
+
+func (a *answers) read(_ string, data []byte) (any, *api.Error) {
+	request, problem := api.Decode[api.ReadRequest](data)
+	if problem != nil {
+		return nil, problem
+	}
+	content, found := a.objects[request.URI]
+	if !found {
+		return nil, &api.Error{Code: api.CodeNotFound, Field: "uri", Message: request.URI + ": no such object"}
+	}
+	size := int64(len(content))
+	return api.ReadResponse{Data: content[min(request.Offset, size):min(request.Offset+request.Length, size)], Size: size}, nil
+}
+
+func (a *answers) explain(string, []byte) (any, *api.Error) {
+	return api.ExplainResponse{Text: "pool local: 2 replicas\n  0 -> 2  demand  queue fraud wants 2 workers\n"}, nil
+}
+
+// asked gives the requests since the last call, without what differs from run to run.
+func (a *answers) asked() string {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	text := ""
+	for _, request := range a.requests {
+		text += request + "\n"
+	}
+	a.requests = nil
+	return text
+}
+
+// outcome is what one command line did.
+type outcome struct {
+	out, errs string
+	code      int
+}
+
+// run executes one command line, with these variables and a clock that stands still.
+func run(ctx context.Context, url string, variables map[string]string, args ...string) outcome {
+	var out, errs strings.Builder
+	p := &program{now: func() time.Time { return nowhere }, lookup: func(name string) (string, bool) {
+		if value, set := variables[name]; set || name != "NIGHTSHIFT_NATS" {
+			return value, set
+		}
+		return url, true
+	}}
+	code := p.execute(ctx, args, strings.NewReader(""), &out, &errs)
+	return outcome{out.String(), errs.String(), code}
+}
+
+func decoded[T any](t *testing.T, text string) T {
+	t.Helper()
+	var value T
+	if err := json.Unmarshal([]byte(text), &value); err != nil {
+		t.Fatalf("%v in:\n%s", err, text)
+	}
+	return value
+}
