@@ -60,7 +60,7 @@ func TestKilledScorersBlameNoRow(t *testing.T) {
 	in.check(in.finish(job.ID, 90*time.Second), 60_000)
 }
 
-// R1, C2, C3, C6: the orchestrator dies at random moments, right after the submit too, and comes back; its workers go on meanwhile.
+// R1, C1, C2, C3, C6: the orchestrator dies at random moments, right after the submit too, and comes back; its workers go on meanwhile.
 func TestKilledOrchestratorGoesOn(t *testing.T) {
 	in, chance := install(t, setting{rows: 60_000, pause: .05, ack: 2 * time.Second}), random(t)
 	job := in.submit("k")
@@ -100,7 +100,7 @@ func TestTwoOrchestratorsAgree(t *testing.T) {
 	in.check(in.finish(job.ID, 90*time.Second), 60_000)
 }
 
-// Everything at once.
+// R1, N1, W1, P5: everything dies, in any order.
 func TestEverythingDies(t *testing.T) {
 	in, chance := install(t, setting{rows: 60_000, pause: .05, ack: 2 * time.Second}), random(t)
 	job := in.submit("k")

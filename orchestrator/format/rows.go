@@ -122,7 +122,7 @@ func (r *Rows) Next(most int) (*Chunk, error) {
 		return nil, r.err
 	}
 	chunk := newChunk()
-	for len(chunk.Rows) < most && chunk.bytes < maxChunkBytes && r.err == nil {
+	for len(chunk.Rows) < max(1, most) && chunk.bytes < maxChunkBytes && r.err == nil {
 		r.err = r.decoder.next(chunk)
 	}
 	if len(chunk.Rows) == 0 && r.err != nil {

@@ -2,7 +2,6 @@ package format
 
 import (
 	"context"
-	"errors"
 	"io"
 
 	"nightshift.dev/nightshift/orchestrator"
@@ -44,7 +43,10 @@ func (s *span) Read(buffer []byte) (int, error) {
 		if s.until >= s.from.Size {
 			return 0, io.EOF
 		}
-		if err := errors.Join(s.reader.Close(), s.open(min(s.from.Size, s.at+nextWindow))); err != nil {
+		if err := s.close(); err != nil {
+			return 0, err
+		}
+		if err := s.open(min(s.from.Size, s.at+nextWindow)); err != nil {
 			return 0, err
 		}
 	}
@@ -59,4 +61,11 @@ func (s *span) Read(buffer []byte) (int, error) {
 	return count, err
 }
 
-func (s *span) close() error { return s.reader.Close() }
+func (s *span) close() error {
+	if s.reader == nil {
+		return nil
+	}
+	closing := s.reader
+	s.reader = nil
+	return closing.Close()
+}

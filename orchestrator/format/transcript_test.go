@@ -3,6 +3,7 @@ package format
 import (
 	"bytes"
 	"fmt"
+	"io"
 	"strconv"
 	"strings"
 	"testing"
@@ -94,27 +95,27 @@ func (w *transcript) store(t *testing.T, d *datadriven.TestData) error {
 	return nil
 }
 
-func pack(t testing.TB, data []byte, compression orchestrator.Compression) []byte {
+// pack compresses in memory, which cannot fail.
+func pack(t fataler, data []byte, compression orchestrator.Compression) []byte {
 	t.Helper()
 	var out bytes.Buffer
+	var writer io.WriteCloser
 	switch compression {
 	case orchestrator.CompressionGzip:
-		writer := gzip.NewWriter(&out)
-		_, err := writer.Write(data)
-		if closeErr := writer.Close(); err != nil || closeErr != nil {
-			t.Fatal(err, closeErr)
-		}
+		writer = gzip.NewWriter(&out)
 	case orchestrator.CompressionZstd:
-		writer, err := zstd.NewWriter(&out, zstd.WithEncoderCRC(true))
-		if err != nil {
-			t.Fatal(err)
-		}
-		_, err = writer.Write(data)
-		if closeErr := writer.Close(); err != nil || closeErr != nil {
-			t.Fatal(err, closeErr)
+		var err error
+		if writer, err = zstd.NewWriter(&out, zstd.WithEncoderCRC(true)); err != nil {
+			t.Fatalf("pack: %v", err)
 		}
 	default:
 		return data
+	}
+	if _, err := writer.Write(data); err != nil {
+		t.Fatalf("pack: %v", err)
+	}
+	if err := writer.Close(); err != nil {
+		t.Fatalf("pack: %v", err)
 	}
 	return out.Bytes()
 }
@@ -143,7 +144,7 @@ func (w *transcript) rows(t *testing.T, d *datadriven.TestData) (string, error) 
 	for {
 		chunk, err := reader.Next(2)
 		if err != nil {
-			if err.Error() == "EOF" {
+			if err == io.EOF {
 				return out.String(), nil
 			}
 			return out.String(), err
