@@ -145,7 +145,9 @@ func (a *answers) get(tenant string, data []byte) (any, *api.Error) {
 		return nil, problem
 	}
 	if later := a.next[request.ID]; len(later) > 0 {
-		a.next[request.ID] = later[1:]
+		if len(later) > 1 { // the last one stays
+			a.next[request.ID] = later[1:]
+		}
 		if job, err := a.find(tenant, request.ID); err == nil {
 			*job = later[0]
 		}
