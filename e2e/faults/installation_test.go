@@ -20,10 +20,12 @@ import (
 	"time"
 
 	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
 
 	"nightshift.dev/nightshift/orchestrator"
 	"nightshift.dev/nightshift/orchestrator/api"
 	"nightshift.dev/nightshift/orchestrator/embedded"
+	"nightshift.dev/nightshift/orchestrator/state"
 )
 
 var program string // the nightshift binary under test
@@ -475,6 +477,32 @@ func (in *installation) check(job api.Job, rows int, bad ...int) {
 	}
 	in.checkErrors(m, bad)
 	in.checkStranded(job, m)
+	in.checkCommits()
+}
+
+// checkCommits finds at most one commit on the subject of every shard.
+func (in *installation) checkCommits() {
+	in.t.Helper()
+	js, err := jetstream.New(in.conn)
+	if err != nil {
+		in.t.Fatal(err)
+	}
+	stream, err := js.Stream(in.t.Context(), state.CommitStream)
+	if err != nil {
+		in.t.Fatal(err)
+	}
+	info, err := stream.Info(in.t.Context(), jetstream.WithSubjectFilter(">"))
+	if err != nil {
+		in.t.Fatal(err)
+	}
+	for subject, commits := range info.State.Subjects {
+		if commits > 1 {
+			in.t.Errorf("%d commits on %s, want one", commits, subject)
+		}
+	}
+	if len(info.State.Subjects) == 0 {
+		in.t.Error("no commits: the check has shown nothing")
+	}
 }
 
 func (in *installation) checkPart(part *orchestrator.ObjectRef, next int, bad []int) int {

@@ -86,4 +86,3 @@ func plainType(text string) string {
 	}
 	return text
 }
-

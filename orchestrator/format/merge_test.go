@@ -162,4 +162,3 @@ func TestConcatRefusesDamagedParts(t *testing.T) {
 		}
 	}
 }
-
