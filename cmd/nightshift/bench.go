@@ -124,6 +124,7 @@ func (d *dataplane) run(ctx context.Context) (*dataplaneReport, error) {
 		return nil, err
 	}
 	if d.memoryRows > 0 {
+		d.say("a job of %s, for the memory of the service", plural(d.memoryRows, "row"))
 		if report.Service.ResidentAfterMemoryRows, err = d.measureMemory(ctx); err != nil {
 			return nil, err
 		}

@@ -19,6 +19,7 @@ import (
 
 	"nightshift.dev/nightshift/orchestrator"
 	"nightshift.dev/nightshift/orchestrator/api"
+	"nightshift.dev/nightshift/orchestrator/dispatch"
 	"nightshift.dev/nightshift/orchestrator/state"
 )
 
@@ -229,12 +230,16 @@ func parts(job api.Job) (paths []string, err error) {
 	if err != nil {
 		return nil, fmt.Errorf("read the manifest: %w", err)
 	}
-	var manifest orchestrator.Manifest
+	var manifest struct {
+		Parts []dispatch.Part `json:"parts"`
+	}
 	if err := json.Unmarshal(data, &manifest); err != nil {
 		return nil, fmt.Errorf("read the manifest: %w", err)
 	}
 	for _, part := range manifest.Parts {
-		paths = append(paths, strings.TrimPrefix(part.URI, "file://"))
+		if part.Result != nil {
+			paths = append(paths, strings.TrimPrefix(part.Result.URI, "file://"))
+		}
 	}
 	return paths, nil
 }

@@ -125,7 +125,7 @@ func (c *client) job(ctx context.Context, name string) (api.Job, error) {
 var flagOf = map[string]string{
 	"queue": "--queue", "input": "INPUT", "name": "--name", "key": "--row-key", "format": "--format", "idempotencyKey": "--key", "finishBy": "--finish-by",
 	"within": "--within", "parameters": "--set", "labels": "--label", "output.format": "--output-format", "output.prefix": "--output",
-	"maxCost": "--max-cost", "id": "JOB", "states": "--status", "limit": "--limit", "continue": "--continue",
+	"maxCost": "--max-cost", "states": "--status", "limit": "--limit", "continue": "--continue",
 }
 
 // explained is an error as the command line says it: fields by the names of their flags, one line for each problem.
@@ -141,6 +141,9 @@ func explained(err error) string {
 	var lines []string
 	for _, problem := range problems {
 		field, rest := problem.Field, ""
+		if field == "id" { // the message names the job
+			field = ""
+		}
 		if flagOf[field] == "" {
 			if at := strings.IndexAny(field, "[."); at >= 0 {
 				field, rest = field[:at], field[at:]

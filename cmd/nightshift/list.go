@@ -80,8 +80,8 @@ func (l *listing) read(states, labels []string) (err error) {
 	if l.most < 0 {
 		return fmt.Errorf("--limit: %d; allowed: 0 or more", l.most)
 	}
-	for _, problem := range l.query.Validate() {
-		return fmt.Errorf("%s", explained(&api.Error{Field: problem.Field, Message: problem.Message}))
+	if problems := l.query.Validate(); len(problems) > 0 && err == nil {
+		return fmt.Errorf("%s", explained(&api.Error{Problems: problems}))
 	}
 	return err
 }

@@ -110,11 +110,18 @@ func (o *outputReader) results(ctx context.Context, name string, standard, errs 
 	if name == "-" && layout == orchestrator.FormatParquet && terminal(standard) {
 		return fmt.Errorf("the results are Parquet, which a terminal cannot show; name a file with -o")
 	}
+	parts := o.parts()
+	if layout == orchestrator.FormatParquet { // its parts are read in no order, so their checksums are looked at before
+		if err := o.checkAll(ctx, parts); err != nil {
+			return fmt.Errorf("fetch the results of job %s: %w", o.job.ID, err)
+		}
+	}
 	target, err := o.target(name, "."+string(layout), standard)
 	if err != nil {
 		return err
 	}
-	written, err := o.join(ctx, layout, target)
+	target.lines, target.wanted = layout == orchestrator.FormatJSONL, o.manifest.Totals.Counts.RowsDone
+	written, err := format.Concat(ctx, o, parts, layout, target)
 	if err != nil {
 		return fmt.Errorf("fetch the results of job %s: %w", o.job.ID, err)
 	}
@@ -122,19 +129,6 @@ func (o *outputReader) results(ctx context.Context, name string, standard, errs 
 		fmt.Fprintf(errs, "%s: %s, %s\n", target.path, plural(written.Rows, "row"), bytesText(written.Bytes))
 	}
 	return nil
-}
-
-// join checks and joins the parts that count.
-func (o *outputReader) join(ctx context.Context, layout orchestrator.Format, target *target) (orchestrator.ObjectRef, error) {
-	parts := o.parts()
-	if layout == orchestrator.FormatParquet { // read in no order, so that its checksums are looked at before
-		if err := o.checkAll(ctx, parts); err != nil {
-			return orchestrator.ObjectRef{}, err
-		}
-	}
-	target.lines = layout == orchestrator.FormatJSONL
-	target.wanted = o.manifest.Totals.Counts.RowsDone
-	return format.Concat(ctx, o, parts, layout, target)
 }
 
 // errors copies the error file.

@@ -12,6 +12,8 @@ import (
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
+
+	"nightshift.dev/nightshift/orchestrator/document/notation"
 )
 
 // The exit codes of every command.
@@ -70,7 +72,7 @@ func (p *program) rootCommand() *cobra.Command {
 		},
 		PersistentPreRunE: func(command *cobra.Command, _ []string) error { return p.readEnvironment(command.Flags()) },
 	}
-	root.SetFlagErrorFunc(func(command *cobra.Command, err error) error { return usage(command, "%v", err) })
+	root.SetFlagErrorFunc(wrongFlag)
 	flags := root.PersistentFlags()
 	flags.StringVar(&p.nats, "nats", "", "address of the NATS server (default: that of a running nightshift dev, else "+defaultAddress+")")
 	flags.StringVar(&p.saved, "context", "", "NATS context to connect with, as the nats tool keeps them")
@@ -82,6 +84,7 @@ func (p *program) rootCommand() *cobra.Command {
 	grouped(root, groupService, devCommand(), runCommand(), workerCommand(), p.explainCommand(), p.doctorCommand())
 	grouped(root, groupDocuments, p.validateCommand(), p.profileCommand())
 	root.AddCommand(p.versionCommand())
+	root.AddCommand(p.benchCommand())
 	return root
 }
 
@@ -150,6 +153,20 @@ func unknownCommand(root *cobra.Command, name string) error {
 		message += "; did you mean " + strings.Join(meant, " or ") + "?"
 	}
 	return usage(root, "%s", message)
+}
+
+// wrongFlag says what is wrong with a flag, and which one was probably meant.
+func wrongFlag(command *cobra.Command, err error) error {
+	var unknown *pflag.NotExistError
+	if !errors.As(err, &unknown) {
+		return usage(command, "%v", err)
+	}
+	var names []string
+	command.Flags().VisitAll(func(flag *pflag.Flag) { names = append(names, flag.Name) })
+	if meant := notation.Closest(unknown.GetSpecifiedName(), names); meant != "" {
+		return usage(command, "%v; did you mean --%s?", err, meant)
+	}
+	return usage(command, "%v", err)
 }
 
 // usageError says that the command line is wrong.

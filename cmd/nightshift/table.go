@@ -116,7 +116,7 @@ func (w *widths) print(s screen, rows [][]cell) error {
 func visible(text string) string {
 	return strings.Map(func(r rune) rune {
 		if unicode.IsControl(r) || r == '\u2028' || r == '\u2029' {
-			return '�'
+			return '?'
 		}
 		return r
 	}, text)

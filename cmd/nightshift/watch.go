@@ -84,26 +84,23 @@ const (
 
 // follow shows a job until it has ended. An absent service, or a restart of NATS, only makes it wait.
 func (p *program) follow(ctx context.Context, client *client, job api.Job, shown display) (api.Job, error) {
-	wait := leastPause
-	for {
-		shown.show(job, p.now())
-		if job.State.Final() {
-			return job, nil
-		}
+	shown.show(job, p.now())
+	for wait := leastPause; !job.State.Final(); wait = min(wait*3/2, mostPause) {
 		if err := pause(ctx, wait); err != nil {
 			return job, err
 		}
-		wait = min(wait*3/2, mostPause)
 		answer, err := request[api.GetResponse](ctx, client, "jobs.get", api.GetRequest{ID: job.ID})
 		switch {
 		case err == nil:
 			job = answer.Job
+			shown.show(job, p.now())
 		case unavailable(err):
 			shown.absent(err)
 		default:
 			return job, err
 		}
 	}
+	return job, nil
 }
 
 // summarise says how a job ended and where its results are.

@@ -70,7 +70,7 @@ func running(t *testing.T) *installation {
 	return shared
 }
 
-// The queue fraud is worked on. The pool of the queues pages and wait is switched off: their jobs stay queued.
+// The queue fraud is worked on. The pool of the queues pages and wait is switched off: their jobs wait.
 const documents = `
 apiVersion: nightshift.dev/v1alpha1
 kind: Model

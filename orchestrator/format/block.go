@@ -34,6 +34,9 @@ func newBlock(size int) *block {
 
 func (b *block) retain() { b.holders.Add(1) }
 
+// own says whether the caller, who holds the block, is the only one.
+func (b *block) own() bool { return b.holders.Load() == 1 }
+
 func (b *block) release() {
 	if b.holders.Add(-1) == 0 && len(b.data) == blockBytes {
 		blocks.Put(b)

@@ -186,13 +186,19 @@ func (l *lines) skip(giveUp int64) (found bool, err error) {
 	}
 }
 
-// fill reads more into the block, or into a new one when this one is full: chunks may still use the old one.
+// fill reads more into the block. When it is full, what is left moves to its beginning, or to a new one when chunks still use
+// the old one.
 func (l *lines) fill() {
 	if len(l.block.data)-l.end < leastRead {
 		rest := l.block.data[l.start:l.end]
-		next := newBlock(max(blockBytes, min(2*len(rest), l.limit+blockBytes)))
+		next := l.block
+		if !l.block.own() || len(rest) > len(l.block.data)/2 {
+			next = newBlock(max(blockBytes, min(2*len(rest), l.limit+blockBytes)))
+		}
 		copy(next.data, rest)
-		l.block.release()
+		if next != l.block {
+			l.block.release()
+		}
 		l.block, l.start, l.scanned, l.end = next, 0, l.scanned-l.start, len(rest)
 	}
 	for range mostEmptyReads {

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"runtime"
 	"strconv"
 	"strings"
 	"sync"
@@ -413,6 +414,42 @@ func TestKillFailsWhatIsOutstanding(t *testing.T) {
 	}
 }
 
+// However a scorer ends, no goroutine and no descriptor of it stays. Not parallel, because it counts those of the process.
+func TestNothingIsLeftBehind(t *testing.T) {
+	spec := testSpec(t)
+	open := func() int {
+		entries, err := os.ReadDir("/proc/self/fd")
+		if err != nil {
+			t.Fatal(err)
+		}
+		return len(entries)
+	}
+	start(t, spec).Kill() // The first opens what the runtime keeps.
+	files, routines := open(), runtime.NumGoroutine()
+	for _, do := range []string{"exit", "close output", "print", "stop", "kill", "fatal"} {
+		if do == "fatal" {
+			if _, err := Start(t.Context(), testSpec(t, "start", "fatal")); err == nil {
+				t.Error("no error")
+			}
+			continue
+		}
+		p := start(t, spec)
+		switch do {
+		case "stop":
+			if err := p.Stop(t.Context()); err != nil {
+				t.Error(err)
+			}
+		case "kill":
+			p.Kill()
+		default:
+			if _, err := p.Score(t.Context(), rows(1, 0, do)); err == nil {
+				t.Errorf("%s: no error", do)
+			}
+		}
+	}
+	eventually(t, "files and goroutines are as before", func() bool { return open() <= files && runtime.NumGoroutine() <= routines })
+}
+
 // What a scorer started dies with it, whether it is killed or crashes.
 func TestChildrenOfTheScorerDie(t *testing.T) {
 	t.Parallel()
@@ -554,7 +591,7 @@ func TestPeakMemory(t *testing.T) {
 func TestMemoryOfForkedProcesses(t *testing.T) {
 	t.Parallel()
 	script := "import os, sys, time\nheld = b'x' * 200_000_000\n" +
-		"for _ in range(3):\n    if os.fork() == 0: break\nprint('ready', flush=True)\nsys.stdin.read()\n"
+		"for _ in range(3):\n    if os.fork() == 0: break\nos.write(1, b'ready\\n')\nsys.stdin.read()\n"
 	command := exec.CommandContext(t.Context(), testPython(t), "-c", script)
 	command.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	input, _ := command.StdinPipe()

@@ -184,7 +184,7 @@ func (s *Service) read(ctx context.Context, call call, request api.ReadRequest) 
 	if err != nil {
 		return nil, err
 	}
-	if !strings.HasPrefix(request.URI, job.Output) {
+	if !strings.HasPrefix(request.URI, job.Output) || slices.Contains(strings.Split(request.URI, "/"), "..") {
 		return nil, &api.Error{Code: api.CodeForbidden, Field: "uri", Message: fmt.Sprintf("%s is not an object of job %s, whose output is %s", request.URI, job.ID, job.Output)}
 	}
 	objects, err := object.New(object.Access{Read: job.WriteRoots})

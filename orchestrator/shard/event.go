@@ -7,7 +7,8 @@ type Event interface{ event() }
 
 // The events.
 type (
-	// JournalRead is an entry that is in the journal now, whoever wrote it. Entries come in order; one that was read before is ignored.
+	// JournalRead is an entry that is in the journal now, whoever wrote it: at the start, or as the answer to an effect. Entries come in
+	// order; one that was read before is ignored.
 	JournalRead struct {
 		Seq   uint64 // sequence of the entry: the guard of the next append
 		Entry orchestrator.JournalEntry
@@ -42,7 +43,7 @@ func (Published) event()     {}
 func (Closed) event()        {}
 
 // Effect is something the dispatcher has to do. Effects are performed in their order, each until it has succeeded or its event says
-// that it did not.
+// that it did not, and answered before the next one is begun.
 type Effect interface{ effect() }
 
 // The effects.
@@ -53,7 +54,7 @@ type (
 		Expected uint64
 		Entry    orchestrator.JournalEntry
 	}
-	// ReadJournal asks for the entries after From, each as a JournalRead, read from the leader.
+	// ReadJournal asks for the entries after From, each as a JournalRead, read from the leader: there is at least one.
 	ReadJournal struct{ From uint64 }
 	// Publish puts the shards into the shard stream, each under its ID as message id; answered by Published.
 	Publish struct{ Shards []orchestrator.Shard }

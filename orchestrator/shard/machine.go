@@ -25,9 +25,9 @@ type Machine struct {
 	journal     uint64 // last sequence read
 	objectsDone bool
 	cutsDone    bool
-	appending   bool // an append is under way
-	reading     bool // an append was refused, the winner's entry has not been read yet
-	askJournal  bool // the effect ReadJournal is due
+	appending   *AppendJournal // the append under way
+	reading     bool           // an append was refused, the winner's entry has not been read yet
+	askJournal  bool           // the effect ReadJournal is due
 
 	shards  []recorded // by number
 	flags   []flags    // by number
@@ -74,14 +74,11 @@ func (m *Machine) Step(event Event) []Effect {
 	case JournalRead:
 		m.journalRead(event)
 	case AppendRefused:
-		if m.appending { // else it was decided by an entry that has been read meanwhile
-			m.appending, m.reading, m.askJournal = false, true, true
-		}
+		m.appendRefused()
 	case CommitRead:
 		m.commitRead(event)
 	case Demand:
 		m.demand, m.demanded = Demand{Rows: event.Rows, Ahead: min(max(event.Ahead, 0), MostAhead)}, true
-		m.askJournal = m.reading
 	case Found:
 		m.markSent(event.Numbers)
 		m.recovered = true
@@ -112,8 +109,8 @@ func (m *Machine) effects() []Effect {
 		effects = append(effects, Publish{Shards: shards})
 	}
 	if entry, due := m.nextEntry(); due {
-		m.appending = true
-		effects = append(effects, AppendJournal{Expected: m.journal, Entry: entry})
+		m.appending = &AppendJournal{Expected: m.journal, Entry: entry}
+		effects = append(effects, *m.appending)
 	}
 	if counts := m.Counts(); counts != m.shown {
 		m.shown = counts
@@ -126,14 +123,17 @@ func (m *Machine) effects() []Effect {
 	return effects
 }
 
-// journalRead takes over an entry, whoever wrote it. It decides an append under way: ours was stored if this is it, and is or will be
-// refused if not.
+// journalRead takes over an entry, whoever wrote it. If it is the one that is being appended, the append is done; if not, a refusal will
+// come, and until then nothing else is appended.
 func (m *Machine) journalRead(event JournalRead) {
 	if event.Seq <= m.journal || m.failure != nil {
 		return
 	}
-	m.journal, m.appending, m.reading, m.askJournal = event.Seq, false, false, false
 	entry := event.Entry
+	m.journal, m.reading, m.askJournal = event.Seq, false, false
+	if m.appending != nil && slices.Equal(m.appending.Entry.Cuts, entry.Cuts) && m.appending.Entry.CutsDone == entry.CutsDone {
+		m.appending = nil
+	}
 	if len(entry.Objects) > 0 && m.objectsDone || len(entry.Cuts) > 0 && m.cutsDone {
 		m.broken(event.Seq, "it follows the end of what it adds to")
 		return
@@ -150,6 +150,17 @@ func (m *Machine) journalRead(event JournalRead) {
 	}
 	m.cutsDone = m.cutsDone || entry.CutsDone
 	m.readEarly()
+}
+
+// appendRefused asks for what was written instead, unless that has been read already.
+func (m *Machine) appendRefused() {
+	if m.appending == nil {
+		return
+	}
+	if m.journal == m.appending.Expected {
+		m.reading, m.askJournal = true, true
+	}
+	m.appending = nil
 }
 
 func (m *Machine) broken(seq uint64, why string) {
@@ -176,7 +187,7 @@ func (m *Machine) addCut(cut orchestrator.Cut) {
 // at a time.
 func (m *Machine) nextEntry() (orchestrator.JournalEntry, bool) {
 	none := orchestrator.JournalEntry{}
-	if !m.objectsDone || m.cutsDone || m.appending || m.reading || m.demand.Ahead == 0 {
+	if !m.objectsDone || m.cutsDone || m.appending != nil || m.reading || m.demand.Ahead == 0 {
 		return none, false
 	}
 	if m.cutter.Done() {

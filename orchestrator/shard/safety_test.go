@@ -19,7 +19,8 @@ import (
 //   - The cuts tile the input.
 //   - No shard is published before its cut is recorded, nor other than it is recorded.
 //   - A shard that runs again carries the commit whose failed rows are to be scored, and no other carries one.
-//   - No machine publishes a shard twice, or more than are wanted ahead, or has two appends outstanding.
+//   - No machine publishes a shard twice, or more than are wanted ahead, or has two appends outstanding
+//     that may be stored.
 //   - The counts are those a person would find with a pencil.
 //   - The last effect comes once, and only when it is true.
 //   - Whatever has happened, a dispatcher that lives long enough brings the job to its end; nothing is stranded.

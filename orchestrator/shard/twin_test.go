@@ -112,6 +112,9 @@ func (w *world) verdictOf(d *dispatcher) verdict {
 
 // checkCounts compares a machine's counts with the twin's. RowsTotal is an estimate until it is exact.
 func (w *world) checkCounts(d *dispatcher, got orchestrator.Counts) {
+	if d.epoch != w.epoch || w.ended {
+		return // one that was told of the end says nothing more of what it reads
+	}
 	if len(d.pending) > 0 { // the counts are older than what the machine has been told meanwhile
 		got = d.machine.Counts()
 	}

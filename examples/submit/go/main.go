@@ -3,7 +3,6 @@ package main
 
 import (
 	"cmp"
-	"context"
 	"encoding/json"
 	"fmt"
 	"os"
@@ -15,17 +14,15 @@ import (
 )
 
 func main() {
-	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
-	defer cancel()
-	job, err := submit(ctx, cmp.Or(os.Getenv("NATS_URL"), nats.DefaultURL))
+	job, err := submit(cmp.Or(os.Getenv("NATS_URL"), nats.DefaultURL))
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
-		os.Exit(1) //nolint:gocritic // the program ends: nothing waits for the context
+		os.Exit(1)
 	}
 	fmt.Println(job.ID, job.State)
 }
 
-func submit(ctx context.Context, address string) (api.Job, error) {
+func submit(address string) (api.Job, error) {
 	conn, err := nats.Connect(address)
 	if err != nil {
 		return api.Job{}, fmt.Errorf("connect to %s: %w", address, err)
@@ -41,7 +38,7 @@ func submit(ctx context.Context, address string) (api.Job, error) {
 	if err != nil {
 		return api.Job{}, fmt.Errorf("encode the request: %w", err)
 	}
-	answer, err := conn.RequestWithContext(ctx, "nightshift.v1.default.jobs.submit", request)
+	answer, err := conn.Request("nightshift.v1.default.jobs.submit", request, 30*time.Second)
 	if err != nil {
 		return api.Job{}, fmt.Errorf("submit: %w", err)
 	}
