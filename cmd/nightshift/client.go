@@ -23,7 +23,8 @@ type client struct {
 	address string // for messages
 
 	mu      sync.Mutex
-	refused error // the last thing that the server does not permit this user
+	refused error              // what the server does not permit this user
+	giveUp  context.CancelFunc // ends the wait for the answer to the present request
 }
 
 // client connects. The caller closes it.
@@ -32,11 +33,7 @@ func (p *program) client() (*client, error) {
 		return nil, &usageError{message: fmt.Sprintf("tenant %q; allowed: %s", p.tenant, notation.NameForm)}
 	}
 	c := &client{tenant: p.tenant, within: p.within}
-	conn, err := p.dial(nats.ErrorHandler(func(_ *nats.Conn, _ *nats.Subscription, err error) {
-		c.mu.Lock()
-		defer c.mu.Unlock()
-		c.refused = err
-	}))
+	conn, err := p.dial(nats.ErrorHandler(func(_ *nats.Conn, _ *nats.Subscription, err error) { c.complain(err) }))
 	if err != nil {
 		return nil, err
 	}
@@ -45,6 +42,19 @@ func (p *program) client() (*client, error) {
 }
 
 func (c *client) close() { c.conn.Close() }
+
+// complain hears what the server says beside answers. A request that it does not permit will never be answered.
+func (c *client) complain(err error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if !errors.Is(err, nats.ErrPermissionViolation) {
+		return
+	}
+	c.refused = err
+	if c.giveUp != nil {
+		c.giveUp()
+	}
+}
 
 // unavailableError says that nobody answered: the same request may succeed later.
 type unavailableError struct{ message string }
@@ -66,6 +76,9 @@ func request[T any](ctx context.Context, c *client, operation string, body any) 
 	}
 	bounded, cancel := context.WithTimeout(ctx, c.within)
 	defer cancel()
+	c.mu.Lock()
+	c.giveUp = cancel
+	c.mu.Unlock()
 	message, err := c.conn.RequestWithContext(bounded, "nightshift.v1."+c.tenant+"."+operation, data)
 	if err != nil {
 		return none, c.unanswered(ctx, operation, err)
@@ -83,7 +96,7 @@ func (c *client) unanswered(ctx context.Context, operation string, err error) er
 		return ctx.Err()
 	case errors.Is(err, nats.ErrNoResponders):
 		return &unavailableError{fmt.Sprintf("NATS at %s is there, but no nightshift service answers on it. nightshift dev or nightshift run starts one, nightshift doctor looks for the cause", c.address)}
-	case errors.Is(refused, nats.ErrPermissionViolation):
+	case refused != nil:
 		return fmt.Errorf("the NATS server does not permit this user to ask nightshift as tenant %q (%s)", c.tenant, strings.TrimPrefix(refused.Error(), "nats: "))
 	case errors.Is(err, nats.ErrTimeout), errors.Is(err, context.DeadlineExceeded):
 		return &unavailableError{fmt.Sprintf("no answer to %s within %s (--request-timeout). nightshift doctor looks for the cause", operation, c.within)}

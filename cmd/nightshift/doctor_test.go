@@ -168,7 +168,7 @@ func TestExamineInterpreter(t *testing.T) {
 	folder := t.TempDir()
 	for name, answer := range map[string]string{"old": "3.9.2", "new": "3.11.7", "odd": "ruby"} {
 		script := "#!/bin/sh\necho " + answer + "\n"
-		if err := os.WriteFile(filepath.Join(folder, name), []byte(script), 0o700); err != nil { //nolint:gosec // a program
+		if err := os.WriteFile(filepath.Join(folder, name), []byte(script), 0o700); err != nil { // a program
 			t.Fatal(err)
 		}
 	}

@@ -40,7 +40,7 @@ type outputReader struct {
 
 const (
 	maxManifest  = 1 << 30         // bytes
-	bucketWithin = 5 * time.Second // to find out whether this machine may read a bucket
+	bucketWithin = 3 * time.Second // to find out whether this machine may read a bucket
 )
 
 // openOutput reads the manifest.

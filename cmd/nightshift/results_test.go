@@ -210,6 +210,26 @@ func TestResultsParquet(t *testing.T) {
 	}
 }
 
+// TestResultsBucket: where this machine cannot reach a bucket, the service reads for it. It sets variables of the S3 client, so it runs alone.
+func TestResultsBucket(t *testing.T) {
+	for name, value := range map[string]string{
+		"AWS_ENDPOINT_URL_S3": "http://127.0.0.1:1", "AWS_REGION": "eu-central-1", "AWS_ACCESS_KEY_ID": "a", "AWS_SECRET_ACCESS_KEY": "b", "AWS_EC2_METADATA_DISABLED": "true",
+	} {
+		t.Setenv(name, value)
+	}
+	w := writeJob(t, orchestrator.FormatJSONL, 3, 2)
+	bucket := func(text string) string { return strings.ReplaceAll(text, "file://"+w.folder+"/", "s3://scores/j/") }
+	objects := map[string][]byte{}
+	for uri, data := range w.remote(t) {
+		objects[bucket(uri)] = []byte(bucket(string(data)))
+	}
+	w.job.Output, w.job.Manifest = bucket(w.job.Output), bucket(w.job.Manifest)
+	got := run(t.Context(), serveJob(t, w, objects).URL(), nil, "results", "j", "-o", "-")
+	if got.out != lineResults(3, 2) || got.code != exitDone {
+		t.Errorf("got %+v", got)
+	}
+}
+
 // TestResultsRefuse: what is not as the manifest says is never left in the file.
 func TestResultsRefuse(t *testing.T) {
 	t.Parallel()

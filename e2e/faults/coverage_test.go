@@ -51,10 +51,7 @@ func TestEveryCrashPointIsCovered(t *testing.T) {
 		slices.Sort(tests)
 		want = append(want, "| "+match[1]+" | "+strings.Join(slices.Compact(tests), ", ")+" |")
 	}
-	var got []string
-	for _, match := range tableRow.FindAllString(string(page), -1) {
-		got = append(got, match)
-	}
+	got := tableRow.FindAllString(string(page), -1)
 	if !slices.Equal(want, got) {
 		t.Errorf("the table at the end of docs/protocol.md is not what the tests say; it should be:\n%s", strings.Join(want, "\n"))
 	}

@@ -26,12 +26,18 @@ func random(t *testing.T) *rand.Rand {
 // disturb calls a fault again and again, at random times, until the job has ended or it was called often enough.
 func (in *installation) disturb(id string, chance *rand.Rand, times int, every time.Duration, fault func()) {
 	in.t.Helper()
+	strikes := 0
 	for range times {
 		time.Sleep(every/2 + time.Duration(chance.Int64N(int64(every)))) // when it strikes is the point of the test
 		if in.job(id).State.Final() {
-			return
+			break
 		}
 		fault()
+		strikes++
+	}
+	in.t.Logf("it struck %d times", strikes)
+	if strikes == 0 {
+		in.t.Error("the job ended before anything struck: the test has shown nothing")
 	}
 }
 

@@ -45,6 +45,7 @@ func parseHeader(uri string, text []byte, options Options) (*csvHeader, error) {
 		return nil, bad("byte %d of the header is no UTF-8", firstInvalid(text))
 	}
 	header := &csvHeader{key: -1}
+	seen := map[string]bool{}
 	for more, rest := true, text; more; {
 		var name []byte
 		var fits bool
@@ -52,9 +53,10 @@ func parseHeader(uri string, text []byte, options Options) (*csvHeader, error) {
 		if !fits {
 			return nil, bad("column %d of the header has quotes that do not fit", len(header.names)+1)
 		}
-		if slices.Contains(header.names, string(name)) {
+		if seen[string(name)] {
 			return nil, bad("the header has the column %q twice", name)
 		}
+		seen[string(name)] = true
 		opening := byte(',')
 		if len(header.names) == 0 {
 			opening = '{'

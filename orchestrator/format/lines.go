@@ -13,6 +13,7 @@ type lines struct {
 	block   *block
 	start   int   // first unread byte in block
 	scanned int   // block[start:scanned] is known not to end the row
+	newline int   // csv: no newline in block[scanned:newline]
 	end     int   // end of the data in block
 	offset  int64 // of block[start] in the stream
 	quoted  bool  // block[scanned] lies in a quoted field
@@ -101,24 +102,31 @@ func (l *lines) quotedRowEnd() (at int, found bool) {
 			}
 			continue
 		}
-		newline := bytes.IndexByte(data[l.scanned:], '\n')
-		before := data[l.scanned:]
-		if newline >= 0 {
-			before = before[:newline]
-		}
-		quote := bytes.IndexByte(before, '"')
+		l.seekNewline()
+		quote := bytes.IndexByte(data[l.scanned:l.newline], '"')
 		switch {
 		case quote >= 0:
 			quote += l.scanned
 			l.quoted = l.opensField(quote)
 			l.scanned = quote + 1
-		case newline >= 0:
-			return l.scanned + newline, true
+		case l.newline < l.end:
+			return l.newline, true
 		default:
 			l.scanned = l.end
 		}
 	}
 	return 0, false
+}
+
+// seekNewline moves l.newline to the next newline, or to the end. It never looks at a byte twice, so that a row of many quotes
+// costs no more than another one.
+func (l *lines) seekNewline() {
+	l.newline = max(l.newline, l.scanned)
+	if at := bytes.IndexByte(l.block.data[l.newline:l.end], '\n'); at >= 0 {
+		l.newline += at
+		return
+	}
+	l.newline = l.end
 }
 
 // opensField says whether a quote outside of quotes stands at the beginning of a field.
@@ -199,6 +207,7 @@ func (l *lines) fill() {
 		if next != l.block {
 			l.block.release()
 		}
+		l.newline -= l.start
 		l.block, l.start, l.scanned, l.end = next, 0, l.scanned-l.start, len(rest)
 	}
 	for range mostEmptyReads {

@@ -9,6 +9,7 @@ import (
 	"runtime"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"pgregory.net/rapid"
@@ -131,6 +132,24 @@ func TestHugeRowsAreNotKept(t *testing.T) { // not parallel: it measures allocat
 		}
 		if used := after.TotalAlloc - before.TotalAlloc; used > 32<<20 { // the race detector makes pools forget
 			t.Errorf("%s: allocated %d bytes", layout, used)
+		}
+	}
+}
+
+// Rows made of quotes and commas are read in time that grows with their length only.
+func TestRowsOfManyQuotes(t *testing.T) {
+	t.Parallel()
+	const fields = 300_000
+	for _, field := range []string{`""`, `x"`, `"`} {
+		text := "a\n" + strings.Repeat(field+",", fields) + "\nlast\n"
+		source := memorySource{[]byte(text), 0}
+		began := time.Now()
+		rows := readRange(t, source, source.object(orchestrator.FormatCSV), 0, int64(len(text)), 10, Options{MaxRowBytes: 4 << 20})
+		if took := time.Since(began); took > 10*time.Second { // quadratic work would take minutes
+			t.Errorf("%q: took %s", field, took)
+		}
+		if field != `"` && (len(rows) != 2 || rows[0].Code != CodeWrongFieldCount || rows[1].Line != `{"a":"last"}`) {
+			t.Errorf("%q: %d rows", field, len(rows))
 		}
 	}
 }

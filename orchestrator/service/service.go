@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"regexp"
 	"strings"
 	"sync"
 	"time"
@@ -113,10 +114,13 @@ func callOf(request micro.Request) call {
 	return call{tenant: tenant, data: request.Data(), trace: traceParent(request.Headers())}
 }
 
-// traceParent reads the W3C header, whose name NATS clients may have written in any case.
+// traceContext is the form of the W3C header (Trace Context, section 3.2).
+var traceContext = regexp.MustCompile(`^[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$`)
+
+// traceParent reads the W3C header, whose name NATS clients may have written in any case. One that is not well formed is as good as none.
 func traceParent(headers micro.Headers) string {
 	for name, values := range headers {
-		if strings.EqualFold(name, "traceparent") && len(values) > 0 {
+		if strings.EqualFold(name, "traceparent") && len(values) > 0 && traceContext.MatchString(values[0]) {
 			return values[0]
 		}
 	}

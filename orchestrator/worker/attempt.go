@@ -75,6 +75,10 @@ func (a *attempt) run(ctx, drain context.Context) (err error) {
 	if drain.Err() != nil { // fetched ahead, not begun: it goes back at once (W12)
 		return errDrained
 	}
+	if err := a.with.enter(ctx, a.shard.JobKey); err != nil {
+		return err
+	}
+	defer a.with.leave()
 	a.turnAt = time.Now()
 	a.presence.take(a.shard)
 	defer a.presence.drop(a.shard)

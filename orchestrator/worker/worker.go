@@ -39,6 +39,7 @@ type Worker struct {
 	jobs        *jobs
 	logs        *logs
 	turn        chan struct{} // held by the attempt that feeds the scorer
+	with        oneJob        // whose rows the scorer has
 	spent       spent
 }
 
