@@ -13,14 +13,14 @@ os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
 os.environ.setdefault("RAY_AUTH_MODE", "disabled")
 os.environ.setdefault("RAY_DATA_DISABLE_PROGRESS_BARS", "1")
 
-import argparse  # noqa: E402
-import json  # noqa: E402
-import logging  # noqa: E402
-import sys  # noqa: E402
+import argparse
+import json
+import logging
+import sys
 
-import pyarrow  # noqa: E402
-import ray  # noqa: E402
-import ray.data  # noqa: E402
+import pyarrow
+import ray
+import ray.data
 
 
 def score(options: argparse.Namespace, output: str) -> float:

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"slices"
 	"strconv"
@@ -277,13 +276,4 @@ func run(ctx context.Context, url string, variables map[string]string, args ...s
 	}}
 	code := p.execute(ctx, args, strings.NewReader(""), &out, &errs)
 	return outcome{out.String(), errs.String(), code}
-}
-
-func decoded[T any](t *testing.T, text string) T {
-	t.Helper()
-	var value T
-	if err := json.Unmarshal([]byte(text), &value); err != nil {
-		t.Fatalf("%v in:\n%s", err, text)
-	}
-	return value
 }

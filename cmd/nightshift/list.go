@@ -76,7 +76,7 @@ func (l *listing) read(states, labels []string) (err error) {
 	for _, state := range states {
 		l.query.States = append(l.query.States, orchestrator.JobState(strings.TrimSpace(state)))
 	}
-	l.query.Labels, err = parseLabels("--label", labels)
+	l.query.Labels, err = parseLabels(labels)
 	if l.most < 0 {
 		return fmt.Errorf("--limit: %d; allowed: 0 or more", l.most)
 	}

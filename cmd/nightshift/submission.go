@@ -71,7 +71,7 @@ func (s *submission) request(inputs []string, now time.Time) (request api.Submit
 	if request.Parameters, err = parseParameters(s.parameters); err != nil {
 		return request, err
 	}
-	if request.Labels, err = parseLabels("--label", s.labels); err != nil {
+	if request.Labels, err = parseLabels(s.labels); err != nil {
 		return request, err
 	}
 	request.MaxCost, err = parseMaxCost(s.maxCost)
@@ -128,8 +128,8 @@ func parseParameters(settings []string) (map[string]any, error) {
 	return parameters, nil
 }
 
-// parseLabels reads NAME=VALUE,NAME=VALUE.
-func parseLabels(flag string, settings []string) (map[string]string, error) {
+// parseLabels reads NAME=VALUE,NAME=VALUE of --label.
+func parseLabels(settings []string) (map[string]string, error) {
 	if len(settings) == 0 {
 		return nil, nil
 	}
@@ -137,10 +137,10 @@ func parseLabels(flag string, settings []string) (map[string]string, error) {
 	for _, setting := range strings.Split(strings.Join(settings, ","), ",") {
 		name, value, found := strings.Cut(setting, "=")
 		if !found || name == "" {
-			return nil, fmt.Errorf("%s: %q; allowed: NAME=VALUE", flag, setting)
+			return nil, fmt.Errorf("--label: %q; allowed: NAME=VALUE", setting)
 		}
 		if earlier, twice := labels[name]; twice && earlier != value {
-			return nil, fmt.Errorf("%s: %s is both %s and %s; give it once", flag, name, earlier, value)
+			return nil, fmt.Errorf("--label: %s is both %s and %s; give it once", name, earlier, value)
 		}
 		labels[name] = value
 	}

@@ -68,12 +68,12 @@ func TestParseParameters(t *testing.T) {
 
 func TestParseLabels(t *testing.T) {
 	t.Parallel()
-	got, err := parseLabels("--label", []string{"a=1,b=2", "c=", "a=1"})
+	got, err := parseLabels([]string{"a=1,b=2", "c=", "a=1"})
 	if diff := cmp.Diff(map[string]string{"a": "1", "b": "2", "c": ""}, got); diff != "" || err != nil {
 		t.Errorf("error %v (-want +got):\n%s", err, diff)
 	}
 	for _, test := range []struct{ text, want string }{{"a", "NAME=VALUE"}, {"=b", "NAME=VALUE"}, {"a=1,", "NAME=VALUE"}, {"a=1,a=2", "is both 1 and 2"}} {
-		if got, err := parseLabels("--label", []string{test.text}); err == nil || !strings.Contains(err.Error(), test.want) {
+		if got, err := parseLabels([]string{test.text}); err == nil || !strings.Contains(err.Error(), test.want) {
 			t.Errorf("%q: got %v, error %v; want an error with %q", test.text, got, err, test.want)
 		}
 	}

@@ -22,7 +22,11 @@ func TestMachineKeepsAnIndexOnceFound(t *testing.T) {
 	m.Step(JournalRead{1, index(1000)})
 	m.Step(CommitRead{6, orchestrator.Commit{Epoch: 0, Outcome: orchestrator.OutcomeIndexed, Offsets: []int64{0, 30, 70}}})
 	m.Step(CommitRead{7, orchestrator.Commit{Epoch: 1, Outcome: orchestrator.OutcomeFailed, Failure: &orchestrator.Failure{Code: "attempts"}}})
+	m.Step(CommitRead{5, orchestrator.Commit{Epoch: 0, Outcome: orchestrator.OutcomeIndexed, Offsets: []int64{0, 30, 70}}})
 	m.Step(Found{})
+	if left := m.RowsLeft(); left != 70 {
+		t.Errorf("%d rows left, want the 70 of the index, once", left)
+	}
 	effects := m.Step(Demand{Rows: 30, Ahead: 5})
 	if got := describe(effects[0]); got != "append after 1: {1 score 0[0,30)} {2 score 0[30,70)} end" {
 		t.Errorf("%s", got)
