@@ -29,8 +29,11 @@ FORCE:
 run: build ## score the fraud example on this machine, from nothing
 	@PYTHON=$(PYTHON) NIGHTSHIFT=$(BIN)/nightshift bash scripts/run.sh
 
-test: $(TEST_VENV)/ready ## run the tests, the race detector on
-	NIGHTSHIFT_TEST_PYTHON=$(TEST_VENV)/bin/python $(GO) test -race -shuffle=on -timeout 30m ./...
+test: build $(TEST_VENV)/ready ## run the tests, the race detector on; those that kill processes one after another
+	NIGHTSHIFT_TEST_PYTHON=$(TEST_VENV)/bin/python NIGHTSHIFT_TEST_PROGRAM=$(CURDIR)/$(BIN)/nightshift \
+		$(GO) test -race -shuffle=on -timeout 40m $$($(GO) list ./... | grep -v /e2e/)
+	NIGHTSHIFT_TEST_PYTHON=$(TEST_VENV)/bin/python NIGHTSHIFT_TEST_PROGRAM=$(CURDIR)/$(BIN)/nightshift \
+		$(GO) test -race -shuffle=on -timeout 40m -p 1 ./e2e/...
 
 check: $(GOLANGCI) $(GOVULNCHECK) $(RUFF) ## lint, vulnerabilities, formatting, generated files
 	@test -z "$$(gofmt -l .)" || { echo "not formatted:"; gofmt -l .; exit 1; }

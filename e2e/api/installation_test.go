@@ -32,9 +32,11 @@ func run(m *testing.M) int {
 		panic(err)
 	}
 	defer func() { _ = os.RemoveAll(dir) }() // a temporary folder
-	program = filepath.Join(dir, "nightshift")
-	if output, err := exec.Command("go", "build", "-o", program, "nightshift.dev/nightshift/cmd/nightshift").CombinedOutput(); err != nil {
-		panic(string(output))
+	if program = os.Getenv("NIGHTSHIFT_TEST_PROGRAM"); program == "" {
+		program = filepath.Join(dir, "nightshift")
+		if output, err := exec.Command("go", "build", "-o", program, "nightshift.dev/nightshift/cmd/nightshift").CombinedOutput(); err != nil {
+			panic(string(output))
+		}
 	}
 	if _, err := exec.LookPath("python3"); err == nil {
 		store := startS3()

@@ -35,19 +35,29 @@ func TestMain(m *testing.M) {
 		serveNATS(dir)
 		return
 	}
+	var remove func()
+	program, remove = build()
+	code := m.Run()
+	remove()
+	os.Exit(code)
+}
+
+// build gives the program under test: the one that make test has built, or one of its own.
+func build() (program string, remove func()) {
+	if built := os.Getenv("NIGHTSHIFT_TEST_PROGRAM"); built != "" {
+		return built, func() {}
+	}
 	dir, err := os.MkdirTemp("", "nightshift-faults-*")
 	if err != nil {
 		panic(err)
 	}
 	program = filepath.Join(dir, "nightshift")
-	build := exec.Command("go", "build", "-o", program, "nightshift.dev/nightshift/cmd/nightshift")
-	build.Stdout, build.Stderr = os.Stdout, os.Stderr
-	if err := build.Run(); err != nil {
+	command := exec.Command("go", "build", "-o", program, "nightshift.dev/nightshift/cmd/nightshift")
+	command.Stdout, command.Stderr = os.Stdout, os.Stderr
+	if err := command.Run(); err != nil {
 		panic(err)
 	}
-	code := m.Run()
-	_ = os.RemoveAll(dir)
-	os.Exit(code)
+	return program, func() { _ = os.RemoveAll(dir) }
 }
 
 // serveNATS is this test binary as a NATS server, until it is killed.
