@@ -53,7 +53,7 @@ func (d *dataplane) measureRequests(ctx context.Context) (requests requestReport
 		return requests, err
 	}
 	for done := first; done < d.queued; {
-		next := min(2500, d.queued-done)
+		next := min(submitsTimed, d.queued-done)
 		if _, err := service.timeSubmits(ctx, tiny, next); err != nil {
 			return requests, err
 		}
