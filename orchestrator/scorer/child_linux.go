@@ -40,12 +40,3 @@ func widenPipe(pipe *os.File) {
 		_, _ = unix.FcntlInt(descriptor, unix.F_SETPIPE_SZ, 1<<20)
 	})
 }
-
-// peakOf is the most memory that the process and those it waited for held at once, in bytes.
-func peakOf(state *os.ProcessState) int64 {
-	usage, ok := state.SysUsage().(*syscall.Rusage)
-	if !ok {
-		return 0
-	}
-	return usage.Maxrss << 10
-}

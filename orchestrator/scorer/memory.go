@@ -30,9 +30,7 @@ func (m *meter) watch(ended <-chan struct{}, limit int64) (exceeded int64) {
 	defer ticker.Stop()
 	for {
 		used := m.sample()
-		if used > m.peak.Load() {
-			m.peak.Store(used)
-		}
+		m.peak.Store(max(m.peak.Load(), used, highWater(m.group)))
 		if limit > 0 && used > limit {
 			return used
 		}
@@ -107,17 +105,31 @@ func residentBytes(pid int) int64 {
 // proportionalBytes is the memory of a process with shared pages divided by those who share them; its resident memory where
 // the kernel does not say.
 func proportionalBytes(pid int) int64 {
-	rollup, err := os.ReadFile(fmt.Sprintf("/proc/%d/smaps_rollup", pid))
-	if err != nil {
-		return residentBytes(pid)
+	if size := sizeIn(fmt.Sprintf("/proc/%d/smaps_rollup", pid), "Pss:"); size > 0 {
+		return size
 	}
-	for line := range strings.Lines(string(rollup)) {
+	return residentBytes(pid)
+}
+
+// highWater is the most resident memory that a process ever had, or 0 where it has ended. The count that wait gives would not
+// do: it includes the memory of the worker at the moment of the fork.
+func highWater(pid int) int64 {
+	return sizeIn(fmt.Sprintf("/proc/%d/status", pid), "VmHWM:")
+}
+
+// sizeIn reads the size in a line "name size kB" of a file in /proc, in bytes; 0 where there is none.
+func sizeIn(path, name string) int64 {
+	content, err := os.ReadFile(path)
+	if err != nil {
+		return 0
+	}
+	for line := range strings.Lines(string(content)) {
 		fields := strings.Fields(line)
-		if len(fields) == 3 && fields[0] == "Pss:" {
+		if len(fields) == 3 && fields[0] == name {
 			if kibibytes, err := strconv.ParseInt(fields[1], 10, 64); err == nil {
 				return kibibytes << 10
 			}
 		}
 	}
-	return residentBytes(pid)
+	return 0
 }

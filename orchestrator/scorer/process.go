@@ -132,8 +132,8 @@ func (p *Process) awaitReady(ctx context.Context) error {
 // LoadDuration is the time from start to ready.
 func (p *Process) LoadDuration() time.Duration { return p.loadDuration }
 
-// PeakMemory is the most bytes that the scorer's process group was seen to hold. Once the scorer has ended it includes the
-// kernel's own count, which misses nothing between two samples.
+// PeakMemory is the most bytes that the scorer's process group was seen to hold. For the first process the kernel keeps the
+// count, so nothing between two samples is missed but what came in the last quarter of a second of its life.
 func (p *Process) PeakMemory() int64 { return p.memory.peak.Load() }
 
 // PID is the process id of the scorer, which is also the id of its process group.
@@ -214,9 +214,7 @@ func (p *Process) supervise() {
 		cause = p.ended()
 	}
 	p.child.kill()
-	if p.child.ended(killTimeout) {
-		p.memory.peak.Store(max(p.memory.peak.Load(), peakOf(p.child.state)))
-	}
+	p.child.ended(killTimeout)
 	_ = p.child.stdin.Close() // Frees a writer that waits for a reader of the pipe.
 	deadline := time.Now().Add(drainTimeout)
 	_ = p.child.stdout.SetReadDeadline(deadline)

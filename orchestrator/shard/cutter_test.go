@@ -2,6 +2,7 @@ package shard
 
 import (
 	"fmt"
+	"math"
 	"slices"
 	"testing"
 
@@ -72,6 +73,17 @@ func TestCutter(t *testing.T) {
 				t.Errorf("(-want +got):\n%s", diff)
 			}
 		})
+	}
+}
+
+func TestCutterGuessesRowsNobodyHasSeen(t *testing.T) {
+	t.Parallel()
+	for _, perRow := range []float64{0, -1, math.NaN(), math.Inf(1)} {
+		c := NewCutter(perRow)
+		c.AddObjects([]orchestrator.Object{object(10_000, orchestrator.FormatJSONL, "")})
+		if got := cutsText(c.Next(10, 1)); got[0] != "0 score 0[0,2560)" {
+			t.Errorf("%g bytes a row: %s", perRow, got)
+		}
 	}
 }
 

@@ -211,3 +211,57 @@ func TestMachineIgnoresWhatMakesNoSense(t *testing.T) {
 		t.Errorf("negative rows: %+v", counts)
 	}
 }
+
+// Nothing left is known to be nothing, and compressed objects are estimated from those read before.
+func TestMachineKnowsWhatItCanKnow(t *testing.T) {
+	t.Parallel()
+	empty := NewMachine(orchestrator.JobKey{ID: "j"}, 0, nil, 0)
+	if left := empty.RowsLeft(); left != -1 {
+		t.Errorf("before the objects are read: %d rows left", left)
+	}
+	empty.Step(JournalRead{1, orchestrator.JournalEntry{ObjectsDone: true}})
+	if left, uncut := empty.RowsLeft(), empty.RowsUncut(); left != 0 || uncut != 0 {
+		t.Errorf("no objects: %d rows left, %d uncut", left, uncut)
+	}
+	packed := NewMachine(orchestrator.JobKey{ID: "j"}, 0, nil, 0)
+	packed.Step(JournalRead{1, orchestrator.JournalEntry{
+		Objects: []orchestrator.Object{object(1000, orchestrator.FormatJSONL, "gzip"), object(500, orchestrator.FormatCSV, "zstd")}, ObjectsDone: true,
+		Cuts: []orchestrator.Cut{{Kind: orchestrator.ShardScore, Range: orchestrator.Range{End: 1000}}},
+	}})
+	if left := packed.RowsLeft(); left != -1 {
+		t.Errorf("no compressed object has been read: %d rows left", left)
+	}
+	packed.Step(CommitRead{2, orchestrator.Commit{Outcome: orchestrator.OutcomeScored, RowsOK: 200}})
+	if left, uncut := packed.RowsLeft(), packed.RowsUncut(); left != 100 || uncut != 100 {
+		t.Errorf("five bytes a row: %d rows left, %d uncut", left, uncut)
+	}
+}
+
+// A base is kept in memory only until its shard's message is in the stream.
+func TestMachineLetsGoOfBases(t *testing.T) {
+	t.Parallel()
+	m := NewMachine(orchestrator.JobKey{ID: "j"}, 1, []uint64{5}, 1)
+	m.Step(JournalRead{1, orchestrator.JournalEntry{
+		Objects: []orchestrator.Object{object(20, orchestrator.FormatJSONL, "")}, ObjectsDone: true, CutsDone: true,
+		Cuts: []orchestrator.Cut{{Kind: orchestrator.ShardScore, Range: orchestrator.Range{End: 10}}, {Number: 1, Kind: orchestrator.ShardScore, Range: orchestrator.Range{Start: 10, End: 20}}},
+	}})
+	for i := range 2 {
+		m.Step(CommitRead{uint64(i + 2), orchestrator.Commit{Number: i, Outcome: orchestrator.OutcomeScored, RowsOK: 9, Failed: 1}})
+	}
+	m.Step(Found{})
+	kept := func() (count int) {
+		for _, c := range m.commits {
+			if c.full != nil {
+				count++
+			}
+		}
+		return count
+	}
+	if before := kept(); before != 2 {
+		t.Errorf("%d bases before the messages are sent, want 2", before)
+	}
+	m.Step(Published{[]int{1}})
+	if after := kept(); after != 1 {
+		t.Errorf("%d bases after one is sent, want 1", after)
+	}
+}
