@@ -226,6 +226,19 @@ func TestProfile(t *testing.T) {
 	}
 }
 
+func TestBusyNote(t *testing.T) {
+	t.Parallel()
+	for load, want := range map[string]string{
+		"":                           "",
+		"0.90 0.50 0.40 1/200 12345": "",
+		"3.25 0.50 0.40 1/200 12345": "note: other programs are busy (load 3.2 on 2 processors): measure again when they are not",
+	} {
+		if got := busyNote([]byte(load), 2); got != want {
+			t.Errorf("%q: got %q, want %q", load, got, want)
+		}
+	}
+}
+
 func TestBestBatch(t *testing.T) {
 	t.Parallel()
 	batches := []document.BatchSpeed{{Rows: 1, RowsPerSecond: 10}, {Rows: 8, RowsPerSecond: 96.9}, {Rows: 64, RowsPerSecond: 97}, {Rows: 512, RowsPerSecond: 100}}

@@ -59,6 +59,16 @@ func (r *profiling) measure(ctx context.Context, out screen, errs io.Writer, mod
 	return profile, nil
 }
 
+// busyNote says so when other programs keep this machine's processors busy, because then speeds mean little. Where the load cannot be read, it says
+// nothing.
+func busyNote(loadavg []byte, processors int) string {
+	var load float64
+	if _, err := fmt.Sscanf(string(loadavg), "%g", &load); err != nil || load <= float64(processors)/2 {
+		return ""
+	}
+	return fmt.Sprintf("note: other programs are busy (load %.1f on %s): measure again when they are not", load, plural(processors, "processor"))
+}
+
 // speedOf scores batches of one size for a while, after one that does not count. It begins again where the rows end.
 func speedOf(ctx context.Context, process *scorer.Process, rows [][]byte, size int) (document.BatchSpeed, error) {
 	if _, err := process.Score(ctx, scorer.Lines(rows[:size])); err != nil {

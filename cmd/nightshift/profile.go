@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -79,6 +80,10 @@ func (r *profiling) run(ctx context.Context, out screen, errs io.Writer, name, u
 	rows, err := readSample(ctx, uri, snapshot, r.rows)
 	if err != nil {
 		return err
+	}
+	loadavg, _ := os.ReadFile("/proc/loadavg") // absent on other systems
+	if note := busyNote(loadavg, runtime.NumCPU()); note != "" {
+		fmt.Fprintln(errs, note)
 	}
 	fmt.Fprintf(out, "%s of %s\n", plural(len(rows), "row"), uri)
 	profile, err := r.measure(ctx, out, errs, snapshot, rows)

@@ -78,6 +78,10 @@ const (
 	shortestPause = 10 * time.Millisecond
 	// longestPause bounds what a planner may ask for.
 	longestPause = 30 * time.Second
+	// slowDecision is how long a decision may take before it is followed by a pause.
+	slowDecision = 20 * time.Millisecond
+	// longestRest bounds the pause that a slow decision is followed by.
+	longestRest = time.Second
 	// recordEvery is how often the memory is stored when no number has changed.
 	recordEvery = time.Minute
 	// firstPresences is how long a fresh loop waits for the words of workers that run already.
@@ -98,7 +102,19 @@ func (l *Loop) Run(ctx context.Context) error {
 		if ctx.Err() != nil {
 			return nil
 		}
-		pause = l.once(ctx, time.Now().UTC())
+		began := time.Now()
+		pause = l.once(ctx, began.UTC())
+		// With very many jobs a decision takes a while: leave most of the time to those who submit them.
+		if took := time.Since(began); took > slowDecision {
+			l.rest(ctx, min(4*took, longestRest))
+		}
+	}
+}
+
+func (l *Loop) rest(ctx context.Context, pause time.Duration) {
+	select {
+	case <-time.After(pause):
+	case <-ctx.Done():
 	}
 }
 

@@ -70,7 +70,8 @@ type Dispatcher struct {
 	jobs  map[orchestrator.JobKey]*entry
 	ready chan struct{} // closed when the stored jobs have been read
 
-	facts    []Fact // learned since the planner last asked
+	models   sync.Map // digests of the snapshots known to be stored
+	facts    []Fact   // learned since the planner last asked
 	runners  sync.WaitGroup
 	lifetime context.Context
 }

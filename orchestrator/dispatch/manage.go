@@ -24,20 +24,37 @@ func (d *Dispatcher) Find(tenant, id string) (orchestrator.Job, error) {
 	return orchestrator.Job{}, &api.Error{Code: api.CodeNotFound, Field: "id", Message: fmt.Sprintf("tenant %q has no job %q; nightshift list shows those it has", tenant, id)}
 }
 
-// List gives a tenant's jobs that pass the filter, newest first.
-func (d *Dispatcher) List(tenant string, pass func(*orchestrator.Job) bool) []orchestrator.Job {
+// List gives a page of a tenant's jobs that pass the filter, newest first, and whether more follow. after is the last job of the page before, nil for
+// the first page; jobs that come or go between two pages move nothing.
+func (d *Dispatcher) List(tenant string, pass func(*orchestrator.Job) bool, after *Place, limit int) (page []orchestrator.Job, more bool) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	var jobs []orchestrator.Job
+	var jobs []*orchestrator.Job
 	for key, known := range d.jobs {
-		if key.Tenant == tenant && !known.job.Deleted && pass(&known.job) {
-			jobs = append(jobs, known.job)
+		if key.Tenant == tenant && !known.job.Deleted && pass(&known.job) && (after == nil || after.compare(PlaceOf(&known.job)) < 0) {
+			jobs = append(jobs, &known.job)
 		}
 	}
-	slices.SortFunc(jobs, func(a, b orchestrator.Job) int {
-		return cmp.Or(b.Times[orchestrator.JobQueued].Compare(a.Times[orchestrator.JobQueued]), cmp.Compare(a.ID, b.ID))
-	})
-	return jobs
+	slices.SortFunc(jobs, func(a, b *orchestrator.Job) int { return PlaceOf(a).compare(PlaceOf(b)) })
+	for _, job := range jobs[:min(limit, len(jobs))] {
+		page = append(page, copyOf(*job))
+	}
+	return page, len(jobs) > limit
+}
+
+// Place is where a job stands in a list.
+type Place struct {
+	Queued time.Time
+	ID     string
+}
+
+// PlaceOf gives a job's place.
+func PlaceOf(job *orchestrator.Job) Place {
+	return Place{Queued: job.Times[orchestrator.JobQueued], ID: job.ID}
+}
+
+func (p Place) compare(other Place) int {
+	return cmp.Or(other.Queued.Compare(p.Queued), cmp.Compare(p.ID, other.ID))
 }
 
 // Cancel ends a job. Committed parts stay for a retry. A job that has ended stays as it is.
@@ -101,7 +118,7 @@ func (d *Dispatcher) Retry(ctx context.Context, job orchestrator.Job, deadline t
 	if err != nil {
 		return job, &api.Error{Code: api.CodeInternal, Field: "id", Message: err.Error()}
 	}
-	if err := d.config.Store.PutModel(ctx, model); err != nil {
+	if err := d.putModel(ctx, model); err != nil {
 		return job, fullStore(err)
 	}
 	if err := d.stopRunner(ctx, job.JobKey); err != nil {

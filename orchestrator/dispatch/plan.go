@@ -26,7 +26,9 @@ func (d *Dispatcher) Views() []orchestrator.JobView {
 		}
 		views = append(views, viewOf(key, known))
 	}
-	slices.SortFunc(views, func(a, b orchestrator.JobView) int { return cmp.Compare(a.Subject(), b.Subject()) })
+	slices.SortFunc(views, func(a, b orchestrator.JobView) int {
+		return cmp.Or(cmp.Compare(a.Tenant, b.Tenant), cmp.Compare(a.Queue, b.Queue), cmp.Compare(a.ID, b.ID))
+	})
 	return views
 }
 

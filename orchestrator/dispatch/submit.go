@@ -72,7 +72,7 @@ func (d *Dispatcher) store(ctx context.Context, job orchestrator.Job, ready prep
 	if err := d.recordObjects(ctx, job.JobKey, ready.objects); err != nil {
 		return job, false, fullStore(err)
 	}
-	if err := d.config.Store.PutModel(ctx, ready.model); err != nil {
+	if err := d.putModel(ctx, ready.model); err != nil {
 		return job, false, fullStore(err)
 	}
 	revision, err := d.config.Store.CreateJob(ctx, job)
@@ -90,6 +90,18 @@ func (d *Dispatcher) store(ctx context.Context, job orchestrator.Job, ready prep
 	d.announce(ctx, job)
 	d.config.Wake()
 	return job, true, nil
+}
+
+// putModel stores a snapshot once; the store keeps every one of them.
+func (d *Dispatcher) putModel(ctx context.Context, model orchestrator.ModelSnapshot) error {
+	if _, stored := d.models.Load(model.Digest); stored {
+		return nil
+	}
+	if err := d.config.Store.PutModel(ctx, model); err != nil {
+		return err
+	}
+	d.models.Store(model.Digest, true)
+	return nil
 }
 
 func fullStore(err error) error {

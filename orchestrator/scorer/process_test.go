@@ -590,11 +590,11 @@ func TestPeakMemory(t *testing.T) {
 // The memory of the worker is not the scorer's, although the scorer is forked from it.
 func TestPeakMemoryIsTheScorersAlone(t *testing.T) {
 	t.Parallel()
-	held := bytes.Repeat([]byte{1}, 600<<20)
+	held := bytes.Repeat([]byte{1}, 400<<20)
 	p := start(t, testSpec(t))
 	eventually(t, "memory is measured", func() bool { return p.PeakMemory() > 0 })
 	p.Kill()
-	if peak := p.PeakMemory(); peak > 300<<20 {
+	if peak := p.PeakMemory(); peak > 250<<20 {
 		t.Errorf("peak %d bytes beside a worker of %d", peak, len(held))
 	}
 }

@@ -71,8 +71,7 @@ func (s *Service) get(_ context.Context, call call, request api.GetRequest) (any
 }
 
 func (s *Service) list(_ context.Context, call call, request api.ListRequest) (any, error) {
-	jobs := s.config.Jobs.List(call.tenant, func(job *orchestrator.Job) bool { return matches(job, request) })
-	from, err := pageStart(jobs, request.Continue)
+	after, err := parseToken(request.Continue)
 	if err != nil {
 		return nil, err
 	}
@@ -80,13 +79,13 @@ func (s *Service) list(_ context.Context, call call, request api.ListRequest) (a
 	if limit == 0 {
 		limit = api.DefaultLimit
 	}
-	page := jobs[from:min(from+limit, len(jobs))]
+	page, more := s.config.Jobs.List(call.tenant, func(job *orchestrator.Job) bool { return matches(job, request) }, after, limit)
 	answer := api.ListResponse{Jobs: make([]api.Job, 0, len(page))}
 	for _, job := range page {
 		answer.Jobs = append(answer.Jobs, api.JobOf(job))
 	}
-	if from+limit < len(jobs) {
-		answer.Continue = token(page[len(page)-1])
+	if more {
+		answer.Continue = token(dispatch.PlaceOf(&page[len(page)-1]))
 	}
 	return answer, nil
 }
@@ -106,30 +105,22 @@ func matches(job *orchestrator.Job, request api.ListRequest) bool {
 	return true
 }
 
-// token names the place after a job in the order of the list, so that jobs that come or go between two pages move nothing.
-func token(job orchestrator.Job) string {
-	at := job.Times[orchestrator.JobQueued].UTC().Format(time.RFC3339Nano)
-	return base64.RawURLEncoding.EncodeToString([]byte(at + " " + job.ID))
+// token names the place after which the next page begins.
+func token(place dispatch.Place) string {
+	return base64.RawURLEncoding.EncodeToString([]byte(place.Queued.UTC().Format(time.RFC3339Nano) + " " + place.ID))
 }
 
-func pageStart(jobs []orchestrator.Job, continued string) (int, error) {
+func parseToken(continued string) (*dispatch.Place, error) {
 	if continued == "" {
-		return 0, nil
+		return nil, nil
 	}
 	text, err := base64.RawURLEncoding.DecodeString(continued)
 	at, id, found := strings.Cut(string(text), " ")
 	when, parseErr := time.Parse(time.RFC3339Nano, at)
 	if err != nil || !found || parseErr != nil {
-		return 0, &api.Error{Code: api.CodeInvalid, Field: "continue", Message: "not a token of an earlier answer"}
+		return nil, &api.Error{Code: api.CodeInvalid, Field: "continue", Message: "not a token of an earlier answer"}
 	}
-	from, _ := slices.BinarySearchFunc(jobs, struct{}{}, func(job orchestrator.Job, _ struct{}) int {
-		queued := job.Times[orchestrator.JobQueued]
-		if queued.After(when) || queued.Equal(when) && job.ID <= id {
-			return -1
-		}
-		return 1
-	})
-	return from, nil
+	return &dispatch.Place{Queued: when, ID: id}, nil
 }
 
 func (s *Service) cancelJob(ctx context.Context, call call, request api.CancelRequest) (any, error) {
