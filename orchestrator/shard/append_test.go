@@ -116,3 +116,31 @@ func TestMachineTakesTheEndTwice(t *testing.T) {
 		t.Errorf("%v", effects)
 	}
 }
+
+// Index shards are published as many at a time as score shards, and neither take the other's place.
+func TestMachineBoundsIndexShardsToo(t *testing.T) {
+	t.Parallel()
+	m := NewMachine(orchestrator.JobKey{ID: "j"}, 0, nil, 1)
+	entry := orchestrator.JournalEntry{ObjectsDone: true}
+	for range 3 {
+		entry.Objects = append(entry.Objects, object(100, orchestrator.FormatJSONL, ""), object(100, orchestrator.FormatParquet, ""))
+	}
+	m.Step(JournalRead{1, entry})
+	m.Step(Found{})
+	cuts := appends(m.Step(Demand{Rows: 50, Ahead: 2}))[0].Entry
+	effects := m.Step(JournalRead{2, cuts})
+	if got := describe(effects[0]); got != "publish j/0/000000 j/0/000001" {
+		t.Error(got)
+	}
+	effects = m.Step(CommitRead{1, orchestrator.Commit{Number: 0, Outcome: orchestrator.OutcomeIndexed, Offsets: []int64{0, 10}}})
+	if got := describe(effects[0]); got != "publish j/0/000002" {
+		t.Error(got)
+	}
+	effects = m.Step(JournalRead{3, orchestrator.JournalEntry{Cuts: []orchestrator.Cut{
+		{Number: 3, Kind: orchestrator.ShardScore, Range: orchestrator.Range{End: 30}}, {Number: 4, Kind: orchestrator.ShardScore, Range: orchestrator.Range{Start: 30, End: 60}},
+		{Number: 5, Kind: orchestrator.ShardScore, Range: orchestrator.Range{Start: 60, End: 100}},
+	}}})
+	if got := describe(effects[0]); got != "publish j/0/000003 j/0/000004" {
+		t.Error(got)
+	}
+}

@@ -163,6 +163,13 @@ func TestMachineKeepsCommitsThatComeEarly(t *testing.T) {
 	if len(effects) != 2 || describe(effects[1]) != "all settled" || m.Counts().RowsDone != 10 {
 		t.Errorf("%v", effects)
 	}
+	m.Step(CommitRead{5, orchestrator.Commit{Number: 7, Outcome: orchestrator.OutcomeScored}})
+	for seq := range uint64(5) {
+		m.Step(JournalRead{3 + seq, orchestrator.JournalEntry{}})
+	}
+	if len(m.early) != 1 {
+		t.Errorf("%d commits wait for a cut that never comes, want 1", len(m.early))
+	}
 }
 
 // After the end of its work a job counts the commits that were stored before, and no later ones.
@@ -209,6 +216,10 @@ func TestMachineIgnoresWhatMakesNoSense(t *testing.T) {
 	m.Step(CommitRead{6, orchestrator.Commit{Number: 1, Outcome: orchestrator.OutcomeScored, RowsOK: -5, Failed: -7}})
 	if counts := m.Counts(); counts.RowsDone != 0 || counts.RowsFailed != 0 {
 		t.Errorf("negative rows: %+v", counts)
+	}
+	m.Step(CommitRead{5, orchestrator.Commit{Number: 1, Outcome: orchestrator.OutcomeFailed, RowsOK: 5, Failed: 7}})
+	if counts := m.Counts(); counts.RowsDone != 0 || counts.RowsFailed != 7 {
+		t.Errorf("rows scored by a commit that gave up: %+v", counts)
 	}
 }
 
@@ -261,7 +272,24 @@ func TestMachineLetsGoOfBases(t *testing.T) {
 		t.Errorf("%d bases before the messages are sent, want 2", before)
 	}
 	m.Step(Published{[]int{1}})
+	m.Step(CommitRead{9, orchestrator.Commit{Epoch: 1, Number: 1, Outcome: orchestrator.OutcomeScored, RowsOK: 9, Failed: 1}})
 	if after := kept(); after != 1 {
 		t.Errorf("%d bases after one is sent, want 1", after)
+	}
+}
+
+// What a later epoch found means nothing to an earlier one, and an epoch whose end is not recorded counts for nothing.
+func TestMachineIgnoresOtherEpochs(t *testing.T) {
+	t.Parallel()
+	m := NewMachine(orchestrator.JobKey{ID: "j"}, 2, []uint64{5}, 0)
+	m.Step(JournalRead{1, index(1000)})
+	m.Step(CommitRead{2, orchestrator.Commit{Epoch: 3, Outcome: orchestrator.OutcomeIndexed, Offsets: []int64{0, 30}}})
+	m.Step(JournalRead{2, orchestrator.JournalEntry{Cuts: []orchestrator.Cut{{Number: 1, Kind: orchestrator.ShardScore, Range: orchestrator.Range{End: 30}}}}})
+	if left := m.RowsLeft(); left != -1 {
+		t.Errorf("a later epoch's index counts: %d rows left", left)
+	}
+	m.Step(CommitRead{3, orchestrator.Commit{Epoch: 1, Number: 1, Outcome: orchestrator.OutcomeScored, RowsOK: 30}})
+	if seq := m.CommitSeq(1); seq != 0 {
+		t.Errorf("a commit of an epoch without an end counts: %d", seq)
 	}
 }
