@@ -100,6 +100,7 @@ func (l *Loop) Run(ctx context.Context) error {
 	for {
 		l.sleep(ctx, pause)
 		if ctx.Err() != nil {
+			l.keepMemory(ctx)
 			return nil
 		}
 		began := time.Now()
@@ -246,6 +247,18 @@ func (l *Loop) record(ctx context.Context, plan orchestrator.Plan, now time.Time
 	err := errors.Join(l.config.Store.PutPlan(ctx, "memory", plan.Memory), l.config.Store.PutPlan(ctx, "plan", plan))
 	if err != nil && ctx.Err() == nil {
 		l.config.Log.Warn("the plan is not recorded", "error", err)
+	}
+}
+
+// keepMemory stores what was learned since the last record, so that the next start knows it.
+func (l *Loop) keepMemory(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
+	defer cancel()
+	l.mu.Lock()
+	memory := planner.Learn(l.memory, l.config.Jobs.TakeFacts())
+	l.mu.Unlock()
+	if err := l.config.Store.PutPlan(ctx, "memory", memory); err != nil {
+		l.config.Log.Warn("what was learned since the last record is lost", "error", err)
 	}
 }
 
