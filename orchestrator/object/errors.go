@@ -5,6 +5,7 @@ import (
 	"io/fs"
 	"net/http"
 	"os"
+	"strings"
 	"syscall"
 
 	"gocloud.dev/gcerrors"
@@ -57,7 +58,7 @@ func readError(uri string, err error) error {
 		return &Error{Code: CodeNotFound, URI: uri, Message: "no such object", Err: err}
 	case errors.Is(err, fs.ErrPermission), gcerrors.Code(err) == gcerrors.PermissionDenied, isForbidden(err):
 		return &Error{Code: CodeNotReadable, URI: uri, Message: "permission to read is missing", Err: err}
-	case isFileError(err):
+	case isFileError(uri, err):
 		return &Error{Code: CodeNotReadable, URI: uri, Message: "cannot be read", Err: err}
 	}
 	return &Error{Code: CodeUnavailable, URI: uri, Message: "the store did not answer properly", Err: err}
@@ -73,7 +74,7 @@ func writeError(uri string, err error) error {
 		return known
 	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT), errors.Is(err, syscall.EFBIG), isRemoteFull(err):
 		return &Error{Code: CodeOutputFull, URI: uri, Message: "no space or quota is left to write it", Err: err}
-	case isFileError(err), isForbidden(err), gcerrors.Code(err) == gcerrors.PermissionDenied, gcerrors.Code(err) == gcerrors.NotFound:
+	case isFileError(uri, err), isForbidden(err), gcerrors.Code(err) == gcerrors.PermissionDenied, gcerrors.Code(err) == gcerrors.NotFound:
 		return &Error{Code: CodeOutputUnwritable, URI: uri, Message: "cannot be written", Err: err}
 	}
 	return &Error{Code: CodeUnavailable, URI: uri, Message: "the store did not answer properly", Err: err}
@@ -85,9 +86,11 @@ func isForbidden(err error) bool {
 	return status == http.StatusUnauthorized || status == http.StatusForbidden
 }
 
-// isFileError says whether the operating system refused, rather than a remote store.
-func isFileError(err error) bool {
+// isFileError says whether the operating system refused, rather than a remote store. Some of its refusals come as a bare number, which a broken
+// connection has too.
+func isFileError(uri string, err error) bool {
 	var path *fs.PathError
 	var link *os.LinkError
-	return errors.As(err, &path) || errors.As(err, &link)
+	var number syscall.Errno
+	return errors.As(err, &path) || errors.As(err, &link) || strings.HasPrefix(uri, "file:") && errors.As(err, &number)
 }
