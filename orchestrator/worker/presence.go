@@ -91,7 +91,10 @@ func (p *presence) loading(news loadNews) {
 			value.LoadSeconds = 0
 		}
 		value.Model, value.Loads, value.Memory = news.model, news.loads, max(value.Memory, news.memory)
-		value.Failure, value.LoadFailures = news.failure, news.failures
+		value.LoadFailures = news.failures
+		if news.failure != nil || news.failures == 0 { // while it loads again, the last failure is still what there is to say
+			value.Failure = news.failure
+		}
 		switch {
 		case news.failure != nil:
 			value.State, value.FailedAt = orchestrator.WorkerFailed, time.Now().UTC()
