@@ -34,6 +34,8 @@ type JobView struct {
 	// ShardsLeft counts cut shards that are not settled; CutAll says that no more will come.
 	ShardsLeft int
 	CutAll     bool
+	// Also is how many more waiting jobs this one stands for; see planner.Condense.
+	Also int
 }
 
 // PoolView is what an engine says of a pool.

@@ -193,7 +193,7 @@ func (r *dataplaneReport) requestRows() [][]cell {
 		cells("jobs accepted per second", whole(q.AcceptedPerSecond), plural(q.Clients, "client")+" at once, one row each"),
 		cells("submit, none queued", times(q.SubmitNone), plural(q.Clients, "client")+" at once"),
 		cells("submit, "+number(q.Queued)+" queued", times(q.SubmitQueued), "likewise"),
-		cells("list page, none queued", times(q.ListNone), "one client"),
+		cells("list page, "+number(q.FirstQueued)+" queued", times(q.ListFirst), "one client"),
 		cells("list page, "+number(q.Queued)+" queued", times(q.ListQueued), "likewise"),
 	}
 }

@@ -10,12 +10,13 @@ import (
 
 // requestReport are answers of the service when no work goes on.
 type requestReport struct {
-	Clients           int       `json:"clients"`               // that submit at once
-	AcceptedPerSecond float64   `json:"accepted_per_second"`   // jobs of one row, while the queue fills
-	Queued            int       `json:"queued"`                // jobs that waited in the second half
-	SubmitNone        quantiles `json:"submit_none_queued"`    // seconds, clients at once, the first jobs
-	SubmitQueued      quantiles `json:"submit_queued"`         // likewise, after the queue is full
-	ListNone          quantiles `json:"list_page_none_queued"` // seconds, one client, the first page
+	Clients           int       `json:"clients"`                // that submit at once
+	AcceptedPerSecond float64   `json:"accepted_per_second"`    // jobs of one row, while the queue fills
+	Queued            int       `json:"queued"`                 // jobs that waited in the second half
+	SubmitNone        quantiles `json:"submit_none_queued"`     // seconds, clients at once, the first jobs
+	SubmitQueued      quantiles `json:"submit_queued"`          // likewise, after the queue is full
+	FirstQueued       int       `json:"first_queued"`           // jobs after which lists are timed first: a page is full
+	ListFirst         quantiles `json:"list_page_first_queued"` // seconds, one client, the first page
 	ListQueued        quantiles `json:"list_page_queued"`
 }
 
@@ -44,14 +45,17 @@ func (d *dataplane) measureRequests(ctx context.Context) (requests requestReport
 	}
 	defer service.stop()
 	requests.Clients = submitClients
-	if requests.ListNone, err = service.timeLists(ctx); err != nil {
-		return requests, err
-	}
 	began := time.Now()
 	first := min(submitsTimed, d.queued)
 	if requests.SubmitNone, err = service.timeSubmits(ctx, tiny, first); err != nil {
 		return requests, err
 	}
+	filling := time.Since(began)
+	requests.FirstQueued = first
+	if requests.ListFirst, err = service.timeLists(ctx); err != nil {
+		return requests, err
+	}
+	began = time.Now().Add(-filling)
 	for done := first; done < d.queued; {
 		next := min(submitsTimed, d.queued-done)
 		if _, err := service.timeSubmits(ctx, tiny, next); err != nil {

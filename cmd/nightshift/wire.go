@@ -6,7 +6,6 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
-	"slices"
 	"strconv"
 	"sync"
 	"time"
@@ -78,7 +77,7 @@ func startService(ctx context.Context, nc *nats.Conn, natsURL string, options se
 	in.dispatcher = dispatch.New(dispatch.Config{
 		Store: store, Catalog: documents, Events: service.Events{Store: store}, Log: log, Wake: func() { in.loop.Wake() },
 		Estimate: func(request planner.Request) orchestrator.Estimate {
-			return planner.Estimate(request, nearest(in.loop.Observation(ctx)), documents.Policy(), time.Now().UTC())
+			return planner.Estimate(request, in.loop.Nearby(ctx), documents.Policy(), time.Now().UTC())
 		},
 	})
 	in.loop = control.New(control.Config{
@@ -86,21 +85,6 @@ func startService(ctx context.Context, nc *nats.Conn, natsURL string, options se
 		PresenceTTL: presenceTTL, Log: log,
 	})
 	return in, in.run(ctx, nc, log)
-}
-
-// mostWaiting is how many waiting jobs an estimate looks at: a submit must not become slower with the length of the queue.
-const mostWaiting = 64
-
-// nearest leaves out waiting jobs beyond the bound. What is said of a job behind more of them is too early; its place in the queue says so.
-func nearest(observation orchestrator.Observation) orchestrator.Observation {
-	waiting := 0
-	observation.Jobs = slices.DeleteFunc(observation.Jobs, func(job orchestrator.JobView) bool {
-		if job.State == orchestrator.JobQueued {
-			waiting++
-		}
-		return job.State == orchestrator.JobQueued && waiting > mostWaiting
-	})
-	return observation
 }
 
 // presenceTTL is five heartbeats of a worker.

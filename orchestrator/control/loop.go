@@ -24,7 +24,7 @@ type Engine interface {
 
 // Jobs is the dispatcher, as far as decisions concern it.
 type Jobs interface {
-	// Views gives every job that has not ended.
+	// Views gives every job that has not ended, in any order.
 	Views() []orchestrator.JobView
 	// TakeFacts gives what commits taught about speeds since the last call.
 	TakeFacts() []planner.Fact
@@ -52,6 +52,7 @@ type Loop struct {
 
 	mu       sync.Mutex
 	workers  map[string]orchestrator.Presence
+	near     []orchestrator.JobView // condensed, of the last decision; nil: few enough to be looked at afresh
 	plan     orchestrator.Plan
 	memory   orchestrator.Memory
 	recorded time.Time
@@ -159,15 +160,38 @@ func (l *Loop) observe(ctx context.Context, now time.Time) (orchestrator.Observa
 		}
 	}
 	l.mu.Unlock()
-	return l.Observation(ctx), l.Workers()
+	jobs := l.config.Jobs.Views()
+	var near []orchestrator.JobView
+	if len(jobs) > fewJobs {
+		near = planner.Condense(jobs, fewJobs/2)
+	}
+	l.mu.Lock()
+	l.near = near
+	l.mu.Unlock()
+	return l.observation(ctx, jobs), l.Workers()
 }
 
-// Observation is what a decision would look at now.
-func (l *Loop) Observation(ctx context.Context) orchestrator.Observation {
+// fewJobs is how many an estimate looks at one by one. A submit must not become slower with the length of the queue, so that beyond it jobs are
+// condensed, as they were at the last decision.
+const fewJobs = 64
+
+// Nearby is what an estimate looks at now.
+func (l *Loop) Nearby(ctx context.Context) orchestrator.Observation {
+	l.mu.Lock()
+	near := l.near
+	l.mu.Unlock()
+	if near == nil {
+		near = l.config.Jobs.Views()
+	}
+	return l.observation(ctx, near)
+}
+
+// observation adds to the jobs what is known of workers and pools.
+func (l *Loop) observation(ctx context.Context, jobs []orchestrator.JobView) orchestrator.Observation {
 	l.mu.Lock()
 	memory := l.memory
 	l.mu.Unlock()
-	observation := orchestrator.Observation{Jobs: l.config.Jobs.Views(), Speeds: l.config.Speeds(), Memory: memory}
+	observation := orchestrator.Observation{Jobs: jobs, Speeds: l.config.Speeds(), Memory: memory}
 	for _, worker := range l.Workers() {
 		observation.Workers = append(observation.Workers, orchestrator.WorkerView{
 			ID: worker.Worker, Pool: worker.Pool, Slot: worker.Slot, State: worker.State, Model: worker.Model, Job: worker.Job,

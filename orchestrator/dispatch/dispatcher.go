@@ -66,8 +66,8 @@ type Queue struct {
 type Dispatcher struct {
 	config Config
 
-	mu    sync.Mutex
-	jobs  map[orchestrator.JobKey]*entry
+	mu sync.Mutex
+	book
 	ready chan struct{} // closed when the stored jobs have been read
 
 	models   sync.Map // digests of the snapshots known to be stored
@@ -76,19 +76,12 @@ type Dispatcher struct {
 	lifetime context.Context
 }
 
-// entry is a job as this process knows it.
-type entry struct {
-	job      orchestrator.Job
-	revision uint64
-	runner   *runner // nil when the job is not open here
-}
-
 // New makes a dispatcher; Run brings it to life.
 func New(config Config) *Dispatcher {
 	if config.KeepTombstones <= 0 {
 		config.KeepTombstones = 90 * 24 * time.Hour
 	}
-	return &Dispatcher{config: config, jobs: map[orchestrator.JobKey]*entry{}, ready: make(chan struct{})}
+	return &Dispatcher{config: config, book: newBook(), ready: make(chan struct{})}
 }
 
 // Run reads the stored jobs, takes up those that were open (R1), and follows what others write, until ctx ends and all runners have.
@@ -142,12 +135,12 @@ func (d *Dispatcher) follow(change state.JobChange) {
 	known := d.jobs[change.Key]
 	switch {
 	case change.Gone:
-		delete(d.jobs, change.Key)
+		d.remove(change.Key)
 	case known == nil:
-		d.jobs[change.Key] = &entry{job: change.Job, revision: change.Revision}
+		d.put(change.Key, change.Job, change.Revision)
 	case change.Revision > known.revision:
 		counts := known.job.Counts
-		known.job, known.revision = change.Job, change.Revision
+		d.put(change.Key, change.Job, change.Revision)
 		if known.runner != nil && !known.job.State.Final() {
 			known.job.Counts = counts // the runner's are newer
 		}

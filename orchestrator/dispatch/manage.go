@@ -1,11 +1,9 @@
 package dispatch
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"time"
 
 	"nightshift.dev/nightshift/orchestrator"
@@ -14,12 +12,11 @@ import (
 
 // Find gives a tenant's job by its identifier.
 func (d *Dispatcher) Find(tenant, id string) (orchestrator.Job, error) {
+	queue := id[:max(len(id)-suffixLength, 0)]
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	for key, known := range d.jobs {
-		if key.Tenant == tenant && key.ID == id && !known.job.Deleted {
-			return copyOf(known.job), nil
-		}
+	if known := d.jobs[orchestrator.JobKey{Tenant: tenant, Queue: queue, ID: id}]; known != nil && !known.job.Deleted {
+		return copyOf(known.job), nil
 	}
 	return orchestrator.Job{}, &api.Error{Code: api.CodeNotFound, Field: "id", Message: fmt.Sprintf("tenant %q has no job %q; nightshift list shows those it has", tenant, id)}
 }
@@ -29,32 +26,16 @@ func (d *Dispatcher) Find(tenant, id string) (orchestrator.Job, error) {
 func (d *Dispatcher) List(tenant string, pass func(*orchestrator.Job) bool, after *Place, limit int) (page []orchestrator.Job, more bool) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	var jobs []*orchestrator.Job
-	for key, known := range d.jobs {
-		if key.Tenant == tenant && !known.job.Deleted && pass(&known.job) && (after == nil || after.compare(PlaceOf(&known.job)) < 0) {
-			jobs = append(jobs, &known.job)
+	for known := range d.listed(tenant, after) {
+		if !pass(&known.job) {
+			continue
 		}
+		if len(page) == limit {
+			return page, true
+		}
+		page = append(page, copyOf(known.job))
 	}
-	slices.SortFunc(jobs, func(a, b *orchestrator.Job) int { return PlaceOf(a).compare(PlaceOf(b)) })
-	for _, job := range jobs[:min(limit, len(jobs))] {
-		page = append(page, copyOf(*job))
-	}
-	return page, len(jobs) > limit
-}
-
-// Place is where a job stands in a list.
-type Place struct {
-	Queued time.Time
-	ID     string
-}
-
-// PlaceOf gives a job's place.
-func PlaceOf(job *orchestrator.Job) Place {
-	return Place{Queued: job.Times[orchestrator.JobQueued], ID: job.ID}
-}
-
-func (p Place) compare(other Place) int {
-	return cmp.Or(other.Queued.Compare(p.Queued), cmp.Compare(p.ID, other.ID))
+	return page, false
 }
 
 // Cancel ends a job. Committed parts stay for a retry. A job that has ended stays as it is.

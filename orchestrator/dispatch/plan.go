@@ -1,7 +1,6 @@
 package dispatch
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"slices"
@@ -15,7 +14,7 @@ import (
 // Fact is what a commit teaches about speed.
 type Fact = planner.Fact
 
-// Views gives what the planner has to know of every job that has not ended, sorted by name.
+// Views gives what the planner has to know of every job that has not ended, in any order.
 func (d *Dispatcher) Views() []orchestrator.JobView {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -26,17 +25,14 @@ func (d *Dispatcher) Views() []orchestrator.JobView {
 		}
 		views = append(views, viewOf(key, known))
 	}
-	slices.SortFunc(views, func(a, b orchestrator.JobView) int {
-		return cmp.Or(cmp.Compare(a.Tenant, b.Tenant), cmp.Compare(a.Queue, b.Queue), cmp.Compare(a.ID, b.ID))
-	})
 	return views
 }
 
 func viewOf(key orchestrator.JobKey, known *entry) orchestrator.JobView {
-	job := known.job
+	job := &known.job
 	view := orchestrator.JobView{
 		JobKey: key, Epoch: job.Epoch, State: job.State, Model: job.Model, Submitted: job.Times[orchestrator.JobQueued], Deadline: job.Deadline,
-		RowsLeft: job.Estimate.Rows, RowsUncut: job.Estimate.Rows, RowBytes: rowBytes(job), BatchRows: job.BatchRows,
+		RowsLeft: job.Estimate.Rows, RowsUncut: job.Estimate.Rows, RowBytes: rowBytes(known.job), BatchRows: job.BatchRows,
 	}
 	if job.Estimate.Rows <= 0 {
 		view.RowsLeft, view.RowsUncut = -1, -1

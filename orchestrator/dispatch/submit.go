@@ -218,19 +218,17 @@ func (d *Dispatcher) roomFor(ready prepared) error {
 		return &api.Error{Code: api.CodeTooExpensive, Field: "maxCost", Message: fmt.Sprintf("the estimate is %s, the bound is %s", cost, *limit)}
 	}
 	d.mu.Lock()
-	defer d.mu.Unlock()
-	waiting := 0
-	for key, known := range d.jobs {
-		if key.Queue == ready.queue.Name && key.Tenant == ready.queue.Tenant && known.job.State == orchestrator.JobQueued && !known.job.Deleted {
-			waiting++
-		}
-	}
+	waiting := d.waiting[queueName{ready.queue.Tenant, ready.queue.Name}]
+	d.mu.Unlock()
 	if waiting >= ready.queue.MaxQueued {
 		return &api.Error{Code: api.CodeQueueFull, Field: "queue", Message: fmt.Sprintf(
 			"queue %q has %d waiting jobs, which is its limit (limits.maxQueuedJobs); try again later", ready.queue.Name, waiting)}
 	}
 	return nil
 }
+
+// suffixLength is how much longer an identifier is than the name of its queue.
+const suffixLength = 14
 
 // identifier is "QUEUE-" and 13 characters: of the idempotency key where there is one, so that the record itself is the memory of the key, else
 // random.

@@ -14,5 +14,5 @@
 //
 // Bytes come through Source, which object.Store implements, and go to an Output, which object.Writer implements.
 //
-// May import: the standard library, orchestrator, gjson, klauspost/compress, parquet-go.
+// May import: the standard library, orchestrator, orchestrator/jsonrow, gjson, klauspost/compress, parquet-go.
 package format

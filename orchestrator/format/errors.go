@@ -22,7 +22,6 @@ const (
 	CodeCorruptInput  = "corrupt_input"  // compressed or columnar data that cannot be decoded
 	CodeBadHeader     = "bad_header"     // no usable csv header
 	CodeUnknownColumn = "unknown_column" // a column named by the job that the object does not have
-	CodeInvalidResult = "invalid_result" // a result line that is not one JSON object
 	CodeTypeConflict  = "type_conflict"  // a result column with two types that cannot be one
 	CodePartTooLarge  = "part_too_large" // more buffered bytes than a parquet part may have
 	CodePartMismatch  = "part_mismatch"  // an old part that does not have the rows it should have

@@ -6,15 +6,17 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"unicode/utf8"
 
 	"nightshift.dev/nightshift/orchestrator"
+	"nightshift.dev/nightshift/orchestrator/jsonrow"
 )
 
 // jsonl reads the rows whose first byte lies in a range. A byte order mark belongs to the first row, which begins at 0.
 type jsonl struct {
 	lines *lines
 	end   int64 // rows that begin here or later belong to others
-	key   column
+	key   string
 	uri   string
 	stop  func() error
 }
@@ -52,7 +54,7 @@ func openJSONL(ctx context.Context, source Source, from orchestrator.Object, par
 }
 
 func newJSONL(in io.Reader, offset, end int64, uri string, options Options) *jsonl {
-	return &jsonl{lines: newLines(in, offset, options.maxRowBytes()), end: end, key: newColumn(options.Key), uri: uri}
+	return &jsonl{lines: newLines(in, offset, options.maxRowBytes()), end: end, key: options.Key, uri: uri}
 }
 
 func (j *jsonl) next(into *Chunk) error {
@@ -72,11 +74,11 @@ func (j *jsonl) next(into *Chunk) error {
 		return nil
 	}
 	row := Row{Offset: found.offset}
-	if problem := checkObject(text); problem != nil {
-		problem.Object, problem.Offset = j.uri, found.offset
-		row.Error = problem
+	if key, valid := jsonrow.Column(text, j.key); !valid || !utf8.Valid(text) {
+		row.Error = whyBad(text)
+		row.Error.Object, row.Error.Offset = j.uri, found.offset
 	} else {
-		row.Line, row.Key = text, notNull(j.key.raw(text))
+		row.Line, row.Key = text, notNull(key)
 		into.hold(j.lines.block)
 		into.bytes += len(text)
 	}

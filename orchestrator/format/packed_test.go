@@ -15,6 +15,7 @@ import (
 	"pgregory.net/rapid"
 
 	"nightshift.dev/nightshift/orchestrator"
+	"nightshift.dev/nightshift/orchestrator/jsonrow"
 )
 
 // A compressed object has the rows of its content, also when it was compressed in several pieces.
@@ -159,7 +160,7 @@ func TestDeepNestingIsRefused(t *testing.T) {
 	nested := func(depth int) string {
 		return `{"a":` + strings.Repeat("[", depth) + strings.Repeat("]", depth) + "}"
 	}
-	text := nested(10) + "\n" + nested(mostNesting-1) + "\n" + nested(mostNesting) + "\n" + nested(400_000) + "\n{\"a\":\"" + strings.Repeat("[", 10_000) + "\\\"\"}\n"
+	text := nested(10) + "\n" + nested(jsonrow.MaxNesting-1) + "\n" + nested(jsonrow.MaxNesting) + "\n" + nested(400_000) + "\n{\"a\":\"" + strings.Repeat("[", 10_000) + "\\\"\"}\n"
 	source := memorySource{[]byte(text), 0}
 	var codes []string
 	for _, row := range readRange(t, source, source.object(orchestrator.FormatJSONL), 0, int64(len(text)), 10, Options{}) {

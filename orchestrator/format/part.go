@@ -3,7 +3,6 @@ package format
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -13,6 +12,7 @@ import (
 	"github.com/tidwall/gjson"
 
 	"nightshift.dev/nightshift/orchestrator"
+	"nightshift.dev/nightshift/orchestrator/jsonrow"
 )
 
 // The columns that identify a result row when the job has no key column.
@@ -32,13 +32,14 @@ type encoder interface {
 type PartWriter struct {
 	encoder encoder
 	out     Output
-	key     column
+	key     string
+	begin   []byte // how a result begins that has the key column first
 	line    []byte // the line being put together
 }
 
 // NewPartWriter writes jsonl or parquet to out, which it closes or aborts. key is the job's key column or empty.
 func NewPartWriter(out Output, layout orchestrator.Format, key string) (*PartWriter, error) {
-	writer := &PartWriter{out: out, key: newColumn(key)}
+	writer := &PartWriter{out: out, key: key, begin: append(appendAnyText([]byte{'{'}, key), ':')}
 	switch layout {
 	case orchestrator.FormatJSONL:
 		writer.encoder = &jsonlEncoder{gathered{out: out}}
@@ -50,24 +51,14 @@ func NewPartWriter(out Output, layout orchestrator.Format, key string) (*PartWri
 	return writer, nil
 }
 
-// Append adds the scorer's result for one row: one JSON object, on one line or on several. The key column is put first; a
-// result that already has it with the same raw value is left as it is. Without a key (no key column, or a row in
-// which it is absent or null) the columns _object and _offset are put first instead.
+// Append adds the scorer's result for one row: one valid JSON object on one line, which package scorer has made sure of. The
+// key column is put first; a result that already has it with the same raw value is left as it is. Without a key (no
+// key column, or a row in which it is absent or null) the columns _object and _offset are put first instead.
 //
-// An *Error with code invalid_result or type_conflict means that this row was not added and others can be. A parquet part is
-// kept in memory until Close, at most 512 MiB of lines (part_too_large), because its types are those of all its rows.
+// An *Error with code type_conflict means that this row was not added and others can be. A parquet part is kept in memory
+// until Close, at most 512 MiB of lines (part_too_large), because its types are those of all its rows.
 func (p *PartWriter) Append(key []byte, object string, offset int64, result []byte) error {
-	if bytes.IndexByte(result, '\n') >= 0 || bytes.IndexByte(result, '\r') >= 0 {
-		var compact bytes.Buffer
-		if err := json.Compact(&compact, result); err != nil {
-			return invalidResult(object, offset, whyInvalid(result))
-		}
-		result = compact.Bytes()
-	}
-	if problem := checkResult(result); problem != "" {
-		return invalidResult(object, offset, problem)
-	}
-	if key = notNull(key); key == nil || p.key.name == "" {
+	if key = notNull(key); key == nil || p.key == "" {
 		p.line = appendPlace(p.line[:0], object, offset, result)
 	} else {
 		p.line = p.appendKey(p.line[:0], key, result)
@@ -87,33 +78,32 @@ func placed(err error, object string, offset int64) error {
 	return err
 }
 
-func checkResult(result []byte) string {
-	if len(result) == 0 {
-		return "the result is empty; want one JSON object"
-	}
-	if problem := checkObject(result); problem != nil {
-		return problem.Message
-	}
-	return ""
-}
-
-func invalidResult(object string, offset int64, problem string) error {
-	return &Error{Code: CodeInvalidResult, Object: object, Offset: offset, Message: "result of the row: " + problem}
-}
-
 // appendKey puts the key column first, unless the result has it already.
 func (p *PartWriter) appendKey(line, key, result []byte) []byte {
-	present := p.key.raw(result)
+	if p.beginsWith(result, key) {
+		return append(line, result...)
+	}
+	present, _ := jsonrow.Column(result, p.key)
 	if bytes.Equal(present, key) {
 		return append(line, result...)
 	}
 	line = append(line, '{')
-	line = appendAnyText(line, p.key.name)
+	line = appendAnyText(line, p.key)
 	line = append(append(line, ':'), key...)
 	if present == nil {
 		return appendMembers(line, result)
 	}
-	return appendOtherMembers(line, result, p.key.name)
+	return appendOtherMembers(line, result, p.key)
+}
+
+// beginsWith says whether the key column comes first and has this value, as it does in what most scorers answer. false says nothing.
+func (p *PartWriter) beginsWith(result, key []byte) bool {
+	rest, found := bytes.CutPrefix(result, p.begin)
+	if !found {
+		return false
+	}
+	rest, found = bytes.CutPrefix(bytes.TrimLeft(rest, " "), key)
+	return found && (rest[0] == ',' || rest[0] == '}')
 }
 
 // appendPlace puts _object and _offset first.

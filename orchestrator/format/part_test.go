@@ -5,7 +5,6 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
-	"errors"
 	"os"
 	"path/filepath"
 	"strings"
@@ -63,7 +62,9 @@ func TestPartLines(t *testing.T) {
 		{"row without the key column", "id", ``, `{"score":1}`, `{"_object":"file:///in/a.jsonl","_offset":12,"score":1}`},
 		{"row with a key of null", "id", `null`, `{"id":null}`, `{"_object":"file:///in/a.jsonl","_offset":12,"id":null}`},
 		{"columns of ours are replaced", "", ``, `{"_offset":3,"_object":1,"s":2}`, `{"_object":"file:///in/a.jsonl","_offset":12,"s":2}`},
-		{"result on several lines", "id", `1`, "{\n  \"s\": \"a\\nb\"\r\n}\n", `{"id":1,"s":"a\nb"}`},
+		{"key in front, of which ours is a part", "id", `1`, `{"id":12,"c":3}`, `{"id":1,"c":3}`},
+		{"key in front behind a space", "id", `1`, `{"id": 1, "c":3}`, `{"id": 1, "c":3}`},
+		{"key in front and alone", "id", `"x"`, `{"id":"x"}`, `{"id":"x"}`},
 	}
 	for _, test := range cases {
 		t.Run(test.name, func(t *testing.T) {
@@ -102,25 +103,6 @@ func closePart(t testing.TB, store *object.Store, part *PartWriter) string {
 		t.Errorf("written object (-want +got):\n%s", diff)
 	}
 	return string(data)
-}
-
-func TestPartRefusesWhatIsNoObject(t *testing.T) {
-	t.Parallel()
-	store, root := newStore(t)
-	part := newPart(t, store, root+"/part.jsonl", orchestrator.FormatJSONL, "id")
-	for _, result := range []string{"", "[1]", "{", "{}{}", "null", "{\"a\":\"\xff\"}", "{\"a\":\n", "7"} {
-		err := part.Append([]byte("1"), "file:///in/a.jsonl", 5, []byte(result))
-		var problem *Error
-		if !errors.As(err, &problem) || problem.Code != CodeInvalidResult || problem.Offset != 5 {
-			t.Errorf("result %q: got %v, want code %s at 5", result, err, CodeInvalidResult)
-		}
-	}
-	if err := part.Append([]byte("1"), "file:///in/a.jsonl", 9, []byte("{}")); err != nil {
-		t.Fatal(err)
-	}
-	if got := closePart(t, store, part); got != "{\"id\":1}\n" {
-		t.Errorf("part is %q; a refused row must leave nothing behind", got)
-	}
 }
 
 // Whatever the result, the line has the key, and all other columns as they were.

@@ -63,6 +63,36 @@ func BenchmarkCompute(b *testing.B) {
 	}
 }
 
+// BenchmarkWaiting is what a decision and an estimate cost with many jobs that wait in one queue.
+func BenchmarkWaiting(b *testing.B) {
+	o, policy := bigWorld(1)
+	o.Workers, o.Jobs = o.Workers[:2], o.Jobs[:0]
+	for i := range 10_000 {
+		o.Jobs = append(o.Jobs, orchestrator.JobView{
+			JobKey: orchestrator.JobKey{Tenant: "acme", Queue: "queue-0001", ID: fmt.Sprintf("job-%05d", i*7919%10_000)}, State: orchestrator.JobQueued, Model: model("model-1"),
+			Submitted: midnight.Add(time.Duration(i) * time.Millisecond), RowsLeft: 1000, RowsUncut: 1000, RowBytes: 100, BatchRows: 64,
+		})
+	}
+	request := Request{Job: orchestrator.JobKey{Tenant: "acme", Queue: "queue-0001"}, Model: model("model-1"), Rows: 1000}
+	b.Run("compute", func(b *testing.B) {
+		for b.Loop() {
+			Compute(o, policy, midnight)
+		}
+	})
+	b.Run("condense", func(b *testing.B) {
+		for b.Loop() {
+			Condense(o.Jobs, 32)
+		}
+	})
+	short := o
+	short.Jobs = Condense(o.Jobs, 32)
+	b.Run("estimate", func(b *testing.B) {
+		for b.Loop() {
+			Estimate(request, short, policy, midnight)
+		}
+	})
+}
+
 func TestComputeOfABigWorld(t *testing.T) {
 	t.Parallel()
 	o, policy := bigWorld(200)

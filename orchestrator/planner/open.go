@@ -30,6 +30,7 @@ func openJobs(w *world) {
 			j.plan.Position = position
 			j.workers.note("waiting", fmt.Sprintf("number %d of those waiting in queue %s, where %d of at most %d jobs are open",
 				position, q.policy.Name, open, max(q.policy.MaxOpenJobs, 0)))
+			position += j.view.Also
 		}
 	}
 	for _, j := range w.jobs {

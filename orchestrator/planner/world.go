@@ -181,7 +181,7 @@ func (w *world) addJobs(observation orchestrator.Observation, queues map[queueNa
 	byID := make(map[string]*job, len(observation.Jobs))
 	seen := make(map[orchestrator.JobKey]bool, len(observation.Jobs))
 	for _, view := range sorted(observation.Jobs, func(a, b orchestrator.JobView) int {
-		return cmp.Or(cmp.Compare(a.Subject(), b.Subject()), cmp.Compare(b.Epoch, a.Epoch))
+		return cmp.Or(compareKeys(a.JobKey, b.JobKey), cmp.Compare(b.Epoch, a.Epoch))
 	}) {
 		if view.State.Final() || seen[view.JobKey] {
 			continue
@@ -238,12 +238,15 @@ func (w *world) addWorkers(observation orchestrator.Observation, pools map[strin
 // busy says that the worker holds a shard.
 func (w *worker) busy() bool { return w.view.State == orchestrator.WorkerBusy || w.view.Job != "" }
 
-// compareJobs orders by urgency: earliest deadline, then submitted, then identifier. A job without a deadline comes after all with one.
-func compareJobs(a, b *job) int {
-	return cmp.Or(
-		compareDeadlines(a.view.Deadline, b.view.Deadline), a.view.Submitted.Compare(b.view.Submitted),
-		cmp.Compare(a.view.ID, b.view.ID), cmp.Compare(a.view.Subject(), b.view.Subject()),
-	)
+func compareJobs(a, b *job) int { return compareViews(a.view, b.view) }
+
+// compareViews orders by urgency: earliest deadline, then submitted, then identifier. A job without a deadline comes after all with one.
+func compareViews(a, b orchestrator.JobView) int {
+	return cmp.Or(compareDeadlines(a.Deadline, b.Deadline), a.Submitted.Compare(b.Submitted), cmp.Compare(a.ID, b.ID), compareKeys(a.JobKey, b.JobKey))
+}
+
+func compareKeys(a, b orchestrator.JobKey) int {
+	return cmp.Or(cmp.Compare(a.Tenant, b.Tenant), cmp.Compare(a.Queue, b.Queue), cmp.Compare(a.ID, b.ID))
 }
 
 func compareDeadlines(a, b time.Time) int {

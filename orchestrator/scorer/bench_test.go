@@ -121,13 +121,3 @@ func BenchmarkRecordLines(b *testing.B) {
 	}
 	b.ReportMetric(float64(b.N)*4096/b.Elapsed().Seconds(), "rows/s")
 }
-
-func BenchmarkIsObject(b *testing.B) {
-	line := benchmarkRows(1)[0]
-	b.SetBytes(int64(len(line)))
-	for b.Loop() {
-		if !isObject(line) {
-			b.Fatal("not an object")
-		}
-	}
-}

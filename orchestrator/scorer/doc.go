@@ -27,5 +27,5 @@
 //
 // # Imports
 //
-// The standard library, github.com/apache/arrow-go/v18 and golang.org/x/sys/unix. Never an adapter, never the worker.
+// The standard library, orchestrator/jsonrow, github.com/apache/arrow-go/v18 and golang.org/x/sys/unix. Never an adapter, never the worker.
 package scorer

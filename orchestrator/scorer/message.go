@@ -8,6 +8,8 @@ import (
 	"fmt"
 	"io"
 	"unicode/utf8"
+
+	"nightshift.dev/nightshift/orchestrator/jsonrow"
 )
 
 const (
@@ -223,7 +225,7 @@ func resultLine(line []byte, row int, failed bool) ([]byte, error) {
 		return nil, violationf("row %d is null, but no error names it", row)
 	case failed:
 		return nil, violationf("row %d has an error, but its line is not null", row)
-	case !isObject(line):
+	case !jsonrow.Valid(line):
 		return nil, violationf("the line of row %d is not a JSON object: %.80q", row, line)
 	}
 	return line, nil

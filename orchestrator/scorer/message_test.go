@@ -10,6 +10,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
+
+	"nightshift.dev/nightshift/orchestrator/jsonrow"
 )
 
 // readOne reads the answer to a batch of two rows.
@@ -131,7 +133,7 @@ func FuzzReadResult(f *testing.F) {
 			t.Fatalf("%d lines", len(result.Lines))
 		}
 		for row, line := range result.Lines {
-			if (line == nil) != failed[row] || line != nil && !isObject(line) {
+			if (line == nil) != failed[row] || line != nil && !jsonrow.Valid(line) {
 				t.Errorf("row %d: line %q, failed %t", row, line, failed[row])
 			}
 		}

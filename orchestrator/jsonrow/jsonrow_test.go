@@ -1,0 +1,118 @@
+package jsonrow
+
+import (
+	"encoding/json"
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/tidwall/gjson"
+)
+
+// seeds are lines, good and bad.
+var seeds = []string{
+	`{}`, ` { } `, `{"a":1}`, `{"a":1,"b":[true,false,null]}`, `{"a":{"b":[[],{}]}}`, `{"a":-0.5e+10}`, `{"a":"\u00e9\n\"\\\/\b\f\r\t"}`,
+	``, ` `, `null`, `[]`, `1`, `{`, `}`, `{}}`, `{"a":0}0`, `{} {}`, `{"a"}`, `{"a":}`, `{"a":1,}`, `{,}`, `{"a":1 "b":2}`, `{a:1}`, `{'a':1}`, `{"a":01}`,
+	`{"a":1.}`, `{"a":.5}`, `{"a":-}`, `{"a":1e}`, `{"a":+1}`, `{"a":NaN}`, `{"a":tru}`, `{"a":nulls}`, `{"a":"`, `{"a":"\x"}`, `{"a":"\u12g4"}`, `{"a":"\u12`,
+	"{\"a\":\"\n\"}", "{\"a\":\"\x00\"}", "{\"\xff\":1}", `{"a":[1,]}`, `{"a":[,1]}`, `{"a":[1`, `{"a":[1}`, `{"a":1]`, "{\"a\":\t1}", `{"a":0}`, `{"a":-0}`, `{"b":{"a":1},"a":2,"a":3}`, `{"\u0061":1}`, `{"é":1,"ab\"c":2,"a\\":3, "long name of a column" : [4, 5] }`, `{"a":"b`, `{"a":\`, `{"a`,
+}
+
+// names are columns that the tests look for.
+var names = []string{"a", "é", "ab\"c", `a\`, "long name of a column", ""}
+
+func TestColumnSaysWhatOthersSay(t *testing.T) {
+	t.Parallel()
+	for _, text := range seeds {
+		for _, name := range names {
+			compare(t, []byte(text), name)
+		}
+	}
+	for position := range 24 { // wherever it stands in a word of eight bytes
+		for _, special := range []string{`"`, `\n`, `\"`, "\x1f", "\x7f", "é", "\xff"} {
+			text := strings.Repeat("x", position) + special + strings.Repeat("y", 24-position)
+			compare(t, []byte(`{"`+text+`":"`+text+`","a":"`+text+`"}`), "a")
+		}
+	}
+}
+
+func TestNesting(t *testing.T) {
+	t.Parallel()
+	for depth, want := range map[int]bool{1: true, MaxNesting - 1: true, MaxNesting: false, 400_000: false} {
+		list := `{"a":` + strings.Repeat("[", depth) + strings.Repeat("]", depth) + "}"
+		object := strings.Repeat(`{"a":`, depth) + "{}" + strings.Repeat("}", depth)
+		for _, line := range []string{list, object} {
+			if got := Valid([]byte(line)); got != want {
+				t.Errorf("depth %d, %.10q...: valid %t, want %t", depth, line, got, want)
+			}
+		}
+	}
+}
+
+// compare compares with encoding/json, which says what is valid, and gjson, which finds columns.
+func compare(t *testing.T, line []byte, name string) {
+	t.Helper()
+	want := json.Valid(line) && strings.HasPrefix(strings.TrimLeft(string(line), " \t\r\n"), "{")
+	got, valid := Column(line, name)
+	if valid != want && !(want && strings.Count(string(line), "[")+strings.Count(string(line), "{") > MaxNesting) {
+		t.Fatalf("Column(%.60q, %q): valid %t, json says %t", line, name, valid, want)
+	}
+	if !valid || name == "" {
+		if got != nil {
+			t.Fatalf("Column(%.60q, %q) = %q, want none", line, name, got)
+		}
+		return
+	}
+	var first string
+	gjson.ParseBytes(line).ForEach(func(member, value gjson.Result) bool {
+		var text string
+		if err := json.Unmarshal([]byte(member.Raw), &text); err != nil {
+			t.Fatal(err)
+		}
+		if text == name {
+			first = value.Raw
+		}
+		return text != name
+	})
+	if string(got) != first {
+		t.Fatalf("Column(%.60q, %q) = %q, gjson says %q", line, name, got, first)
+	}
+}
+
+func FuzzColumn(f *testing.F) {
+	for _, text := range seeds {
+		f.Add([]byte(text), "a")
+	}
+	f.Add([]byte(`{"ab\"c":1,"a\\":2,"\u00e9":3,"a":4,"a":5}`), `a\`)
+	f.Fuzz(compare)
+}
+
+func BenchmarkColumn(b *testing.B) {
+	line := fmt.Appendf(nil, `{"id":"txn-%08d","amount":%.2f,"risk":%v,"count":%d,"merchant":%d}`, 12345678, 123.45, 0.6374502378104921, 617, 734_552)
+	b.Run("this", func(b *testing.B) {
+		b.SetBytes(int64(len(line)))
+		for b.Loop() {
+			if raw, valid := Column(line, "id"); raw == nil || !valid {
+				b.Fatal("not found")
+			}
+		}
+	})
+	b.Run("gjson", func(b *testing.B) {
+		b.SetBytes(int64(len(line)))
+		for b.Loop() {
+			if !gjson.ValidBytes(line) || !gjson.GetBytes(line, "id").Exists() {
+				b.Fatal("not found")
+			}
+		}
+	})
+	b.Run("encoding_json", func(b *testing.B) {
+		b.SetBytes(int64(len(line)))
+		for b.Loop() {
+			var found struct {
+				ID json.RawMessage `json:"id"`
+			}
+			if json.Unmarshal(line, &found) != nil {
+				b.Fatal("not found")
+			}
+		}
+	})
+}
