@@ -21,6 +21,7 @@ type submitting struct {
 	client  *client
 	format  *printFormat
 	request api.SubmitRequest
+	local   map[int]string // inputs that are files on this machine
 	dryRun  bool
 	yes     bool
 	wait    bool
@@ -37,7 +38,10 @@ func (p *program) submitCommand() *cobra.Command {
 confirmed, it asks, or wants --yes or --max-cost when there is no terminal.
 
 INPUT is a path of a file or folder, or a URI: file:///..., s3://BUCKET/KEY, gs://BUCKET/KEY, azblob://CONTAINER/KEY. A URI that ends in / means
-everything below it; * ? [ ] are patterns within a part of a path, ** stands for any number of parts.`,
+everything below it; * ? [ ] are patterns within a part of a path, ** stands for any number of parts.
+
+A path, like file:///, means the file as the workers see it. A file that is here, and that a service on another machine does not see, is uploaded to the
+inbox of the queue, where it stays; where the queue has none, or the file is too large for it, the command says what to do instead.`,
 		Example: `  nightshift submit -q fraud transactions.jsonl --finish-by 06:00
   nightshift submit -q fraud 's3://lake/day=2026-11-21/*.parquet' --within 5h --row-key id --watch
   nightshift submit -q fraud s3://lake/day=2026-11-21/ --key nightly-2026-11-21 --max-cost "20 EUR" --wait -o json`,
@@ -52,7 +56,7 @@ everything below it; * ? [ ] are patterns within a part of a path, ** stands for
 				return err
 			}
 			defer client.close()
-			run.command, run.client, run.request = command, client, request
+			run.command, run.client, run.request, run.local = command, client, request, localInputs(inputs)
 			return run.run(command.Context())
 		},
 	}
@@ -71,7 +75,7 @@ func (s *submitting) run(ctx context.Context) error {
 	if s.format.machine() {
 		talk = s.command.ErrOrStderr() // standard output is for the program that reads it
 	}
-	estimate, err := request[api.EstimateResponse](ctx, s.client, "jobs.estimate", api.EstimateRequest{SubmitRequest: s.request})
+	estimate, err := s.estimate(ctx)
 	if err != nil {
 		return err
 	}

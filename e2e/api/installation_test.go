@@ -92,7 +92,13 @@ spec: {price: {amount: "0.10", currency: EUR}, replicas: {max: 0}}
 apiVersion: nightshift.dev/v1alpha1
 kind: Queue
 metadata: {name: fraud}
-spec: {model: fraud, pools: [local], input: {roots: ["s3://transactions/?use_path_style=true&region=us-east-1&endpoint=%s", more]}, output: {root: out}}
+spec: {model: fraud, pools: [local], input: {roots: ["s3://transactions/?use_path_style=true&region=us-east-1&endpoint=%[1]s", more]}, output: {root: out}}
+---
+apiVersion: nightshift.dev/v1alpha1
+kind: Queue
+metadata: {name: inbox}
+spec:
+  {model: fraud, pools: [local], output: {root: out}, input: {roots: [more], maxUpload: 1Mi, inbox: "s3://transactions/inbox?use_path_style=true&region=us-east-1&endpoint=%[1]s"}}
 ---
 apiVersion: nightshift.dev/v1alpha1
 kind: Queue

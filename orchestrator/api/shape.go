@@ -1,6 +1,7 @@
 package api
 
 import (
+	"encoding/base64"
 	"encoding/json"
 	"fmt"
 	"reflect"
@@ -30,6 +31,7 @@ type comparison struct {
 
 var (
 	timeType  = reflect.TypeFor[time.Time]()
+	bytesType = reflect.TypeFor[[]byte]()
 	moneyType = reflect.TypeFor[orchestrator.Money]()
 	// moneyShape is how money is written.
 	moneyShape = reflect.TypeFor[struct {
@@ -49,6 +51,10 @@ func (c *comparison) compare(value any, want reflect.Type, path string) {
 	switch members, isObject := value.(object); {
 	case want == timeType:
 		allowed = notTime(value)
+	case want == bytesType:
+		text, ok := value.(string)
+		_, err := base64.StdEncoding.DecodeString(text)
+		allowed = allowedIf(ok && err == nil, "bytes in base64")
 	case want == moneyType && isObject:
 		c.money(members, path)
 	case want.Kind() == reflect.Struct && isObject:

@@ -17,7 +17,7 @@ import (
 
 // lookAtInput lists the objects with their identities, reads a sample of the first one, and prices the job.
 func (d *Dispatcher) lookAtInput(ctx context.Context, ready prepared) (prepared, error) {
-	store, err := object.New(object.Access{Read: ready.queue.ReadRoots})
+	store, err := object.New(object.Access{Read: ready.queue.ReadRoots, Write: ready.queue.WriteRoots})
 	if err != nil {
 		return ready, fmt.Errorf("use the queue's input roots: %w", err)
 	}

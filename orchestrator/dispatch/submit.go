@@ -154,13 +154,22 @@ func sameJob(stored orchestrator.Job, digest string) (orchestrator.Job, bool, er
 	return stored, false, nil
 }
 
+// Queue is a queue of the present documents.
+func (d *Dispatcher) Queue(tenant, name string) (Queue, error) {
+	queue, ok := d.config.Catalog.Queue(tenant, name)
+	if !ok {
+		return queue, &api.Error{Code: api.CodeNotFound, Field: "queue", Message: fmt.Sprintf(
+			"tenant %q has no queue %q; it has: %s", tenant, name, strings.Join(queue.AllQueueNames, ", "))}
+	}
+	return queue, nil
+}
+
 // prepare checks a submission against the documents and its input, and prices it.
 func (d *Dispatcher) prepare(ctx context.Context, submission Submission) (prepared, error) {
 	var ready prepared
-	queue, ok := d.config.Catalog.Queue(submission.Tenant, submission.Queue)
-	if !ok {
-		return ready, &api.Error{Code: api.CodeNotFound, Field: "queue", Message: fmt.Sprintf(
-			"tenant %q has no queue %q; it has: %s", submission.Tenant, submission.Queue, strings.Join(queue.AllQueueNames, ", "))}
+	queue, err := d.Queue(submission.Tenant, submission.Queue)
+	if err != nil {
+		return ready, err
 	}
 	model, err := d.config.Catalog.Snapshot(submission.Queue, submission.Spec.Parameters)
 	if err != nil {

@@ -28,6 +28,7 @@ func (s *Service) endpoints() []endpoint {
 		{"jobs.delete", "delete-request", decoded(s.delete)},
 		{"jobs.logs", "logs-request", decoded(s.logs)},
 		{"jobs.read", "read-request", decoded(s.read)},
+		{"jobs.upload", "upload-request", decoded(s.upload)},
 		{"explain", "explain-request", decoded(s.explain)},
 	}
 }
@@ -194,6 +195,15 @@ func (s *Service) read(ctx context.Context, call call, request api.ReadRequest) 
 	defer func() { _ = reader.Close() }() // only read
 	data, err := io.ReadAll(io.LimitReader(reader, request.Length))
 	return api.ReadResponse{Data: data, Size: found.Size}, err
+}
+
+// upload takes a file into the inbox of a queue.
+func (s *Service) upload(_ context.Context, call call, request api.UploadRequest) (any, error) {
+	queue, err := s.config.Jobs.Queue(call.tenant, request.Queue)
+	if err != nil {
+		return nil, err
+	}
+	return s.uploads.put(call, request, queue)
 }
 
 // explain gives the planner's chains for a pool, a queue, a job, or all of them.

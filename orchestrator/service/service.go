@@ -35,6 +35,7 @@ type Service struct {
 	config  Config
 	micro   micro.Service
 	running sync.WaitGroup
+	uploads *uploads
 	room    chan struct{}
 	ctx     context.Context
 	cancel  context.CancelFunc
@@ -50,7 +51,7 @@ const (
 // Start registers the service and its endpoints.
 func Start(config Config) (*Service, error) {
 	ctx, cancel := context.WithCancel(context.Background())
-	s := &Service{config: config, room: make(chan struct{}, atOnce), ctx: ctx, cancel: cancel}
+	s := &Service{config: config, room: make(chan struct{}, atOnce), ctx: ctx, cancel: cancel, uploads: &uploads{ctx: ctx, open: map[string]*upload{}}}
 	var err error
 	s.micro, err = micro.AddService(config.Conn, micro.Config{
 		Name: "nightshift", Version: config.Version, Description: "drains batch-inference backlogs by their deadlines at the lowest GPU cost",
@@ -75,6 +76,7 @@ func (s *Service) Stop() {
 	_ = s.micro.Stop() // fails only when the connection is gone
 	s.cancel()
 	s.running.Wait()
+	s.uploads.stop()
 }
 
 // call is one request.
