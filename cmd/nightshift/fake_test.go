@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -91,6 +92,16 @@ func (a *answers) serve(t *testing.T, conn *nats.Conn) {
 	if err := conn.Flush(); err != nil {
 		t.Fatal(err)
 	}
+}
+
+// enter gives a job a state as of a time.
+func enter(job *api.Job, state orchestrator.JobState, at time.Time) {
+	times := maps.Clone(job.Times)
+	if times == nil {
+		times = map[orchestrator.JobState]time.Time{orchestrator.JobQueued: at}
+	}
+	times[state] = at
+	job.State, job.Updated, job.Times = state, at, times
 }
 
 func (a *answers) find(tenant, id string) (*api.Job, *api.Error) {
@@ -201,7 +212,7 @@ func (a *answers) change(tenant string, data []byte, to orchestrator.JobState, e
 	if job.State.Final() != ended {
 		return nil, &api.Error{Code: api.CodeWrongState, Field: "id", Message: fmt.Sprintf("job %s is %s", job.ID, job.State)}
 	}
-	job.State = to
+	enter(job, to, job.Updated)
 	return api.CancelResponse{Job: *job}, nil
 }
 

@@ -78,7 +78,7 @@ func TestListWatch(t *testing.T) {
 	out, interrupt, ended := start(t, server.URL(), "list", "-w")
 	out.await(t, "embed-done")
 	before := out.String()
-	service.alter("fraud-run", func(job *api.Job) { job.State = orchestrator.JobSucceeded })
+	service.alter("fraud-run", func(job *api.Job) { enter(job, orchestrator.JobSucceeded, nowhere) })
 	out.await(t, "succeeded")
 	interrupt()
 	if code := <-ended; code != exitInterrupted {
@@ -102,7 +102,7 @@ func TestLogsFollow(t *testing.T) {
 	service.logs = append(service.logs, api.LogEntry{Worker: "local-1", Lines: []string{"bye"}})
 	service.mu.Unlock()
 	out.await(t, "[local-1] bye\n")
-	service.alter("fraud-run", func(job *api.Job) { job.State = orchestrator.JobFailed })
+	service.alter("fraud-run", func(job *api.Job) { enter(job, orchestrator.JobFailed, nowhere) })
 	if code := <-ended; code != exitDone {
 		t.Errorf("exit %d, want %d", code, exitDone)
 	}

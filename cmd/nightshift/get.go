@@ -76,6 +76,9 @@ func (p *program) describe(out screen, job api.Job, wide bool) error {
 	row("Deadline", moment(job.Deadline, now))
 	row("Expected", expectedText(job, now))
 	row("Expires", expiryText(job, now))
+	if job.State.Final() {
+		row("Took", tookText(job))
+	}
 	row("Cost", costText(job))
 	row("Model", job.Model.Name)
 	row("Input", strings.Join(job.Input[:min(len(job.Input), mostInputs)], " "))
@@ -156,6 +159,16 @@ func expiryText(job api.Job, now time.Time) string {
 		return ""
 	}
 	return moment(job.ExpiresAt, now)
+}
+
+// tookText is the time from the submit to the end, and what was said of it at the submit. A retry counts from itself and has no estimate.
+func tookText(job api.Job) string {
+	queued := job.Times[orchestrator.JobQueued]
+	text := span(job.Times[job.State].Sub(queued))
+	if job.Epoch == 0 && !job.EstimatedFinish.IsZero() {
+		text += fmt.Sprintf(" (estimate %s)", span(job.EstimatedFinish.Sub(queued)))
+	}
+	return text
 }
 
 func costText(job api.Job) string {

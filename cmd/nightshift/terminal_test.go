@@ -195,7 +195,8 @@ func TestAbsentService(t *testing.T) {
 	conn.Close()
 	awaitMessages(t, asked, 3) // nobody answers these
 	done := running
-	done.State, done.Counts.RowsExact = orchestrator.JobSucceeded, true
+	enter(&done, orchestrator.JobSucceeded, nowhere)
+	done.Counts.RowsExact = true
 	(&answers{jobs: []api.Job{done}}).serve(t, connected(t, server))
 	result := <-got
 	if result.code != exitDone || strings.Count(result.out, "the job goes on without us") != 1 || !strings.Contains(result.out, "job fraud-run succeeded") {

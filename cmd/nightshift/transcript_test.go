@@ -118,7 +118,8 @@ func laterJobs() map[string][]api.Job {
 	half, done := running, running
 	half.Counts.RowsDone, half.Counts.ShardsDone = 500_000, 6
 	half.State = orchestrator.JobFinalizing
-	done.State, done.Updated = orchestrator.JobSucceeded, nowhere
+	enter(&done, orchestrator.JobSucceeded, nowhere)
+	done.EstimatedFinish = nowhere.Add(-30 * time.Second)
 	done.Counts = orchestrator.Counts{RowsTotal: 999_999, RowsExact: true, RowsDone: 999_999, ShardsTotal: 12, ShardsDone: 12, CutAll: true}
 	done.ActualCost = &orchestrator.Money{Micros: 1_250_000, Currency: "EUR"}
 	done.Results, done.Manifest = done.Output+"parts/", done.Output+"manifest.json"

@@ -17,7 +17,9 @@ func TestElsewhere(t *testing.T) {
 		t.Fatal(err)
 	}
 	local, bucket := "file://"+path, "s3://lake/in/a.jsonl"
-	missing := func(field string) error { return &api.Error{Code: api.CodeNotFound, Field: field, Message: "not there"} }
+	missing := func(field string) error {
+		return &api.Error{Code: api.CodeNotFound, Field: field, Message: "not there"}
+	}
 	cases := []struct {
 		name   string
 		inputs []string

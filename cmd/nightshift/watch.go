@@ -105,11 +105,10 @@ func (p *program) follow(ctx context.Context, client *client, job api.Job, shown
 
 // summarise says how a job ended and where its results are.
 func (p *program) summarise(out screen, job api.Job) error {
-	took := job.Updated.Sub(job.Times[orchestrator.JobQueued])
-	text := fmt.Sprintf("job %s %s after %s: %s scored, %s failed", job.ID, out.paint(words(job.State), stateColour(job.State)), span(took),
+	text := fmt.Sprintf("job %s %s after %s: %s scored, %s failed", job.ID, out.paint(words(job.State), stateColour(job.State)), tookText(job),
 		plural(job.Counts.RowsDone, "row"), number(job.Counts.RowsFailed))
 	if job.ActualCost != nil {
-		text += ", cost " + job.ActualCost.String()
+		text += ", cost " + costText(job)
 	}
 	fmt.Fprintln(out, text)
 	if failure := failureText(job.Failure); failure != "" {
