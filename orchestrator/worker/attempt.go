@@ -96,7 +96,7 @@ func (a *attempt) run(ctx, drain context.Context) (err error) {
 // look asks whether the shard is settled already, or belongs to a job that has moved on. Then it is only acknowledged (C5, W5, W9).
 func (a *attempt) look(ctx context.Context) (settled bool, err error) {
 	a.jobContext, err = a.jobs.of(ctx, a.shard)
-	if errors.Is(err, state.ErrNotFound) || err == nil && a.job.Epoch > a.shard.Epoch {
+	if errors.Is(err, state.ErrNotFound) || err == nil && over(a.job, a.shard) {
 		return true, a.delivery.Ack(ctx)
 	}
 	if err != nil {
@@ -110,6 +110,11 @@ func (a *attempt) look(ctx context.Context) (settled bool, err error) {
 		return false, err
 	}
 	return true, a.delivery.Ack(ctx)
+}
+
+// over says whether a job has ended, or has been opened again, since the shard was cut: nobody waits for it any more.
+func over(job orchestrator.Job, shard orchestrator.Shard) bool {
+	return job.Epoch > shard.Epoch || job.Epoch == shard.Epoch && job.State.Final()
 }
 
 // start records that this attempt begins, so that a machine lost from here on can be counted (W2).
@@ -205,6 +210,14 @@ func (a *attempt) remove(ctx context.Context, commit orchestrator.Commit) {
 func (a *attempt) giveUp(ctx context.Context, err error) {
 	why, failure := diagnose(ctx, err)
 	kind, delay := orchestrator.AttemptFailed, time.Duration(0)
+	last, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
+	defer cancel()
+	if why == causeBlocked && a.isOver(last) { // its objects were swept while it wrote them (W11)
+		if err := a.delivery.Ack(last); err != nil {
+			a.config.Log.Info("a shard of a job that is over is not acknowledged", "shard", a.shard.ID(), "error", err)
+		}
+		return
+	}
 	switch why {
 	case causeDrained, causeLoad:
 		kind = orchestrator.AttemptHandedBack
@@ -215,8 +228,6 @@ func (a *attempt) giveUp(ctx context.Context, err error) {
 	if why != causeDrained {
 		a.config.Log.Warn("attempt failed", "shard", a.shard.ID(), "kind", kind, "code", failure.Code, "error", err)
 	}
-	last, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
-	defer cancel()
 	if a.guard > 0 { // it was started
 		if _, err := a.store.RecordAttempt(last, a.shard, a.guard, a.event(kind, &failure)); err != nil {
 			a.config.Log.Warn("the end of an attempt is not recorded: it will count as a lost machine", "shard", a.shard.ID(), "error", err)
@@ -225,4 +236,10 @@ func (a *attempt) giveUp(ctx context.Context, err error) {
 	if err := a.delivery.HandBack(delay); err != nil {
 		a.config.Log.Warn("hand-back failed: the shard comes back after the ack wait", "shard", a.shard.ID(), "error", err)
 	}
+}
+
+// isOver asks the record: the job may have ended since it was looked at.
+func (a *attempt) isOver(ctx context.Context) bool {
+	job, _, err := a.store.Job(ctx, a.shard.JobKey)
+	return errors.Is(err, state.ErrNotFound) || err == nil && over(job, a.shard)
 }

@@ -9,7 +9,9 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -216,6 +218,54 @@ func TestShardOfAClosedEpochIsOnlyAcknowledged(t *testing.T) {
 	}
 	if _, err := b.store.CommitOf(t.Context(), shard); !errors.Is(err, state.ErrNotFound) {
 		t.Errorf("commit: %v, want none", err)
+	}
+}
+
+// W11: a shard of a job that has ended is only acknowledged.
+func TestShardOfAnEndedJobIsOnlyAcknowledged(t *testing.T) {
+	t.Parallel()
+	b := prepare(t, func(job *orchestrator.Job, _ *orchestrator.ModelSnapshot) { job.State = orchestrator.JobCancelled })
+	shard := b.shard()
+	b.work(shard)
+	if attempts, objects := b.attempts(shard), b.objects(); len(attempts)+len(objects) > 0 {
+		t.Errorf("attempts %v, objects %v: want none of either", attempts, objects)
+	}
+}
+
+// W11: a job ends, and its sweep takes what an attempt still writes. The attempt gives up without a word of outputs that cannot be written.
+func TestAttemptWhoseObjectsWereSwept(t *testing.T) {
+	t.Parallel()
+	b := prepare(t, func(_ *orchestrator.Job, model *orchestrator.ModelSnapshot) { model.BatchRows = 1 })
+	b.write("echo.py", strings.Replace(echo, "    rows = ", `    import os, time
+    while head["id"] == 2 and not os.path.exists(`+strconv.Quote(filepath.Join(b.dir, "go"))+`): time.sleep(.01)
+    rows = `, 1))
+	var blocked atomic.Bool
+	watching, stop := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() {
+		ended <- b.store.WatchPresence(watching, func(change state.PresenceChange) {
+			blocked.Store(blocked.Load() || change.Presence.Blocked != nil)
+		})
+	}()
+	shard := b.shard()
+	b.must(b.store.PublishShards(t.Context(), []orchestrator.Shard{shard}))
+	b.start()
+	b.eventually("the attempt writes", func() bool { return len(b.objects()) > 0 })
+	job, revision, err := b.store.Job(t.Context(), b.job.JobKey)
+	b.must(err)
+	job.State = orchestrator.JobCancelled
+	_, err = b.store.UpdateJob(t.Context(), job, revision)
+	b.must(err)
+	b.must(os.RemoveAll(filepath.Join(b.dir, "out", "parts")))
+	b.write("go", "")
+	b.eventually("the shard is acknowledged", func() bool {
+		numbers, err := b.store.PublishedShards(t.Context(), b.job.JobKey, shard.Epoch)
+		return err == nil && len(numbers) == 0
+	})
+	stop()
+	<-ended
+	if blocked.Load() {
+		t.Error("the worker says that it is blocked")
 	}
 }
 
