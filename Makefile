@@ -27,7 +27,7 @@ $(BIN)/nightshift: FORCE
 FORCE:
 
 run: build ## score the fraud example on this machine, from nothing
-	@PYTHON=$(PYTHON) NIGHTSHIFT=$(BIN)/nightshift bash scripts/run.sh
+	@NIGHTSHIFT=$(BIN)/nightshift $(PYTHON) scripts/run.py
 
 test: build $(TEST_VENV)/ready ## run the tests, the race detector on; those that kill processes one after another
 	NIGHTSHIFT_TEST_PYTHON=$(TEST_VENV)/bin/python NIGHTSHIFT_TEST_PROGRAM=$(CURDIR)/$(BIN)/nightshift \

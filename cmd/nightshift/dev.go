@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -66,7 +67,14 @@ func dev(ctx context.Context, out io.Writer, options serviceOptions, port int) e
 	fmt.Fprintf(out, "nightshift is ready: NATS at %s, state in %s\n\n", server.URL(), options.dir)
 	fmt.Fprintf(out, "  nightshift submit -q QUEUE INPUT --watch    score a file\n  nightshift list                              see the jobs\n"+
 		"  nightshift explain                           why there are so many workers\n\nCtrl-C ends it; jobs go on at the next start.\n")
-	return in.wait(ctx)
+	return errors.Join(in.wait(ctx), in.release())
+}
+
+// release lets the next start go on at once with the shards that workers handed back (N3).
+func (in *installation) release() error {
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+	return in.store.Release(ctx)
 }
 
 // keptPort is the port that an earlier start in this folder was given, so that workers it left behind find the server again; -1 when there is none or it

@@ -3,6 +3,7 @@ package control
 import (
 	"context"
 	"errors"
+	"fmt"
 	"reflect"
 	"sync"
 	"time"
@@ -25,8 +26,25 @@ type known struct {
 	revision   uint64
 }
 
-// put writes a worker's assignment if it differs from the stored one. After a conflict the stored one is read, and the next plan decides again.
-func (a *assignments) put(ctx context.Context, wanted orchestrator.Assignment) error {
+// load reads what every worker was told by an earlier life of the service: who drains goes on doing so.
+func (a *assignments) load(ctx context.Context) error {
+	workers, err := a.store.AssignedWorkers(ctx)
+	if err != nil {
+		return fmt.Errorf("list the stored assignments: %w", err)
+	}
+	for _, worker := range workers {
+		assignment, revision, err := a.store.Assignment(ctx, worker)
+		if err != nil {
+			return err
+		}
+		a.set(worker, known{assignment, revision})
+	}
+	return nil
+}
+
+// put writes a worker's assignment if it differs from the stored one, or if the worker follows an epoch that is not stored any more: it heeds newer
+// ones only. After a conflict the stored one is read, and the next plan decides again.
+func (a *assignments) put(ctx context.Context, wanted orchestrator.Assignment, follows uint64) error {
 	stored, ok := a.get(wanted.Worker)
 	if !ok {
 		assignment, revision, err := a.store.Assignment(ctx, wanted.Worker)
@@ -37,10 +55,10 @@ func (a *assignments) put(ctx context.Context, wanted orchestrator.Assignment) e
 		a.set(wanted.Worker, stored)
 	}
 	wanted.Epoch = stored.assignment.Epoch
-	if stored.revision > 0 && reflect.DeepEqual(stored.assignment, wanted) {
+	if stored.revision > 0 && follows <= wanted.Epoch && reflect.DeepEqual(stored.assignment, wanted) {
 		return nil
 	}
-	wanted.Epoch++
+	wanted.Epoch = max(wanted.Epoch, follows) + 1
 	revision, err := a.store.PutAssignment(ctx, wanted, stored.revision)
 	if errors.Is(err, state.ErrConflict) {
 		a.drop(wanted.Worker)

@@ -85,32 +85,43 @@ const (
 	longestRest = time.Second
 	// recordEvery is how often the memory is stored when no number has changed.
 	recordEvery = time.Minute
-	// firstPresences is how long a fresh loop waits for the words of workers that run already.
-	firstPresences = 200 * time.Millisecond
+	// firstPresences bounds how long a fresh loop waits for the words of workers that run already.
+	firstPresences = 10 * time.Second
 )
 
 // Run decides until ctx ends.
 func (l *Loop) Run(ctx context.Context) error {
-	if err := l.config.Store.Plan(ctx, "memory", &l.memory); err != nil && !errors.Is(err, state.ErrNotFound) {
+	var memory orchestrator.Memory
+	if err := l.config.Store.Plan(ctx, "memory", &memory); err != nil && !errors.Is(err, state.ErrNotFound) {
+		return err
+	}
+	l.mu.Lock()
+	l.memory = memory
+	l.mu.Unlock()
+	if err := l.assignments.load(ctx); err != nil {
 		return err
 	}
 	var watching sync.WaitGroup
 	defer watching.Wait()
-	watching.Go(func() { l.watchPresence(ctx) })
-	pause := firstPresences
-	for {
-		l.sleep(ctx, pause)
-		if ctx.Err() != nil {
-			l.keepMemory(ctx)
-			return nil
-		}
+	present := make(chan struct{})
+	watching.Go(func() { l.watchPresence(ctx, sync.OnceFunc(func() { close(present) })) })
+	select {
+	case <-present:
+	case <-time.After(firstPresences):
+		l.config.Log.Warn("the first decision does not know all workers: their words are not read yet", "after", firstPresences)
+	case <-ctx.Done():
+	}
+	for ctx.Err() == nil {
 		began := time.Now()
-		pause = l.once(ctx, began.UTC())
+		pause := l.once(ctx, began.UTC())
 		// With very many jobs a decision takes a while: leave most of the time to those who submit them.
 		if took := time.Since(began); took > slowDecision {
 			l.rest(ctx, min(4*took, longestRest))
 		}
+		l.sleep(ctx, pause)
 	}
+	l.keepMemory(ctx)
+	return nil
 }
 
 func (l *Loop) rest(ctx context.Context, pause time.Duration) {
@@ -217,9 +228,12 @@ func (l *Loop) pools() []string {
 func (l *Loop) apply(ctx context.Context, observation orchestrator.Observation, plan orchestrator.Plan, workers []orchestrator.Presence) error {
 	l.config.Jobs.Apply(plan, workers)
 	var failed error
-	leaving := map[string][]string{}
+	leaving, follows := map[string][]string{}, map[string]uint64{}
+	for _, worker := range workers {
+		follows[worker.Worker] = worker.Epoch
+	}
 	for _, wanted := range plan.Workers {
-		if err := l.assignments.put(ctx, wanted); err != nil {
+		if err := l.assignments.put(ctx, wanted, follows[wanted.Worker]); err != nil {
 			failed = errors.Join(failed, err)
 		}
 		if wanted.Drain {
@@ -305,8 +319,8 @@ func (l *Loop) Workers() []orchestrator.Presence {
 	return workers
 }
 
-// watchPresence keeps the workers' last words.
-func (l *Loop) watchPresence(ctx context.Context) {
+// watchPresence keeps the workers' last words, and says when it has read those that were there.
+func (l *Loop) watchPresence(ctx context.Context, caughtUp func()) {
 	for ctx.Err() == nil {
 		err := l.config.Store.WatchPresence(ctx, func(change state.PresenceChange) {
 			l.mu.Lock()
@@ -320,7 +334,7 @@ func (l *Loop) watchPresence(ctx context.Context) {
 			if change.Gone || !known || before.State != change.Presence.State || change.Presence.Failure != nil {
 				l.Wake()
 			}
-		})
+		}, caughtUp)
 		if ctx.Err() == nil {
 			l.config.Log.Warn("the watch on workers ended and begins again", "error", err)
 		}

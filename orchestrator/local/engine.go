@@ -57,7 +57,7 @@ func New(config Config) (*Engine, error) {
 	for _, worker := range adopted {
 		e.workers[worker.ID] = worker
 	}
-	e.replicas = len(adopted)
+	e.replicas = e.stayingLocked()
 	return e, nil
 }
 
@@ -72,11 +72,13 @@ func (e *Engine) Observe(context.Context) orchestrator.PoolView {
 
 // Scale sets the number of replicas. leaving are workers that drain by their assignments and do not count any more; they end by themselves.
 func (e *Engine) Scale(_ context.Context, replicas int, leaving []string) error {
+	var failed error
 	e.mu.Lock()
 	e.replicas = replicas
 	for _, id := range leaving {
-		if worker, ok := e.workers[id]; ok {
-			worker.leaving = true
+		if worker, ok := e.workers[id]; ok && !worker.Leaving {
+			worker.Leaving = true
+			failed = errors.Join(failed, worker.remember(e.config.Dir, e.config.Pool))
 		}
 	}
 	e.mu.Unlock()
@@ -84,7 +86,17 @@ func (e *Engine) Scale(_ context.Context, replicas int, leaving []string) error 
 	case e.kick <- struct{}{}:
 	default:
 	}
-	return nil
+	return failed
+}
+
+// stayingLocked counts the workers that do not leave.
+func (e *Engine) stayingLocked() (count int) {
+	for _, worker := range e.workers {
+		if !worker.Leaving {
+			count++
+		}
+	}
+	return count
 }
 
 // Run keeps as many workers as asked for until ctx ends; the workers go on.
@@ -108,18 +120,14 @@ func (e *Engine) Run(ctx context.Context) error {
 func (e *Engine) reconcile(now time.Time) error {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	staying := 0
 	for id, worker := range e.workers {
-		switch {
-		case !worker.alive():
+		if !worker.alive() {
 			delete(e.workers, id)
 			worker.forget(e.config.Dir)
 			e.ended(worker, now)
-		case !worker.leaving:
-			staying++
 		}
 	}
-	for ; staying < e.replicas && !now.Before(e.notUntil); staying++ {
+	for staying := e.stayingLocked(); staying < e.replicas && !now.Before(e.notUntil); staying++ {
 		if err := e.startLocked(now); err != nil {
 			e.quick++
 			e.notUntil = now.Add(pause(e.quick))
@@ -131,7 +139,7 @@ func (e *Engine) reconcile(now time.Time) error {
 
 // ended makes the next start wait when workers end soon after their start, one after another.
 func (e *Engine) ended(worker *process, now time.Time) {
-	if worker.leaving || now.Sub(worker.Started) > quickEnd {
+	if worker.Leaving || now.Sub(worker.Started) > quickEnd {
 		e.quick = 0
 		return
 	}
@@ -182,7 +190,7 @@ func (e *Engine) Stop(ctx context.Context) error {
 	e.mu.Lock()
 	e.replicas = 0
 	for _, worker := range e.workers {
-		worker.leaving = true
+		worker.Leaving = true
 		worker.kill(syscall.SIGTERM)
 	}
 	e.mu.Unlock()

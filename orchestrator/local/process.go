@@ -23,9 +23,9 @@ type process struct {
 	PID     int       `json:"pid"`
 	Ticks   uint64    `json:"ticks"` // start time as the kernel counts it: tells the process from a later one with the same number
 	Started time.Time `json:"started"`
+	Leaving bool      `json:"leaving,omitempty"` // drains, and is not counted any more
 
-	leaving bool
-	exited  *atomic.Bool // of a child
+	exited *atomic.Bool // of a child
 }
 
 // newGeneration tells apart workers of one slot: the start in milliseconds, base 36.
@@ -88,7 +88,12 @@ func (p *process) remember(dir, pool string) error {
 	if err != nil {
 		return fmt.Errorf("encode worker %s: %w", p.ID, err)
 	}
-	if err := os.WriteFile(recordFile(dir, p.ID), data, 0o640); err != nil {
+	file, fresh := recordFile(dir, p.ID), recordFile(dir, p.ID)+".new"
+	err = os.WriteFile(fresh, data, 0o640)
+	if err == nil {
+		err = os.Rename(fresh, file) // a torn record would make a worker that runs unknown
+	}
+	if err != nil {
 		return fmt.Errorf("write down worker %s: %w", p.ID, err)
 	}
 	return nil
@@ -107,6 +112,9 @@ func adopt(folder, pool string) ([]*process, error) {
 	}
 	var adopted []*process
 	for _, name := range names {
+		if filepath.Ext(name.Name()) != ".json" {
+			continue // a record that was not finished
+		}
 		data, err := os.ReadFile(filepath.Join(folder, name.Name()))
 		if err != nil {
 			return nil, fmt.Errorf("read the workers left running: %w", err)

@@ -41,6 +41,20 @@ func (s *Store) CloseJob(ctx context.Context, key orchestrator.JobKey) error {
 	return nil
 }
 
+// Release gives all shards back that anybody holds, by ending the consumers of all jobs; opening a job makes its consumer again. It is for the moment when
+// every worker has ended and the server ends, too: a server that restarts forgets what was handed back, and would keep it for the ack wait (N3).
+func (s *Store) Release(ctx context.Context) error {
+	var failed error
+	names := s.shards.ConsumerNames(ctx)
+	for name := range names.Name() {
+		failed = errors.Join(failed, s.shards.DeleteConsumer(ctx, name))
+	}
+	if err := errors.Join(failed, names.Err()); err != nil {
+		return fmt.Errorf("release the shards that are held: %w", err)
+	}
+	return nil
+}
+
 // PublishShards stores shards and returns when all are acknowledged. A shard's identifier is its message id, so that a repetition within
 // the stream's duplicate window is stored once; later repetitions are harmless.
 func (s *Store) PublishShards(ctx context.Context, shards []orchestrator.Shard) error {
@@ -105,7 +119,7 @@ func (s *Store) Pull(ctx context.Context, key orchestrator.JobKey, wait time.Dur
 		return nil, fmt.Errorf("pull from job %s: %w", key.ID, classify(err))
 	}
 	for message := range batch.Messages() {
-		return newDelivery(ctx, message)
+		return newDelivery(message) // even if ctx has ended meanwhile: who has a shard must finish it or hand it back
 	}
 	if err := batch.Error(); err != nil {
 		s.forgetConsumer(key)
@@ -117,7 +131,7 @@ func (s *Store) Pull(ctx context.Context, key orchestrator.JobKey, wait time.Dur
 	return nil, fmt.Errorf("pull from job %s: %w", key.ID, ErrNotFound)
 }
 
-func newDelivery(ctx context.Context, message jetstream.Msg) (*Delivery, error) {
+func newDelivery(message jetstream.Msg) (*Delivery, error) {
 	delivery := &Delivery{message: message}
 	if err := json.Unmarshal(message.Data(), &delivery.Shard); err != nil {
 		_ = message.TermWithReason("not a shard") // nobody could ever read it; the splitter publishes recorded shards again
@@ -126,7 +140,7 @@ func newDelivery(ctx context.Context, message jetstream.Msg) (*Delivery, error) 
 	if metadata, err := message.Metadata(); err == nil {
 		delivery.Deliveries = metadata.NumDelivered
 	}
-	return delivery, ctx.Err()
+	return delivery, nil
 }
 
 func (s *Store) consumer(ctx context.Context, key orchestrator.JobKey) (jetstream.Consumer, error) {

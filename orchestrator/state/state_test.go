@@ -183,6 +183,33 @@ func TestShardIsDeliveredAgainUntilAcknowledged(t *testing.T) {
 	}
 }
 
+// W12: a shard that arrives at a worker that was just told to end is in its hands, and must not be lost for the ack wait.
+func TestPullGivesWhatItGotAfterItsContextEnded(t *testing.T) {
+	t.Parallel()
+	store := open(t, Config{AckWait: time.Hour})
+	if err := store.OpenJob(t.Context(), nightly); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := store.Pull(t.Context(), nightly, 0); !errors.Is(err, ErrNotFound) {
+		t.Fatalf("pull from an empty job: %v, want ErrNotFound", err)
+	}
+	if err := store.PublishShards(t.Context(), []orchestrator.Shard{shardOf(0)}); err != nil {
+		t.Fatal(err)
+	}
+	ended, end := context.WithCancel(t.Context())
+	end()
+	got, err := store.Pull(ended, nightly, time.Second)
+	if err != nil {
+		t.Fatalf("pull: %v, want the shard", err)
+	}
+	if err := got.HandBack(0); err != nil {
+		t.Fatal(err)
+	}
+	if again, err := store.Pull(t.Context(), nightly, 5*time.Second); err != nil || again.Deliveries != 2 {
+		t.Errorf("after the hand-back: %+v, %v", again, err)
+	}
+}
+
 func TestClosedJobGivesNoShards(t *testing.T) {
 	t.Parallel()
 	store := open(t, Config{})

@@ -30,8 +30,8 @@ type PresenceChange struct {
 	Gone     bool
 }
 
-// WatchPresence calls each with every worker's present word and then with every later one, until the context ends.
-func (s *Store) WatchPresence(ctx context.Context, each func(PresenceChange)) error {
+// WatchPresence calls each with every worker's present word, then caughtUp once, and then each with every later word, until the context ends.
+func (s *Store) WatchPresence(ctx context.Context, each func(PresenceChange), caughtUp func()) error {
 	watcher, err := s.workers.WatchAll(ctx)
 	if err != nil {
 		return fmt.Errorf("watch workers: %w", err)
@@ -46,6 +46,7 @@ func (s *Store) WatchPresence(ctx context.Context, each func(PresenceChange)) er
 				return errors.New("watch workers: the watch ended")
 			}
 			if entry == nil {
+				caughtUp()
 				continue
 			}
 			change := PresenceChange{Worker: entry.Key(), Gone: entry.Operation() != jetstream.KeyValuePut}
@@ -66,6 +67,9 @@ func (s *Store) Assignment(ctx context.Context, worker string) (assignment orche
 // PutAssignment writes over the revision that was read (0: there was none) and announces the change on a plain subject.
 func (s *Store) PutAssignment(ctx context.Context, assignment orchestrator.Assignment, revision uint64) (uint64, error) {
 	next, err := put(assignment.Worker, assignment, func(key string, data []byte) (uint64, error) {
+		if revision == 0 { // Create, unlike Update, also writes over the mark that a removal leaves
+			return s.assignments.Create(ctx, key, data)
+		}
 		return s.assignments.Update(ctx, key, data, revision)
 	})
 	if err != nil {

@@ -245,7 +245,7 @@ func TestAttemptWhoseObjectsWereSwept(t *testing.T) {
 	go func() {
 		ended <- b.store.WatchPresence(watching, func(change state.PresenceChange) {
 			blocked.Store(blocked.Load() || change.Presence.Blocked != nil)
-		})
+		}, func() {})
 	}()
 	shard := b.shard()
 	b.must(b.store.PublishShards(t.Context(), []orchestrator.Shard{shard}))
