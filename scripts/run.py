@@ -158,7 +158,7 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    if sys.version_info < (3, 11):
+    if sys.version_info < (3, 11):  # noqa: UP036 - a person may have an older one
         raise SystemExit(NEEDS)
     try:
         import ensurepip  # noqa: F401 - venv needs it, and some systems ship it apart

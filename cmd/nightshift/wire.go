@@ -96,7 +96,7 @@ func (in *installation) engine(pool document.Pool, natsURL string, log *slog.Log
 		return nil, fmt.Errorf("find this program: %w", err)
 	}
 	return local.New(local.Config{
-		Pool: pool.Name, Dir: filepath.Join(in.options.dir, "local"), Grace: in.options.grace + 5*time.Second, Log: log,
+		Pool: pool.Name, Slots: pool.Spec.SlotsPerReplica, Dir: filepath.Join(in.options.dir, "local"), Grace: in.options.grace + 5*time.Second, Log: log,
 		Command: func(id string, slot int) []string {
 			return []string{
 				program, "worker", "--nats", natsURL, "--pool", pool.Name, "--id", id, "--slot", strconv.Itoa(slot),

@@ -77,7 +77,7 @@ func TestEvents(t *testing.T) {
 	for _, stored := range in.events(t, "default", job) {
 		states = append(states, checkEvent(t, stored, job, trace))
 	}
-	if want := []string{"queued", "validating", "running", "finalizing", "succeeded"}; !slices.Equal(states, want) {
+	if want := []string{"queued", "validating", "planning", "running", "finalizing", "succeeded"}; !slices.Equal(states, want) {
 		t.Errorf("states of the events = %v, want %v", states, want)
 	}
 }

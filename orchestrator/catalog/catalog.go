@@ -128,7 +128,7 @@ func (c *Catalog) Queue(tenant, name string) (dispatch.Queue, bool) {
 	return dispatch.Queue{
 		Name: name, Tenant: tenant, ReadRoots: places.Read, WriteRoots: places.Write, Output: places.Output, Inbox: places.Inbox, OutputFormat: spec.Output.Format,
 		MaxObjects: spec.Input.MaxObjects, MaxQueued: spec.Limits.MaxQueuedJobs, FinishWithin: spec.Objective.FinishWithin,
-		ExpireAfter: spec.ExpireAfter, FinishedJobs: spec.Limits.FinishedJobs, KeepFinished: spec.Limits.KeepFinished,
+		ExpireAfter: spec.ExpireAfter, FinishedJobs: spec.Limits.FinishedJobs, KeepFinished: spec.Limits.KeepFinished, KeepKeys: spec.Limits.KeepKeys,
 		ConfirmAbove: spec.Limits.ConfirmAbove, MaxUpload: spec.Input.MaxUpload, AllQueueNames: names,
 	}, true
 }

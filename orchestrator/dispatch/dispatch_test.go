@@ -67,7 +67,7 @@ func open(t *testing.T, maxBytes int64) *office {
 	o := &office{t: t, dir: t.TempDir(), store: store}
 	o.queue = Queue{
 		Name: "echo", Tenant: "default", ReadRoots: []string{"file://" + o.dir}, WriteRoots: []string{"file://" + o.dir + "/out/"},
-		Output: "file://" + o.dir + "/out/", OutputFormat: orchestrator.FormatJSONL, MaxObjects: 100, MaxQueued: 1000, FinishedJobs: 10, KeepFinished: time.Hour,
+		Output: "file://" + o.dir + "/out/", OutputFormat: orchestrator.FormatJSONL, MaxObjects: 100, MaxQueued: 1000, FinishedJobs: 10, KeepFinished: time.Hour, KeepKeys: time.Hour,
 	}
 	o.write("rows.jsonl", strings.Repeat(`{"id":"a","n":1}`+"\n", 10))
 	o.Dispatcher = o.fresh()
@@ -190,7 +190,7 @@ func TestJobGoesFromSubmitToManifest(t *testing.T) {
 	if done.Actual.Cost.Micros != 5*1000 || done.Actual.WorkerSeconds != 5 {
 		t.Errorf("actual = %+v, want 5 s at 3.6 EUR an hour", done.Actual)
 	}
-	if diff := cmp.Diff([]string{"queued", "validating", "running", "finalizing", "succeeded"}, o.events); diff != "" {
+	if diff := cmp.Diff([]string{"queued", "validating", "planning", "running", "finalizing", "succeeded"}, o.events); diff != "" {
 		t.Errorf("events (-want +got)\n%s", diff)
 	}
 }
@@ -268,6 +268,15 @@ func TestIdempotencyKeyAnswersTheSameJob(t *testing.T) {
 	if third, created, err := o.Submit(t.Context(), o.submission("k")); err != nil || created || third.ID != first.ID {
 		t.Errorf("submit after delete = %s, created %v, %v; the tombstone must answer", third.ID, created, err)
 	}
+	o.must(o.sweepRecordsOnce(t.Context(), time.Now().Add(59*time.Minute)))
+	if _, created, err := o.Submit(t.Context(), o.submission("k")); err != nil || created {
+		t.Errorf("submit within the hour for which this queue keeps keys: created %v, %v", created, err)
+	}
+	o.must(o.sweepRecordsOnce(t.Context(), time.Now().Add(61*time.Minute)))
+	o.eventually("the key is forgotten", func() bool {
+		_, created, err := o.Submit(t.Context(), o.submission("k"))
+		return err == nil && created
+	})
 }
 
 // S4: a full store answers the submitter, and every job that was accepted is there.

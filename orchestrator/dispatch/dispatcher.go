@@ -23,8 +23,6 @@ type Config struct {
 	Log      *slog.Logger
 	// Wake is called when something happened that the planner should look at; it must not block.
 	Wake func()
-	// KeepTombstones is how long an idempotency key answers after its job was deleted; default 90 days.
-	KeepTombstones time.Duration
 }
 
 // Catalog answers what the documents say at present.
@@ -56,6 +54,7 @@ type Queue struct {
 	ExpireAfter   time.Duration // 0: never
 	FinishedJobs  int           // ended jobs kept
 	KeepFinished  time.Duration
+	KeepKeys      time.Duration // how long the idempotency key of a deleted job answers
 	ConfirmAbove  *orchestrator.Money
 	MaxUpload     int64
 	Inbox         string
@@ -78,9 +77,6 @@ type Dispatcher struct {
 
 // New makes a dispatcher; Run brings it to life.
 func New(config Config) *Dispatcher {
-	if config.KeepTombstones <= 0 {
-		config.KeepTombstones = 90 * 24 * time.Hour
-	}
 	return &Dispatcher{config: config, book: newBook(), ready: make(chan struct{})}
 }
 

@@ -192,7 +192,7 @@ func (d *Dispatcher) due(now time.Time) (actions []func(context.Context) error) 
 		job, revision := known.job, known.revision
 		switch {
 		case known.runner != nil:
-		case job.Deleted && now.Sub(job.Updated) > d.config.KeepTombstones:
+		case job.Deleted && now.Sub(job.Updated) > d.keepKeys(key):
 			actions = append(actions, func(ctx context.Context) error { return d.config.Store.ForgetJob(ctx, key, revision) })
 		case job.Deleted:
 		case job.State.Final():
@@ -215,6 +215,17 @@ func (d *Dispatcher) due(now time.Time) (actions []func(context.Context) error) 
 		}
 	}
 	return actions
+}
+
+// keepKeysOfNone is for a queue that is not in the documents any more.
+const keepKeysOfNone = 90 * 24 * time.Hour
+
+// keepKeys is how long the tombstones of a queue answer for their idempotency keys.
+func (d *Dispatcher) keepKeys(key orchestrator.JobKey) time.Duration {
+	if queue, ok := d.config.Catalog.Queue(key.Tenant, key.Queue); ok {
+		return queue.KeepKeys
+	}
+	return keepKeysOfNone
 }
 
 func (d *Dispatcher) expire(ctx context.Context, key orchestrator.JobKey) error {

@@ -147,7 +147,7 @@ func (r *runner) open(ctx context.Context, job orchestrator.Job) error {
 		return err
 	}
 	r.step(shard.Found{Numbers: found})
-	return nil
+	return r.enter(ctx, orchestrator.JobPlanning)
 }
 
 // replay rebuilds the machine from the journal and the commits, and goes on following the commits.

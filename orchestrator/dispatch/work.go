@@ -149,7 +149,7 @@ func (r *runner) publish(ctx context.Context, shards []orchestrator.Shard) error
 func (r *runner) enter(ctx context.Context, next orchestrator.JobState) error {
 	err := r.retry(ctx, "say "+string(next), func(ctx context.Context) error {
 		_, err := r.update(ctx, r.key, func(job *orchestrator.Job) error {
-			if job.State == next || !job.State.Open() {
+			if job.State == next || !job.State.Open() || job.State == orchestrator.JobRunning {
 				return errUnchanged
 			}
 			job.State = next

@@ -19,8 +19,6 @@ const (
 var (
 	pythonClass = regexp.MustCompile(`^[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*(\.[A-Za-z_]\w*)*$`)
 	variable    = regexp.MustCompile(`^[A-Za-z_]\w*$`)
-	labelKey    = regexp.MustCompile(`^[A-Za-z0-9]([A-Za-z0-9._/-]*[A-Za-z0-9])?$`)
-	labelValue  = regexp.MustCompile(`^([A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?)?$`)
 	currency    = regexp.MustCompile(`^[A-Z]{3}$`)
 	scheme      = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9+.-]*:/`)
 )
@@ -44,16 +42,6 @@ func isVariable(text string) string {
 
 func isArgument(text string) string {
 	return allowedIf(len(text) <= maxLong && !strings.Contains(text, "\x00"), "at most 65536 characters, none of them NUL")
-}
-
-func isLabelKey(text string) string {
-	return allowedIf(len(text) <= 63 && labelKey.MatchString(text),
-		"letters, digits, -, _, . and /, beginning and ending with a letter or digit, at most 63 characters")
-}
-
-func isLabelValue(text string) string {
-	return allowedIf(len(text) <= 63 && labelValue.MatchString(text),
-		"letters, digits, -, _ and ., beginning and ending with a letter or digit, at most 63 characters")
 }
 
 func isCurrency(text string) string {

@@ -48,7 +48,6 @@ const (
 func metadataFields(f visitor, metadata *Metadata) {
 	f.required("name")
 	f.text("name", &metadata.Name, isName)
-	f.textMap("labels", &metadata.Labels, isLabelKey, isLabelValue)
 }
 
 func defaultModel() ModelSpec {
@@ -165,7 +164,7 @@ func defaultQueue() QueueSpec {
 		Tenant: "default",
 		Input:  Input{MaxObjects: 10_000, MaxUpload: 256 * mebibyte},
 		Output: Output{Format: orchestrator.FormatJSONL},
-		Limits: Limits{MaxOpenJobs: 8, MaxQueuedJobs: 10_000, FinishedJobs: 1000, KeepFinished: 720 * time.Hour},
+		Limits: Limits{MaxOpenJobs: 8, MaxQueuedJobs: 10_000, FinishedJobs: 1000, KeepFinished: 720 * time.Hour, KeepKeys: 90 * 24 * time.Hour},
 	}
 }
 
@@ -216,6 +215,7 @@ func limitsFields(f visitor, limits *Limits) {
 	}
 	f.whole("finishedJobs", &limits.FinishedJobs, 0, 100_000)
 	f.duration("keepFinished", &limits.KeepFinished, 0, 10*year)
+	f.duration("keepKeys", &limits.KeepKeys, 0, 10*year)
 }
 
 func moneyFields(f visitor, key string, money *orchestrator.Money) {

@@ -19,8 +19,7 @@ type Set struct {
 
 // Metadata names a document within its kind.
 type Metadata struct {
-	Name   string // DNS label, at most 40 characters
-	Labels map[string]string
+	Name string // DNS label, at most 40 characters
 }
 
 // Position is where a document stands.
@@ -150,6 +149,7 @@ type Limits struct {
 	ConfirmAbove  *orchestrator.Money // a submit whose estimate is above it must be confirmed; nil: never
 	FinishedJobs  int                 // ended jobs that are kept
 	KeepFinished  time.Duration       // how long ended jobs are kept
+	KeepKeys      time.Duration       // how long the idempotency key of a job that is not kept any more still answers
 }
 
 // Objective is what the queue aims at.

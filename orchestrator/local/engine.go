@@ -17,8 +17,9 @@ import (
 
 // Config says how workers of a pool are started.
 type Config struct {
-	Pool string
-	Dir  string // holds workers/ID.json and logs/ID.log
+	Pool  string
+	Slots int    // workers of a replica
+	Dir   string // holds workers/ID.json and logs/ID.log
 	// Command gives the program and arguments of a worker.
 	Command func(id string, slot int) []string
 	Grace   time.Duration // from SIGTERM to SIGKILL
@@ -57,7 +58,7 @@ func New(config Config) (*Engine, error) {
 	for _, worker := range adopted {
 		e.workers[worker.ID] = worker
 	}
-	e.replicas = e.stayingLocked()
+	e.replicas = (e.stayingLocked() + config.Slots - 1) / config.Slots
 	return e, nil
 }
 
@@ -127,7 +128,7 @@ func (e *Engine) reconcile(now time.Time) error {
 			e.ended(worker, now)
 		}
 	}
-	for staying := e.stayingLocked(); staying < e.replicas && !now.Before(e.notUntil); staying++ {
+	for staying := e.stayingLocked(); staying < e.replicas*e.config.Slots && !now.Before(e.notUntil); staying++ {
 		if err := e.startLocked(now); err != nil {
 			e.quick++
 			e.notUntil = now.Add(pause(e.quick))

@@ -60,7 +60,7 @@ func beWorker(id, slot, manner string) int {
 
 // beEngine runs two workers until it is killed.
 func beEngine(dir, program string) int {
-	engine, err := New(Config{Pool: "cpu", Dir: dir, Grace: time.Second, Log: slog.New(slog.DiscardHandler), Command: commandOf(program, dir, "obeys")})
+	engine, err := New(Config{Pool: "cpu", Slots: 1, Dir: dir, Grace: time.Second, Log: slog.New(slog.DiscardHandler), Command: commandOf(program, dir, "obeys")})
 	if err != nil {
 		fmt.Println(err)
 		return 1
@@ -139,7 +139,8 @@ func (h *host) config(pool string) Config {
 	program, err := os.Executable()
 	h.must(err)
 	return Config{
-		Pool: pool, Dir: h.dir, Grace: 500 * time.Millisecond, Log: slog.New(slog.DiscardHandler),
+		Slots: 1,
+		Pool:  pool, Dir: h.dir, Grace: 500 * time.Millisecond, Log: slog.New(slog.DiscardHandler),
 		Command: func(id string, slot int) []string {
 			h.started.Add(1)
 			return commandOf(program, h.dir, h.manner.Load().(string))(id, slot)

@@ -35,6 +35,25 @@ func TestAsManyWorkersStartAsAskedForEachWithItsSlot(t *testing.T) {
 	}
 }
 
+// A replica of this pool carries two workers, before and after a restart of the service.
+func TestReplicaOfSeveralWorkers(t *testing.T) {
+	t.Parallel()
+	h := prepare(t)
+	config := h.config("cpu")
+	config.Slots = 2
+	first, err := New(config)
+	h.must(err)
+	stop := h.run(first)
+	h.must(first.Scale(t.Context(), 3, nil))
+	h.ready(first, 6)
+	stop()
+	again, err := New(config)
+	h.must(err)
+	if got := again.Observe(t.Context()).Replicas; got != 3 {
+		t.Errorf("%d replicas after a restart, want 3", got)
+	}
+}
+
 func TestObserveSaysWhatIsAskedForAndSinceWhen(t *testing.T) {
 	t.Parallel()
 	h := prepare(t)
