@@ -133,6 +133,7 @@ func defaultPool() PoolSpec {
 		Engine:          EngineLocal,
 		CapacityType:    orchestrator.CapacityOnDemand,
 		SlotsPerReplica: 1,
+		Notice:          15 * time.Second, // of the providers the one that gives least, GKE
 		ScaleDownDelay:  30 * time.Second,
 		StartTime:       time.Second,
 	}
@@ -154,6 +155,7 @@ func poolFields(f visitor, spec *PoolSpec) {
 		}
 	})
 	f.whole("slotsPerReplica", &spec.SlotsPerReplica, 1, 1000)
+	f.duration("notice", &spec.Notice, 0, time.Hour)
 	f.duration("scaleDownDelay", &spec.ScaleDownDelay, 0, 24*time.Hour)
 	f.duration("startTime", &spec.StartTime, 0, 24*time.Hour)
 }

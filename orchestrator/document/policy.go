@@ -16,6 +16,10 @@ const StaleAfter = time.Minute
 func (s Set) Policy() orchestrator.Policy {
 	policy := orchestrator.Policy{StaleAfter: StaleAfter}
 	for _, pool := range s.Pools {
+		notice := pool.Spec.Notice
+		if pool.Spec.CapacityType != orchestrator.CapacitySpot {
+			notice = 0 // nobody takes it away
+		}
 		policy.Pools = append(policy.Pools, orchestrator.PoolPolicy{
 			Name:            pool.Name,
 			CapacityType:    pool.Spec.CapacityType,
@@ -24,6 +28,7 @@ func (s Set) Policy() orchestrator.Policy {
 			Max:             pool.Spec.Replicas.Max,
 			SlotsPerReplica: pool.Spec.SlotsPerReplica,
 			ScaleDownDelay:  pool.Spec.ScaleDownDelay,
+			Notice:          notice,
 			StartSeconds:    pool.Spec.StartTime.Seconds(),
 		})
 	}

@@ -67,7 +67,7 @@ func TestPolicy(t *testing.T) {
 		Pools: []orchestrator.PoolPolicy{
 			{Name: "demand", CapacityType: orchestrator.CapacityOnDemand, Max: 1, SlotsPerReplica: 1, ScaleDownDelay: 30 * time.Second, StartSeconds: 1},
 			{Name: "spot", CapacityType: orchestrator.CapacitySpot, Price: orchestrator.Money{Micros: 50_000, Currency: "EUR"}, Min: 1, Max: 4,
-				SlotsPerReplica: 2, ScaleDownDelay: time.Minute, StartSeconds: 1.5},
+				SlotsPerReplica: 2, ScaleDownDelay: time.Minute, StartSeconds: 1.5, Notice: 15 * time.Second},
 		},
 		Queues: []orchestrator.QueuePolicy{
 			{Name: "hourly", Tenant: "default", Pools: []string{"demand"}, MaxOpenJobs: 2, Weight: 1},

@@ -89,6 +89,7 @@ type PoolSpec struct {
 	Replicas        Replicas
 	SlotsPerReplica int
 	ScaleDownDelay  time.Duration // how long fewer replicas must be enough before the pool shrinks
+	Notice          time.Duration // from the announcement that a spot replica is taken to its end
 	StartTime       time.Duration // p95 from the request of a replica to a worker that can load
 }
 
