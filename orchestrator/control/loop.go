@@ -282,10 +282,20 @@ func (l *Loop) record(ctx context.Context, plan orchestrator.Plan, now time.Time
 		return
 	}
 	l.recorded = now
-	err := errors.Join(l.config.Store.PutPlan(ctx, "memory", plan.Memory), l.config.Store.PutPlan(ctx, "plan", plan))
+	err := errors.Join(l.config.Store.PutPlan(ctx, "memory", plan.Memory), l.config.Store.PutPlan(ctx, "plan", withoutWaiting(plan)))
 	if err != nil && ctx.Err() == nil {
 		l.config.Log.Warn("the plan is not recorded", "error", err)
 	}
+}
+
+// withoutWaiting leaves out the jobs that wait: any number of them may, and a record has to fit into a message.
+func withoutWaiting(plan orchestrator.Plan) orchestrator.Plan {
+	open := make(map[orchestrator.JobKey]bool, len(plan.Open))
+	for _, key := range plan.Open {
+		open[key] = true
+	}
+	plan.Jobs = slices.DeleteFunc(slices.Clone(plan.Jobs), func(job orchestrator.JobPlan) bool { return !open[job.JobKey] })
+	return plan
 }
 
 // keepMemory stores what was learned since the last record, so that the next start knows it.

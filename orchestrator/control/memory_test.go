@@ -85,3 +85,16 @@ func TestWhatWasLearnedAfterTheLastDecisionSurvivesAStop(t *testing.T) {
 		t.Errorf("stored speeds (-want +got):\n%s", diff)
 	}
 }
+
+// Any number of jobs may wait, and a record has to fit into a message.
+func TestRecordedPlanHasOpenJobsOnly(t *testing.T) {
+	t.Parallel()
+	open, waits := orchestrator.JobKey{Tenant: "acme", Queue: "fraud", ID: "open"}, orchestrator.JobKey{Tenant: "acme", Queue: "fraud", ID: "waits"}
+	plan := orchestrator.Plan{Open: []orchestrator.JobKey{open}, Jobs: []orchestrator.JobPlan{{JobKey: waits}, {JobKey: open}}}
+	if diff := cmp.Diff([]orchestrator.JobPlan{{JobKey: open}}, withoutWaiting(plan).Jobs); diff != "" {
+		t.Errorf("recorded jobs (-want +got):\n%s", diff)
+	}
+	if len(plan.Jobs) != 2 {
+		t.Error("the plan that is used lost a job")
+	}
+}

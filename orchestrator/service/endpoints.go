@@ -211,7 +211,7 @@ func (s *Service) explain(_ context.Context, call call, request api.ExplainReque
 	plan := s.config.Plan()
 	if request.Name == "" {
 		plan.Jobs = slices.DeleteFunc(slices.Clone(plan.Jobs), func(job orchestrator.JobPlan) bool { return job.Tenant != call.tenant })
-		return api.ExplainResponse{Text: planner.Explain(plan)}, nil
+		return api.ExplainResponse{Text: explained(plan)}, nil
 	}
 	var text strings.Builder
 	for _, pool := range plan.Pools {
@@ -219,14 +219,30 @@ func (s *Service) explain(_ context.Context, call call, request api.ExplainReque
 			text.WriteString(planner.ExplainPool(pool))
 		}
 	}
-	for _, job := range plan.Jobs {
-		if job.Tenant == call.tenant && (job.ID == request.Name || job.Queue == request.Name) {
-			text.WriteString(planner.ExplainJob(job))
-		}
+	plan.Pools = nil
+	plan.Jobs = slices.DeleteFunc(slices.Clone(plan.Jobs), func(job orchestrator.JobPlan) bool {
+		return job.Tenant != call.tenant || job.ID != request.Name && job.Queue != request.Name
+	})
+	if len(plan.Jobs) > 0 {
+		text.WriteString(explained(plan))
 	}
 	if text.Len() == 0 {
 		return nil, &api.Error{Code: api.CodeNotFound, Field: "name", Message: fmt.Sprintf(
 			"the present plan has no pool, and tenant %q no open job or queue with open jobs, called %q", call.tenant, request.Name)}
 	}
 	return api.ExplainResponse{Text: text.String()}, nil
+}
+
+// mostExplained keeps an answer readable, and below a message's limit.
+const mostExplained = 100
+
+// explained is the text of the most urgent jobs of a plan, and says how many are left out.
+func explained(plan orchestrator.Plan) string {
+	more := len(plan.Jobs) - mostExplained
+	plan.Jobs = plan.Jobs[:min(len(plan.Jobs), mostExplained)]
+	text := planner.Explain(plan)
+	if more > 0 {
+		text += fmt.Sprintf("and %d less urgent jobs; nightshift explain JOB shows one of them\n", more)
+	}
+	return text
 }

@@ -123,9 +123,18 @@ func (b *bench) work(shard orchestrator.Shard) {
 
 func (b *bench) start() {
 	b.t.Helper()
+	b.startWith(b.job)
+}
+
+// startWith starts a worker that is assigned to jobs.
+func (b *bench) startWith(jobs ...orchestrator.Job) {
+	b.t.Helper()
 	config := Config{ID: "w-0-1", Pool: "local", Host: "here", Grace: time.Second, Heartbeat: 100 * time.Millisecond, Orphan: time.Minute, Log: slog.New(slog.DiscardHandler)}
-	order := orchestrator.Order{JobKey: b.job.JobKey, JobEpoch: b.job.Epoch, Model: b.job.Model}
-	_, err := b.store.PutAssignment(b.t.Context(), orchestrator.Assignment{Worker: config.ID, Epoch: 1, Jobs: []orchestrator.Order{order}}, 0)
+	assignment := orchestrator.Assignment{Worker: config.ID, Epoch: 1}
+	for _, job := range jobs {
+		assignment.Jobs = append(assignment.Jobs, orchestrator.Order{JobKey: job.JobKey, JobEpoch: job.Epoch, Model: job.Model})
+	}
+	_, err := b.store.PutAssignment(b.t.Context(), assignment, 0)
 	b.must(err)
 	ctx, stop := context.WithCancel(b.t.Context())
 	ended := make(chan error, 1)
