@@ -101,6 +101,8 @@ type Job struct {
 	Updated     time.Time `json:"updated"`
 	// Deleted marks a tombstone: all that is left is what an idempotent submit has to answer.
 	Deleted bool `json:"deleted,omitempty"`
+	// WorkKept says that the journal, commits and attempts of a tombstone are still stored: its late sweep needs them.
+	WorkKept bool `json:"workKept,omitempty"`
 }
 
 // ModelRef names the model of a job and the content it had when the job was accepted.

@@ -267,8 +267,20 @@ func TestIdempotencyKeyAnswersTheSameJob(t *testing.T) {
 	o.must(o.Delete(t.Context(), cancelled))
 	if third, created, err := o.Submit(t.Context(), o.submission("k")); err != nil || created || third.ID != first.ID {
 		t.Errorf("submit after delete = %s, created %v, %v; the tombstone must answer", third.ID, created, err)
+	} else if third.Spec.Input != nil || third.Output == "" {
+		t.Errorf("tombstone = %+v, want what answers for the key only", third)
+	}
+	journal := func() (entries int) {
+		o.must(o.store.ReadJournal(t.Context(), first.JobKey, 0, func(uint64, orchestrator.JournalEntry) { entries++ }))
+		return entries
+	}
+	if journal() == 0 {
+		t.Error("the journal is gone, which the late sweep needs")
 	}
 	o.must(o.sweepRecordsOnce(t.Context(), time.Now().Add(59*time.Minute)))
+	if got := journal(); got != 0 {
+		t.Errorf("the journal has %d entries after the time of the late sweep, want none", got)
+	}
 	if _, created, err := o.Submit(t.Context(), o.submission("k")); err != nil || created {
 		t.Errorf("submit within the hour for which this queue keeps keys: created %v, %v", created, err)
 	}

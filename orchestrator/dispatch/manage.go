@@ -157,20 +157,40 @@ func (d *Dispatcher) Delete(ctx context.Context, job orchestrator.Job) error {
 	return d.bury(ctx, job.JobKey)
 }
 
-// bury keeps of a job what an idempotent submit has to answer, and forgets its work once no attempt can write any more.
+// tombstone is what stays of a job: enough to answer for its key, and small, because there may be many and for long.
+func tombstone(job orchestrator.Job) orchestrator.Job {
+	return orchestrator.Job{
+		JobKey: job.JobKey, SpecDigest: job.SpecDigest, State: job.State, Times: job.Times, Updated: job.Updated, Epoch: job.Epoch, Closed: job.Closed,
+		Output: job.Output, Manifest: job.Manifest, Deleted: true, WorkKept: true,
+	}
+}
+
+// bury makes a job a tombstone, and forgets its work once no attempt can write any more.
 func (d *Dispatcher) bury(ctx context.Context, key orchestrator.JobKey) error {
 	job, err := d.update(ctx, key, func(job *orchestrator.Job) error {
 		if job.Deleted {
 			return errUnchanged
 		}
-		job.Deleted = true
+		*job = tombstone(*job)
 		return nil
 	})
-	if err != nil && !errors.Is(err, errUnchanged) {
+	if errors.Is(err, errUnchanged) {
+		return nil // who deleted it, or the sweep of records, forgets its work
+	}
+	if err != nil || time.Since(job.Times[job.State]) <= d.lateAfter() {
 		return err
 	}
-	if age := time.Since(job.Times[job.State]); age > d.lateAfter() {
-		return d.config.Store.ForgetWork(ctx, key)
+	return d.forgetWork(ctx, key)
+}
+
+// forgetWork removes what a tombstone does not need.
+func (d *Dispatcher) forgetWork(ctx context.Context, key orchestrator.JobKey) error {
+	if err := d.config.Store.ForgetWork(ctx, key); err != nil {
+		return err
 	}
-	return nil
+	_, err := d.update(ctx, key, func(job *orchestrator.Job) error {
+		job.WorkKept = false
+		return nil
+	})
+	return err
 }

@@ -194,6 +194,8 @@ func (d *Dispatcher) due(now time.Time) (actions []func(context.Context) error) 
 		case known.runner != nil:
 		case job.Deleted && now.Sub(job.Updated) > d.keepKeys(key):
 			actions = append(actions, func(ctx context.Context) error { return d.config.Store.ForgetJob(ctx, key, revision) })
+		case job.Deleted && job.WorkKept && now.Sub(job.Times[job.State]) > d.lateAfter():
+			actions = append(actions, func(ctx context.Context) error { return d.forgetWork(ctx, key) })
 		case job.Deleted:
 		case job.State.Final():
 			ended[[2]string{key.Tenant, key.Queue}] = append(ended[[2]string{key.Tenant, key.Queue}], job)
