@@ -11,6 +11,7 @@ import (
 	natsserver "github.com/nats-io/nats-server/v2/server"
 
 	"nightshift.dev/nightshift/orchestrator/api"
+	"nightshift.dev/nightshift/orchestrator/embedded/embeddedtest"
 )
 
 // TestAddress: flags go before variables, a context may stand in place of an address, and a running nightshift dev is found. It sets the folder where
@@ -19,8 +20,8 @@ func TestAddress(t *testing.T) {
 	settings := t.TempDir()
 	t.Setenv("XDG_CONFIG_HOME", settings)
 	t.Setenv("HOME", settings)
-	server := startServer(t)
-	(&answers{jobs: someJobs()}).serve(t, connected(t, server))
+	server := embeddedtest.Start(t)
+	(&answers{jobs: someJobs()}).serve(t, embeddedtest.Connect(t, server))
 	url := server.URL()
 	put := func(name, text string) {
 		t.Helper()
@@ -115,14 +116,14 @@ func TestRefused(t *testing.T) {
 // TestNobodyAnswers: an absent service and a silent one are told apart.
 func TestNobodyAnswers(t *testing.T) {
 	t.Parallel()
-	server := startServer(t)
+	server := embeddedtest.Start(t)
 	url := server.URL()
 	got := run(t.Context(), url, nil, "list")
 	want := "error: NATS at " + url + " is there, but no nightshift service answers on it. nightshift dev or nightshift run starts one, nightshift doctor looks for the cause\n"
 	if got.code != exitFailed || got.errs != want {
 		t.Errorf("no service: got %+v, want %q", got, want)
 	}
-	silent, err := connected(t, server).SubscribeSync("nightshift.v1.>")
+	silent, err := embeddedtest.Connect(t, server).SubscribeSync("nightshift.v1.>")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -139,9 +140,9 @@ func TestNobodyAnswers(t *testing.T) {
 // TestComplete: the shell is offered the tenant's jobs.
 func TestComplete(t *testing.T) {
 	t.Parallel()
-	server := startServer(t)
+	server := embeddedtest.Start(t)
 	service := &answers{jobs: []api.Job{{ID: "a", Tenant: "default", Name: "nightly", State: "partially_failed"}, {ID: "b", Tenant: "other", State: "queued"}}}
-	service.serve(t, connected(t, server))
+	service.serve(t, embeddedtest.Connect(t, server))
 	got := run(t.Context(), server.URL(), map[string]string{"NIGHTSHIFT_TENANT": "default"}, "__complete", "get", "")
 	if want := "@latest\tthe newest job\na\tpartially failed nightly\n:36\n"; got.out != want {
 		t.Errorf("got %q, want %q", got.out, want)

@@ -14,6 +14,7 @@ import (
 
 	"nightshift.dev/nightshift/orchestrator"
 	"nightshift.dev/nightshift/orchestrator/document"
+	"nightshift.dev/nightshift/orchestrator/embedded/embeddedtest"
 	"nightshift.dev/nightshift/orchestrator/state"
 )
 
@@ -65,8 +66,8 @@ func findings(got outcome, replace ...string) []string {
 
 func TestDoctor(t *testing.T) {
 	t.Parallel()
-	server := startServer(t)
-	conn := connected(t, server)
+	server := embeddedtest.Start(t)
+	conn := embeddedtest.Connect(t, server)
 	url := server.URL()
 	got := run(t.Context(), url, nil, "doctor")
 	want := []string{
@@ -101,8 +102,8 @@ func TestDoctor(t *testing.T) {
 // TestDoctorFinds: what is wrong with documents, scorers, workers and streams is found.
 func TestDoctorFinds(t *testing.T) {
 	t.Parallel()
-	server := startServer(t)
-	conn := connected(t, server)
+	server := embeddedtest.Start(t)
+	conn := embeddedtest.Connect(t, server)
 	store, err := state.Create(t.Context(), conn, state.Config{PresenceTTL: time.Minute})
 	if err != nil {
 		t.Fatal(err)

@@ -16,29 +16,7 @@ import (
 
 	"nightshift.dev/nightshift/orchestrator"
 	"nightshift.dev/nightshift/orchestrator/api"
-	"nightshift.dev/nightshift/orchestrator/embedded"
 )
-
-// startServer runs a NATS server of its own for a test.
-func startServer(t *testing.T) *embedded.Server {
-	t.Helper()
-	server, err := embedded.Start(embedded.Config{Dir: t.TempDir(), Port: -1, NoSync: true})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(server.Stop)
-	return server
-}
-
-func connected(t *testing.T, server *embedded.Server) *nats.Conn {
-	t.Helper()
-	conn, err := server.Connect()
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(conn.Close)
-	return conn
-}
 
 // zone and nowhere are when and where the commands of tests run.
 var (

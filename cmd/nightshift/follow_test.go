@@ -10,6 +10,7 @@ import (
 
 	"nightshift.dev/nightshift/orchestrator"
 	"nightshift.dev/nightshift/orchestrator/api"
+	"nightshift.dev/nightshift/orchestrator/embedded/embeddedtest"
 )
 
 // growing is output that a test reads while a command still writes.
@@ -72,9 +73,9 @@ func (a *answers) alter(id string, how func(*api.Job)) {
 // TestListWatch: only jobs that have changed are shown again, in the columns of the first list.
 func TestListWatch(t *testing.T) {
 	t.Parallel()
-	server := startServer(t)
+	server := embeddedtest.Start(t)
 	service := &answers{jobs: someJobs()}
-	service.serve(t, connected(t, server))
+	service.serve(t, embeddedtest.Connect(t, server))
 	out, interrupt, ended := start(t, server.URL(), "list", "-w")
 	out.await(t, "embed-done")
 	before := out.String()
@@ -93,9 +94,9 @@ func TestListWatch(t *testing.T) {
 // TestLogsFollow: what is written meanwhile is shown, to the last line when the job has ended.
 func TestLogsFollow(t *testing.T) {
 	t.Parallel()
-	server := startServer(t)
+	server := embeddedtest.Start(t)
 	service := &answers{jobs: someJobs(), logs: someLogs()}
-	service.serve(t, connected(t, server))
+	service.serve(t, embeddedtest.Connect(t, server))
 	out, _, ended := start(t, server.URL(), "logs", "@latest", "-f")
 	out.await(t, "[local-1] row 7 is odd\n")
 	service.mu.Lock()

@@ -19,6 +19,7 @@ import (
 	"nightshift.dev/nightshift/orchestrator/api"
 	"nightshift.dev/nightshift/orchestrator/dispatch"
 	"nightshift.dev/nightshift/orchestrator/embedded"
+	"nightshift.dev/nightshift/orchestrator/embedded/embeddedtest"
 	"nightshift.dev/nightshift/orchestrator/format"
 	"nightshift.dev/nightshift/orchestrator/object"
 )
@@ -124,9 +125,9 @@ func (w *written) remote(t *testing.T) map[string][]byte {
 
 func serveJob(t *testing.T, w *written, objects map[string][]byte) *embedded.Server {
 	t.Helper()
-	server := startServer(t)
+	server := embeddedtest.Start(t)
 	service := &answers{jobs: []api.Job{w.job, {ID: "running", Tenant: "default", State: orchestrator.JobRunning}, {ID: "gone", Tenant: "default", State: orchestrator.JobCancelled}}, objects: objects}
-	service.serve(t, connected(t, server))
+	service.serve(t, embeddedtest.Connect(t, server))
 	return server
 }
 

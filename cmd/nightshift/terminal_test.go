@@ -16,6 +16,7 @@ import (
 
 	"nightshift.dev/nightshift/orchestrator"
 	"nightshift.dev/nightshift/orchestrator/api"
+	"nightshift.dev/nightshift/orchestrator/embedded/embeddedtest"
 )
 
 // pseudoTerminal is a terminal whose screen the test reads.
@@ -107,8 +108,8 @@ func onTerminal(ctx context.Context, terminal *pseudoTerminal, url string, args 
 func TestProgressOnTerminal(t *testing.T) {
 	t.Parallel()
 	terminal := openTerminal(t)
-	server := startServer(t)
-	(&answers{jobs: someJobs(), next: laterJobs()}).serve(t, connected(t, server))
+	server := embeddedtest.Start(t)
+	(&answers{jobs: someJobs(), next: laterJobs()}).serve(t, embeddedtest.Connect(t, server))
 	code := onTerminal(t.Context(), terminal, server.URL(), "watch", "fraud-run")
 	shown := terminal.end()
 	for _, want := range []string{"rows   ", "shards ", "=>", "100 %  999,999/999,999", "12 of 12  succeeded", "job fraud-run \x1b[32msucceeded\x1b[0m after 5m10s"} {
@@ -131,8 +132,8 @@ func TestAskOnTerminal(t *testing.T) {
 		t.Run("answer "+answer, func(t *testing.T) {
 			t.Parallel()
 			terminal := openTerminal(t)
-			server := startServer(t)
-			(&answers{jobs: someJobs()}).serve(t, connected(t, server))
+			server := embeddedtest.Start(t)
+			(&answers{jobs: someJobs()}).serve(t, embeddedtest.Connect(t, server))
 			ended := make(chan int, 1)
 			go func() {
 				ended <- onTerminal(context.WithoutCancel(t.Context()), terminal, server.URL(), "submit", "-q", "costly", "s3://lake/x.csv")
@@ -153,7 +154,7 @@ func TestAskOnTerminal(t *testing.T) {
 func TestInterruptedOnTerminal(t *testing.T) {
 	t.Parallel()
 	terminal := openTerminal(t)
-	server := startServer(t)
+	server := embeddedtest.Start(t)
 	conn, err := server.Connect()
 	if err != nil {
 		t.Fatal(err)
@@ -176,7 +177,7 @@ func TestInterruptedOnTerminal(t *testing.T) {
 // TestAbsentService: a watch outlives a restart of the service.
 func TestAbsentService(t *testing.T) {
 	t.Parallel()
-	server := startServer(t)
+	server := embeddedtest.Start(t)
 	conn, err := server.Connect()
 	if err != nil {
 		t.Fatal(err)
@@ -184,7 +185,7 @@ func TestAbsentService(t *testing.T) {
 	running := someJobs()[0]
 	(&answers{jobs: []api.Job{running}}).serve(t, conn)
 	got := make(chan outcome, 1)
-	asked, err := connected(t, server).SubscribeSync("nightshift.v1.default.jobs.get")
+	asked, err := embeddedtest.Connect(t, server).SubscribeSync("nightshift.v1.default.jobs.get")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -197,7 +198,7 @@ func TestAbsentService(t *testing.T) {
 	done := running
 	enter(&done, orchestrator.JobSucceeded, nowhere)
 	done.Counts.RowsExact = true
-	(&answers{jobs: []api.Job{done}}).serve(t, connected(t, server))
+	(&answers{jobs: []api.Job{done}}).serve(t, embeddedtest.Connect(t, server))
 	result := <-got
 	if result.code != exitDone || strings.Count(result.out, "the job goes on without us") != 1 || !strings.Contains(result.out, "job fraud-run succeeded") {
 		t.Errorf("got %+v", result)

@@ -13,6 +13,7 @@ import (
 
 	"nightshift.dev/nightshift/orchestrator"
 	"nightshift.dev/nightshift/orchestrator/api"
+	"nightshift.dev/nightshift/orchestrator/embedded/embeddedtest"
 )
 
 // TestTranscripts runs testdata/transcripts: each is a session of command lines against a service with canned answers.
@@ -28,9 +29,9 @@ func TestTranscripts(t *testing.T) {
 	for _, file := range files {
 		t.Run(filepath.Base(file), func(t *testing.T) {
 			t.Parallel()
-			server := startServer(t)
+			server := embeddedtest.Start(t)
 			service := &answers{jobs: someJobs(), next: laterJobs(), logs: someLogs()}
-			service.serve(t, connected(t, server))
+			service.serve(t, embeddedtest.Connect(t, server))
 			folder, err := filepath.Abs(".")
 			if err != nil {
 				t.Fatal(err)

@@ -10,7 +10,7 @@ import (
 	"time"
 
 	"nightshift.dev/nightshift/orchestrator"
-	"nightshift.dev/nightshift/orchestrator/embedded"
+	"nightshift.dev/nightshift/orchestrator/embedded/embeddedtest"
 	"nightshift.dev/nightshift/orchestrator/planner"
 	"nightshift.dev/nightshift/orchestrator/state"
 )
@@ -138,17 +138,9 @@ func (e *engine) sizes() []request {
 // open is a desk with pools of 1 to 4 replicas, each of which has the given number at present, and queue "fraud" that may use them all.
 func open(t *testing.T, replicas int, pools ...string) *desk {
 	t.Helper()
-	server, err := embedded.Start(embedded.Config{Dir: t.TempDir(), Port: -1, NoSync: true})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(server.Stop)
-	nc, err := server.Connect()
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(nc.Close)
+	nc := embeddedtest.Connect(t, embeddedtest.Start(t))
 	d := &desk{t: t, jobs: &jobs{}, engines: map[string]*engine{}}
+	var err error
 	d.store, err = state.Create(t.Context(), nc, state.Config{MaxBytes: 1 << 20, PresenceTTL: time.Hour})
 	d.must(err)
 	for _, pool := range pools {

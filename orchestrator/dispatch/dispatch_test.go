@@ -16,7 +16,7 @@ import (
 
 	"nightshift.dev/nightshift/orchestrator"
 	"nightshift.dev/nightshift/orchestrator/api"
-	"nightshift.dev/nightshift/orchestrator/embedded"
+	"nightshift.dev/nightshift/orchestrator/embedded/embeddedtest"
 	"nightshift.dev/nightshift/orchestrator/planner"
 	"nightshift.dev/nightshift/orchestrator/state"
 )
@@ -50,16 +50,7 @@ func (o *office) Announce(_ context.Context, job orchestrator.Job) error {
 
 func open(t *testing.T, maxBytes int64) *office {
 	t.Helper()
-	server, err := embedded.Start(embedded.Config{Dir: t.TempDir(), Port: -1, NoSync: true})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(server.Stop)
-	nc, err := server.Connect()
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(nc.Close)
+	nc := embeddedtest.Connect(t, embeddedtest.Start(t))
 	store, err := state.Create(t.Context(), nc, state.Config{AckWait: time.Second, MaxBytes: maxBytes})
 	if err != nil {
 		t.Fatal(err)

@@ -10,21 +10,12 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"nightshift.dev/nightshift/orchestrator"
-	"nightshift.dev/nightshift/orchestrator/embedded"
+	"nightshift.dev/nightshift/orchestrator/embedded/embeddedtest"
 )
 
 func open(t *testing.T, config Config) *Store {
 	t.Helper()
-	server, err := embedded.Start(embedded.Config{Dir: t.TempDir(), Port: -1, NoSync: true})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(server.Stop)
-	nc, err := server.Connect()
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(nc.Close)
+	nc := embeddedtest.Connect(t, embeddedtest.Start(t))
 	store, err := Create(t.Context(), nc, config)
 	if err != nil {
 		t.Fatal(err)

@@ -18,7 +18,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"nightshift.dev/nightshift/orchestrator"
-	"nightshift.dev/nightshift/orchestrator/embedded"
+	"nightshift.dev/nightshift/orchestrator/embedded/embeddedtest"
 	"nightshift.dev/nightshift/orchestrator/object"
 	"nightshift.dev/nightshift/orchestrator/state"
 )
@@ -53,16 +53,7 @@ func prepare(t *testing.T, change func(*orchestrator.Job, *orchestrator.ModelSna
 	if _, err := exec.LookPath("python3"); err != nil {
 		t.Skip("python3 is missing: the scorer of this test is a Python program")
 	}
-	server, err := embedded.Start(embedded.Config{Dir: t.TempDir(), Port: -1, NoSync: true})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(server.Stop)
-	nc, err := server.Connect()
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(nc.Close)
+	nc := embeddedtest.Connect(t, embeddedtest.Start(t))
 	store, err := state.Create(t.Context(), nc, state.Config{AckWait: time.Second, MaxBytes: 1 << 20})
 	if err != nil {
 		t.Fatal(err)
