@@ -70,6 +70,13 @@ func isName(member []byte, name string) bool {
 // The skip functions take the index where something begins and return the index behind it, or -1 where it is malformed.
 
 func skipSpace(text []byte, at int) int {
+	if at < len(text) && text[at] > ' ' {
+		return at // nearly always, and small enough to be inlined
+	}
+	return skipSpaces(text, at)
+}
+
+func skipSpaces(text []byte, at int) int {
 	for at < len(text) && (text[at] == ' ' || text[at] == '\t' || text[at] == '\r' || text[at] == '\n') {
 		at++
 	}
@@ -238,6 +245,9 @@ func skipNumber(text []byte, at int) int {
 // skipDigits passes over one digit or more.
 func skipDigits(text []byte, at int) int {
 	start := at
+	for at+8 <= len(text) && eightDigits(binary.LittleEndian.Uint64(text[at:])) {
+		at += 8
+	}
 	for at < len(text) && isDigit(text[at]) {
 		at++
 	}
@@ -245,6 +255,12 @@ func skipDigits(text []byte, at int) int {
 		return -1
 	}
 	return at
+}
+
+// eightDigits says whether every byte is a digit: its high half is 3, and still is when 6 is added, which carries from 10 on.
+func eightDigits(word uint64) bool {
+	const highs, threes, sixes = 0xf0f0f0f0f0f0f0f0, 0x3030303030303030, 0x0606060606060606
+	return word&highs == threes && (word+sixes)&highs == threes
 }
 
 func isDigit(character byte) bool { return character >= '0' && character <= '9' }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"unicode/utf8"
 
 	"github.com/tidwall/gjson"
 )
@@ -61,6 +62,9 @@ func compare(t *testing.T, line []byte, name string) {
 			t.Fatalf("Column(%.60q, %q) = %q, want none", line, name, got)
 		}
 		return
+	}
+	if !utf8.Valid(line) || !utf8.ValidString(name) {
+		return // json reads other bytes as replacement characters; rows with them are refused before
 	}
 	var first string
 	gjson.ParseBytes(line).ForEach(func(member, value gjson.Result) bool {
