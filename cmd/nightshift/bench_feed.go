@@ -195,6 +195,7 @@ func writeLines(out *bufio.Writer, result scorer.Result) error {
 
 // roundOfFeed feeds scorers that have to start, and once more the same that run.
 func (d *dataplane) roundOfFeed(ctx context.Context, report *dataplaneReport, last bool) error {
+	defer collectLess()() // as a worker does
 	began := time.Now()
 	scorers, err := d.startScorers(ctx)
 	if err != nil {

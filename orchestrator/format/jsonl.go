@@ -16,7 +16,7 @@ import (
 type jsonl struct {
 	lines *lines
 	end   int64 // rows that begin here or later belong to others
-	key   string
+	rows  *jsonrow.Reader
 	uri   string
 	stop  func() error
 }
@@ -54,7 +54,7 @@ func openJSONL(ctx context.Context, source Source, from orchestrator.Object, par
 }
 
 func newJSONL(in io.Reader, offset, end int64, uri string, options Options) *jsonl {
-	return &jsonl{lines: newLines(in, offset, options.maxRowBytes()), end: end, key: options.Key, uri: uri}
+	return &jsonl{lines: newLines(in, offset, options.maxRowBytes()), end: end, rows: jsonrow.NewReader(options.Key), uri: uri}
 }
 
 func (j *jsonl) next(into *Chunk) error {
@@ -74,7 +74,7 @@ func (j *jsonl) next(into *Chunk) error {
 		return nil
 	}
 	row := Row{Offset: found.offset}
-	if key, valid := jsonrow.Column(text, j.key); !valid || !utf8.Valid(text) {
+	if key, valid := j.rows.Column(text); !valid || !utf8.Valid(text) {
 		row.Error = whyBad(text)
 		row.Error.Object, row.Error.Offset = j.uri, found.offset
 	} else {

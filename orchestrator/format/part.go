@@ -33,13 +33,14 @@ type PartWriter struct {
 	encoder encoder
 	out     Output
 	key     string
+	results *jsonrow.Reader
 	begin   []byte // how a result begins that has the key column first
 	line    []byte // the line being put together
 }
 
 // NewPartWriter writes jsonl or parquet to out, which it closes or aborts. key is the job's key column or empty.
 func NewPartWriter(out Output, layout orchestrator.Format, key string) (*PartWriter, error) {
-	writer := &PartWriter{out: out, key: key, begin: append(appendAnyText([]byte{'{'}, key), ':')}
+	writer := &PartWriter{out: out, key: key, results: jsonrow.NewReader(key), begin: append(appendAnyText([]byte{'{'}, key), ':')}
 	switch layout {
 	case orchestrator.FormatJSONL:
 		writer.encoder = &jsonlEncoder{gathered{out: out}}
@@ -83,7 +84,7 @@ func (p *PartWriter) appendKey(line, key, result []byte) []byte {
 	if p.beginsWith(result, key) {
 		return append(line, result...)
 	}
-	present, _ := jsonrow.Column(result, p.key)
+	present, _ := p.results.Column(result)
 	if bytes.Equal(present, key) {
 		return append(line, result...)
 	}

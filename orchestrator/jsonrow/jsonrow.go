@@ -10,16 +10,38 @@ import (
 // MaxNesting is how deep the arrays and objects of a row may be nested: enough for data, safe for every parser behind us.
 const MaxNesting = 500
 
+// Reader looks at rows one after the other. Rows of one origin nearly always have the same columns in the same order, so it compares the names with
+// those of the row before instead of reading them again. It is for one goroutine; the zero value finds no column.
+type Reader struct {
+	column string
+	seen   []seen // names of the row before, in order
+}
+
+// seen is a name as it stood in a row, with its colon and the spaces behind that.
+type seen struct {
+	text   []byte
+	wanted bool // it is the name of the column
+}
+
+// What is remembered of a row.
+const (
+	mostSeen      = 256 // names
+	mostSeenBytes = 256 // of one
+)
+
+// NewReader finds a column by its name; the empty name is no column.
+func NewReader(column string) *Reader { return &Reader{column: column} }
+
 // Valid reports whether line is one JSON object (RFC 8259), nested at most MaxNesting deep, and nothing else but spaces around
 // it. It does not look whether strings are UTF-8; utf8.Valid does that for many lines at once.
-func Valid(line []byte) bool {
-	_, valid := Column(line, "")
+func (r *Reader) Valid(line []byte) bool {
+	_, valid := r.Column(line)
 	return valid
 }
 
-// Column gives the raw JSON of the first top-level column with this name as a slice of line, nil where there is none, and
-// whether the line is Valid. The empty name is no column.
-func Column(line []byte, name string) (raw []byte, valid bool) {
+// Column gives the raw JSON of the first top-level column with the Reader's name as a slice of line, nil where there is none, and
+// whether the line is Valid.
+func (r *Reader) Column(line []byte) (raw []byte, valid bool) {
 	at := skipSpace(line, 0)
 	if at == len(line) || line[at] != '{' {
 		return nil, false
@@ -27,16 +49,15 @@ func Column(line []byte, name string) (raw []byte, valid bool) {
 	if at = skipSpace(line, at+1); at < len(line) && line[at] == '}' {
 		return nil, skipSpace(line, at+1) == len(line)
 	}
-	for at < len(line) {
-		begin := at
-		value := skipName(line, at)
+	for index := 0; at < len(line); index++ {
+		value, wanted := r.member(line, at, index)
 		if value < 0 {
 			return nil, false
 		}
 		if at = skipValue(line, value, 1); at < 0 {
 			return nil, false
 		}
-		if raw == nil && name != "" && isName(line[begin:value], name) {
+		if wanted && raw == nil {
 			raw = line[value:at:at]
 		}
 		if at = skipSpace(line, at); at == len(line) {
@@ -54,6 +75,32 @@ func Column(line []byte, name string) (raw []byte, valid bool) {
 		at = skipSpace(line, at+1)
 	}
 	return nil, false
+}
+
+// member passes over the name of a member, and says whether it is the wanted one. -1: it is malformed.
+func (r *Reader) member(line []byte, at, index int) (value int, wanted bool) {
+	if index < len(r.seen) {
+		if known := &r.seen[index]; bytes.HasPrefix(line[at:], known.text) {
+			return skipSpace(line, at+len(known.text)), known.wanted
+		}
+	}
+	if value = skipName(line, at); value < 0 {
+		return -1, false
+	}
+	wanted = r.column != "" && isName(line[at:value], r.column)
+	if index < mostSeen && value-at <= mostSeenBytes {
+		r.remember(index, line[at:value], wanted)
+	}
+	return value, wanted
+}
+
+func (r *Reader) remember(index int, text []byte, wanted bool) {
+	if index == len(r.seen) {
+		r.seen = append(r.seen, seen{})
+	}
+	if index < len(r.seen) { // an earlier name may have been too long
+		r.seen[index] = seen{append(r.seen[index].text[:0], text...), wanted}
+	}
 }
 
 // isName says whether a valid member, which may end behind its name, has this name.

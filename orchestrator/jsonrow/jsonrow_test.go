@@ -42,7 +42,7 @@ func TestNesting(t *testing.T) {
 		list := `{"a":` + strings.Repeat("[", depth) + strings.Repeat("]", depth) + "}"
 		object := strings.Repeat(`{"a":`, depth) + "{}" + strings.Repeat("}", depth)
 		for _, line := range []string{list, object} {
-			if got := Valid([]byte(line)); got != want {
+			if got := new(Reader).Valid([]byte(line)); got != want {
 				t.Errorf("depth %d, %.10q...: valid %t, want %t", depth, line, got, want)
 			}
 		}
@@ -53,7 +53,17 @@ func TestNesting(t *testing.T) {
 func compare(t *testing.T, line []byte, name string) {
 	t.Helper()
 	want := json.Valid(line) && strings.HasPrefix(strings.TrimLeft(string(line), " \t\r\n"), "{")
-	got, valid := Column(line, name)
+	got, valid := NewReader(name).Column(line)
+	// A reader that has seen other rows, and this one, says the same.
+	used := NewReader(name)
+	for _, other := range seeds {
+		used.Column([]byte(other))
+	}
+	for range 2 {
+		if again, validAgain := used.Column(line); string(again) != string(got) || validAgain != valid {
+			t.Fatalf("Column(%.60q, %q) after other rows = %q, %t; of a new reader %q, %t", line, name, again, validAgain, got, valid)
+		}
+	}
 	if valid != want && !(want && strings.Count(string(line), "[")+strings.Count(string(line), "{") > MaxNesting) {
 		t.Fatalf("Column(%.60q, %q): valid %t, json says %t", line, name, valid, want)
 	}
@@ -94,8 +104,9 @@ func BenchmarkColumn(b *testing.B) {
 	line := fmt.Appendf(nil, `{"id":"txn-%08d","amount":%.2f,"risk":%v,"count":%d,"merchant":%d}`, 12345678, 123.45, 0.6374502378104921, 617, 734_552)
 	b.Run("this", func(b *testing.B) {
 		b.SetBytes(int64(len(line)))
+		reader := NewReader("id")
 		for b.Loop() {
-			if raw, valid := Column(line, "id"); raw == nil || !valid {
+			if raw, valid := reader.Column(line); raw == nil || !valid {
 				b.Fatal("not found")
 			}
 		}

@@ -191,7 +191,7 @@ func splitResult(payload []byte, rows int, failed map[int]bool) ([][]byte, error
 	if !utf8.Valid(payload) {
 		return nil, violation("the lines are not UTF-8")
 	}
-	lines := make([][]byte, 0, rows)
+	lines, reader := make([][]byte, 0, rows), new(jsonrow.Reader)
 	for len(payload) > 0 {
 		end := bytes.IndexByte(payload, '\n')
 		if end < 0 {
@@ -201,7 +201,7 @@ func splitResult(payload []byte, rows int, failed map[int]bool) ([][]byte, error
 		if row == rows {
 			return nil, violationf("more than %d lines for %d rows", rows, rows)
 		}
-		line, err := resultLine(payload[:end:end], row, failed[row])
+		line, err := resultLine(reader, payload[:end:end], row, failed[row])
 		if err != nil {
 			return nil, err
 		}
@@ -214,7 +214,7 @@ func splitResult(payload []byte, rows int, failed map[int]bool) ([][]byte, error
 	return lines, nil
 }
 
-func resultLine(line []byte, row int, failed bool) ([]byte, error) {
+func resultLine(reader *jsonrow.Reader, line []byte, row int, failed bool) ([]byte, error) {
 	if len(line) == 0 || line[0] != '{' || line[len(line)-1] != '}' {
 		line = bytes.TrimSpace(line)
 	}
@@ -225,7 +225,7 @@ func resultLine(line []byte, row int, failed bool) ([]byte, error) {
 		return nil, violationf("row %d is null, but no error names it", row)
 	case failed:
 		return nil, violationf("row %d has an error, but its line is not null", row)
-	case !jsonrow.Valid(line):
+	case !reader.Valid(line):
 		return nil, violationf("the line of row %d is not a JSON object: %.80q", row, line)
 	}
 	return line, nil
