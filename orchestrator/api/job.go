@@ -80,7 +80,7 @@ func JobOf(job orchestrator.Job) Job {
 	view := Job{
 		ID: job.ID, Tenant: job.Tenant, Queue: job.Queue, Name: job.Spec.Name,
 		State: job.State, Times: job.Times, Epoch: job.Epoch, Updated: job.Updated,
-		Model: job.Model, Input: job.Spec.Input, Key: job.Spec.Key, Parameters: job.Spec.Parameters, Labels: job.Spec.Labels,
+		Model: job.Model, Input: append([]string{}, job.Spec.Input...), Key: job.Spec.Key, Parameters: job.Spec.Parameters, Labels: job.Spec.Labels,
 		Counts:   job.Counts,
 		Deadline: job.Deadline, ExpiresAt: job.ExpiresAt,
 		EstimatedFinish: job.Estimate.Finish, EstimatedCost: priced(job.Estimate.Cost), Notes: job.Estimate.Notes,

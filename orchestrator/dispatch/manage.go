@@ -161,7 +161,7 @@ func (d *Dispatcher) Delete(ctx context.Context, job orchestrator.Job) error {
 func tombstone(job orchestrator.Job) orchestrator.Job {
 	return orchestrator.Job{
 		JobKey: job.JobKey, SpecDigest: job.SpecDigest, State: job.State, Times: job.Times, Updated: job.Updated, Epoch: job.Epoch, Closed: job.Closed,
-		Output: job.Output, Manifest: job.Manifest, Deleted: true, WorkKept: true,
+		Model: job.Model, Output: job.Output, OutputFormat: job.OutputFormat, Manifest: job.Manifest, Deleted: true, WorkKept: true,
 	}
 }
 
