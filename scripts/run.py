@@ -115,6 +115,9 @@ class Run:
         say(f"submitting {self.rows} rows over NATS")
         flags = ["--row-key", "transaction_id", "--key", key.read_text(), "--within", "1h", "--yes", "-o", "name"]
         job = self.must(self.program, "submit", "-q", "fraud", str(self.data), *flags, ask=True).strip()
+        say("why so many workers")
+        self.nightshift("explain")
+        say("how it goes on")
         self.nightshift("watch", job)  # its exit code speaks of the few bad rows that are part of the example
         key.unlink()
         return job
@@ -127,8 +130,6 @@ class Run:
         say("the first rows of the error file (the example plants some bad rows)")
         _, errors = self.nightshift("errors", job, ask=True)
         print(*errors.splitlines()[:3], sep="\n", flush=True)
-        say("why there were so many workers")
-        self.nightshift("explain")
         say("to try next")
         print("  make run                                               again: warm now")
         print(f"  bin/nightshift dev -f {EXAMPLE}/nightshift.yaml   keep the service running, then in another terminal:")

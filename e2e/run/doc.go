@@ -1,3 +1,3 @@
-// Package run tests `make run` as a user has it: the script, the program and the fraud example, in a folder of their own, interrupted at
-// random moments. It imports the standard library and go-cmp only.
+// Package run tests `make run` and `nightshift dev` as a user has them: the script, the program and the fraud example, in a folder of their own, ended at
+// random moments and started again. It imports the standard library only.
 package run
