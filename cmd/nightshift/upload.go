@@ -7,8 +7,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -37,7 +39,7 @@ func (s *submitting) estimate(ctx context.Context) (api.EstimateResponse, error)
 		return estimate, err
 	}
 	if s.dryRun {
-		return estimate, fmt.Errorf("the service does not see %s as it is here, and a dry run uploads nothing: submit without --dry-run", strings.Join(s.names(), ", "))
+		return estimate, fmt.Errorf("the service does not see %s as it is here, and a dry run uploads nothing: submit without --dry-run", strings.Join(slices.Sorted(maps.Values(s.local)), ", "))
 	}
 	for i, path := range s.local {
 		uri, refused := s.upload(ctx, path)
@@ -51,13 +53,6 @@ func (s *submitting) estimate(ctx context.Context) (api.EstimateResponse, error)
 		s.request.Input[i] = uri
 	}
 	return ask()
-}
-
-func (s *submitting) names() (names []string) {
-	for _, path := range s.local {
-		names = append(names, path)
-	}
-	return names
 }
 
 // elsewhere says whether the service lacks a file that is here, or has another one under its path.

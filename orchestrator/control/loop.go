@@ -137,10 +137,7 @@ func (l *Loop) sleep(ctx context.Context, most time.Duration) {
 	defer timer.Stop()
 	select {
 	case <-l.wake:
-		select {
-		case <-time.After(shortestPause):
-		case <-ctx.Done():
-		}
+		l.rest(ctx, shortestPause)
 	case <-timer.C:
 	case <-ctx.Done():
 	}
@@ -348,9 +345,6 @@ func (l *Loop) watchPresence(ctx context.Context, caughtUp func()) {
 		if ctx.Err() == nil {
 			l.config.Log.Warn("the watch on workers ended and begins again", "error", err)
 		}
-		select {
-		case <-time.After(time.Second):
-		case <-ctx.Done():
-		}
+		l.rest(ctx, time.Second)
 	}
 }

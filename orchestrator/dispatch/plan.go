@@ -187,24 +187,27 @@ func (d *Dispatcher) sweepRecordsOnce(ctx context.Context, now time.Time) error 
 func (d *Dispatcher) due(now time.Time) (actions []func(context.Context) error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	ended := map[[2]string][]orchestrator.Job{}
+	ended, keep := map[queueName][]orchestrator.Job{}, map[queueName]time.Duration{}
 	for key, known := range d.jobs {
-		job, revision := known.job, known.revision
+		job, revision, name := known.job, known.revision, queueName{key.Tenant, key.Queue}
+		if _, asked := keep[name]; job.Deleted && !asked {
+			keep[name] = d.keepKeys(name) // once for all tombstones of a queue: there may be many
+		}
 		switch {
 		case known.runner != nil:
-		case job.Deleted && now.Sub(job.Updated) > d.keepKeys(key):
+		case job.Deleted && now.Sub(job.Updated) > keep[name]:
 			actions = append(actions, func(ctx context.Context) error { return d.config.Store.ForgetJob(ctx, key, revision) })
 		case job.Deleted && job.WorkKept && now.Sub(job.Times[job.State]) > d.lateAfter():
 			actions = append(actions, func(ctx context.Context) error { return d.forgetWork(ctx, key) })
 		case job.Deleted:
 		case job.State.Final():
-			ended[[2]string{key.Tenant, key.Queue}] = append(ended[[2]string{key.Tenant, key.Queue}], job)
+			ended[name] = append(ended[name], job)
 		case !job.ExpiresAt.IsZero() && now.After(job.ExpiresAt) && job.State == orchestrator.JobQueued:
 			actions = append(actions, func(ctx context.Context) error { return d.expire(ctx, key) })
 		}
 	}
 	for name, jobs := range ended {
-		queue, ok := d.config.Catalog.Queue(name[0], name[1])
+		queue, ok := d.config.Catalog.Queue(name.tenant, name.name)
 		if !ok {
 			continue
 		}
@@ -223,8 +226,8 @@ func (d *Dispatcher) due(now time.Time) (actions []func(context.Context) error) 
 const keepKeysOfNone = 90 * 24 * time.Hour
 
 // keepKeys is how long the tombstones of a queue answer for their idempotency keys.
-func (d *Dispatcher) keepKeys(key orchestrator.JobKey) time.Duration {
-	if queue, ok := d.config.Catalog.Queue(key.Tenant, key.Queue); ok {
+func (d *Dispatcher) keepKeys(of queueName) time.Duration {
+	if queue, ok := d.config.Catalog.Queue(of.tenant, of.name); ok {
 		return queue.KeepKeys
 	}
 	return keepKeysOfNone

@@ -208,29 +208,18 @@ func (s *Service) upload(_ context.Context, call call, request api.UploadRequest
 
 // explain gives the planner's chains for a pool, a queue, a job, or all of them.
 func (s *Service) explain(_ context.Context, call call, request api.ExplainRequest) (any, error) {
-	plan := s.config.Plan()
-	if request.Name == "" {
-		plan.Jobs = slices.DeleteFunc(slices.Clone(plan.Jobs), func(job orchestrator.JobPlan) bool { return job.Tenant != call.tenant })
-		return api.ExplainResponse{Text: explained(plan)}, nil
-	}
-	var text strings.Builder
-	for _, pool := range plan.Pools {
-		if pool.Name == request.Name {
-			text.WriteString(planner.ExplainPool(pool))
+	plan, name := s.config.Plan(), request.Name
+	plan.Jobs = slices.DeleteFunc(slices.Clone(plan.Jobs), func(job orchestrator.JobPlan) bool {
+		return job.Tenant != call.tenant || name != "" && job.ID != name && job.Queue != name
+	})
+	if name != "" {
+		plan.Pools = slices.DeleteFunc(slices.Clone(plan.Pools), func(pool orchestrator.PoolPlan) bool { return pool.Name != name })
+		if len(plan.Pools)+len(plan.Jobs) == 0 {
+			return nil, &api.Error{Code: api.CodeNotFound, Field: "name", Message: fmt.Sprintf(
+				"the present plan has no pool, and tenant %q no open job or queue with open jobs, called %q", call.tenant, name)}
 		}
 	}
-	plan.Pools = nil
-	plan.Jobs = slices.DeleteFunc(slices.Clone(plan.Jobs), func(job orchestrator.JobPlan) bool {
-		return job.Tenant != call.tenant || job.ID != request.Name && job.Queue != request.Name
-	})
-	if len(plan.Jobs) > 0 {
-		text.WriteString(explained(plan))
-	}
-	if text.Len() == 0 {
-		return nil, &api.Error{Code: api.CodeNotFound, Field: "name", Message: fmt.Sprintf(
-			"the present plan has no pool, and tenant %q no open job or queue with open jobs, called %q", call.tenant, request.Name)}
-	}
-	return api.ExplainResponse{Text: text.String()}, nil
+	return api.ExplainResponse{Text: explained(plan)}, nil
 }
 
 // mostExplained keeps an answer readable, and below a message's limit.
