@@ -123,8 +123,12 @@ func TestNobodyAnswers(t *testing.T) {
 	if got.code != exitFailed || got.errs != want {
 		t.Errorf("no service: got %+v, want %q", got, want)
 	}
-	silent, err := embeddedtest.Connect(t, server).SubscribeSync("nightshift.v1.>")
+	conn := embeddedtest.Connect(t, server)
+	silent, err := conn.SubscribeSync("nightshift.v1.>")
 	if err != nil {
+		t.Fatal(err)
+	}
+	if err := conn.Flush(); err != nil { // before the question comes
 		t.Fatal(err)
 	}
 	got = run(t.Context(), url, map[string]string{"NIGHTSHIFT_REQUEST_TIMEOUT": "50ms"}, "get", "x")
