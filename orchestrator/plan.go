@@ -128,7 +128,8 @@ type PoolPlan struct {
 type JobPlan struct {
 	JobKey
 	Workers    int       `json:"workers"`
-	ShardRows  int64     `json:"shardRows"` // rows of the next cuts
+	ShardRows  int64     `json:"shardRows"` // rows of the next cuts; near the end less, so that those who share them end together
+	Sharing    int       `json:"sharing"`   // workers that share the rows not cut yet
 	Ahead      int       `json:"ahead"`     // shards to keep published and not settled
 	Start      time.Time `json:"start,omitzero"`
 	Finish     time.Time `json:"finish,omitzero"`

@@ -94,7 +94,9 @@ func (d *Dispatcher) Apply(plan orchestrator.Plan, workers []orchestrator.Presen
 			Start: wanted.Start, Finish: wanted.Finish, FinishLow: wanted.FinishLow, FinishHigh: wanted.FinishHigh, Position: wanted.Position,
 		}
 		if known.runner != nil && wanted.Ahead > 0 {
-			known.runner.order(order{demand: &shard.Demand{Rows: wanted.ShardRows, Ahead: wanted.Ahead}})
+			known.runner.order(order{demand: &shard.Demand{
+				Rows: wanted.ShardRows, Workers: wanted.Sharing, BatchRows: known.job.BatchRows, Ahead: wanted.Ahead,
+			}})
 		}
 	}
 }

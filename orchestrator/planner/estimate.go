@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"nightshift.dev/nightshift/orchestrator"
+	"nightshift.dev/nightshift/orchestrator/shard"
 )
 
 // Request is a job that has not been submitted yet, as far as its price and its times depend on it.
@@ -33,7 +34,7 @@ func Estimate(request Request, observation orchestrator.Observation, policy orch
 	at := slices.IndexFunc(w.jobs, func(j *job) bool { return j.view.JobKey == view.JobKey })
 	j := w.jobs[at]
 	estimate := orchestrator.Estimate{
-		Rows: view.RowsLeft, Shards: request.shards(j.plan.ShardRows), Position: j.plan.Position, Basis: j.speed.basis,
+		Rows: view.RowsLeft, Shards: request.shards(j), Position: j.plan.Position, Basis: j.speed.basis,
 		Start: j.plan.Start, Finish: j.plan.Finish, FinishLow: j.plan.FinishLow, FinishHigh: j.plan.FinishHigh, Cost: j.plan.Cost,
 	}
 	if estimate.Basis == "" {
@@ -82,25 +83,28 @@ func (r Request) view(now time.Time) (orchestrator.JobView, []string) {
 	return view, notes
 }
 
-// shards is how many shards of so many rows the objects make.
-func (r Request) shards(rows int64) int {
-	each, count := r.RowBytes, 0.0
+// shards is how many shards the objects make when the job's planned workers share them.
+func (r Request) shards(j *job) int {
+	each := r.RowBytes
 	switch {
 	case r.Rows > 0:
 		each = r.bytes() / float64(r.Rows)
 	case !(each > 0) || math.IsInf(each, 0):
 		each = guessedRowBytes
 	}
+	whole, cuttable, bytes := 0, 0, 0.0
 	for _, object := range r.Objects {
 		switch {
 		case object.Size <= 0:
-		case !object.Splittable():
-			count++
+		case object.Splittable():
+			cuttable++
+			bytes += float64(object.Size)
 		default:
-			count += math.Max(1, math.Round(float64(object.Size)/math.Max(each, 1e-9)/math.Max(float64(rows), 1)))
+			whole++
 		}
 	}
-	return int(math.Min(count, endless))
+	cut := shard.Count(j.sizing(int64(math.Min(math.Ceil(bytes/math.Max(each, 1e-9)), 1<<52)), j.plan.Sharing))
+	return min(whole+max(cut, cuttable), endless)
 }
 
 // bytes is the size of all objects.

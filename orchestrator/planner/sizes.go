@@ -23,7 +23,7 @@ func shardSizes(w *world) {
 			count = p.planned()
 		}
 		sized := shard.Size(j.sizing(j.uncut(), count))
-		j.plan.ShardRows = sized.Rows
+		j.plan.ShardRows, j.plan.Sharing = sized.Rows, max(count, 1)
 		if !j.open {
 			continue
 		}

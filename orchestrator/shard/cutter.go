@@ -102,9 +102,11 @@ func (c *Cutter) doneAfter(cuts []orchestrator.Cut) bool {
 }
 
 // Next proposes at most most cuts that follow what has been recorded: first every index cut of the job; when those are recorded, score
-// cuts of about the given number of rows, in input order, up to the first object whose index is not known yet.
-func (c *Cutter) Next(rows int64, most int) []orchestrator.Cut {
+// cuts in input order, up to the first object whose index is not known yet. size gives the rows that a cut shall have, when those before it in
+// the proposal have about so many.
+func (c *Cutter) Next(size func(before int64) int64, most int) []orchestrator.Cut {
 	var cuts []orchestrator.Cut
+	before := 0.0
 	add := func(kind orchestrator.ShardKind, object int, start, end int64) {
 		cuts = append(cuts, orchestrator.Cut{
 			Number: c.number + len(cuts), Kind: kind, Range: orchestrator.Range{Object: object, Start: start, End: end},
@@ -119,8 +121,9 @@ func (c *Cutter) Next(rows int64, most int) []orchestrator.Cut {
 	}
 	object, start := c.skip(c.object, c.start)
 	for len(cuts) < most && object < len(c.sources) && c.sources[object].cut != unknown {
-		end := c.end(object, start, rows)
+		end := c.end(object, start, size(int64(math.Min(before, mostRowsUncut))))
 		add(orchestrator.ShardScore, object, start, end)
+		before += c.rows(object, end-start)
 		object, start = c.skip(object, end)
 	}
 	return cuts
@@ -177,6 +180,17 @@ func (c *Cutter) length(s *source, rows int64) int64 {
 		return rows
 	}
 	return int64(math.Max(1, math.Min(float64(rows)*c.rowBytes, math.MaxInt64/4)))
+}
+
+// rows estimates the rows of a range of the object.
+func (c *Cutter) rows(object int, length int64) float64 {
+	switch c.sources[object].unit() {
+	case rows:
+		return float64(length)
+	case packedBytes:
+		return float64(length) / c.rowBytes * packedRatio
+	}
+	return float64(length) / c.rowBytes
 }
 
 // border is the last allowed start within length of start; but if that gives less than half of length, the first beyond, or else the end.

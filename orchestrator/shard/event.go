@@ -20,10 +20,12 @@ type (
 		Seq    uint64 // sequence in the commit stream
 		Commit orchestrator.Commit
 	}
-	// Demand is the planner's wish: the rows of the next cuts, and how many score shards to keep published and not settled.
+	// Demand is the planner's wish: how the next cuts are made, and how many score shards to keep published and not settled.
 	Demand struct {
-		Rows  int64
-		Ahead int
+		Rows      int64 // of each cut, at most
+		Workers   int   // that share the rest: near its end cuts become shorter, as Size says; 0: they do not
+		BatchRows int   // the model's best batch
+		Ahead     int
 	}
 	// Found ends the recovery: the shards of the current epoch whose messages lie in the shard stream already.
 	Found struct{ Numbers []int }
@@ -33,6 +35,18 @@ type (
 	// commit stream, the number that goes into Job.Closed, still count.
 	Closed struct{ Seq uint64 }
 )
+
+// rows is the length of a cut when so many rows are left to cut; a negative number is unknown.
+func (d Demand) rows(uncut int64) int64 {
+	if d.Workers < 1 {
+		return d.Rows
+	}
+	work := Work{BatchRows: d.BatchRows, RowsUncut: uncut, Workers: d.Workers}.sane()
+	if limit, _, known := work.share(); known {
+		return min(d.Rows, work.whole(limit))
+	}
+	return d.Rows
+}
 
 func (JournalRead) event()   {}
 func (AppendRefused) event() {}

@@ -78,7 +78,8 @@ func (m *Machine) Step(event Event) []Effect {
 	case CommitRead:
 		m.commitRead(event)
 	case Demand:
-		m.demand, m.demanded = Demand{Rows: event.Rows, Ahead: min(max(event.Ahead, 0), MostAhead)}, true
+		m.demand, m.demanded = event, true
+		m.demand.Ahead = min(max(event.Ahead, 0), MostAhead)
 	case Found:
 		m.markSent(event.Numbers)
 		m.recovered = true
@@ -200,7 +201,13 @@ func (m *Machine) nextEntry() (orchestrator.JournalEntry, bool) {
 		return none, false
 	}
 	m.cutter.SetRowBytes(m.RowBytes())
-	cuts := m.cutter.Next(m.demand.Rows, min(missing, mostPerEntry))
+	uncut := m.RowsUncut()
+	cuts := m.cutter.Next(func(before int64) int64 {
+		if uncut < 0 {
+			return m.demand.rows(-1)
+		}
+		return m.demand.rows(max(uncut-before, 0))
+	}, min(missing, mostPerEntry))
 	if len(cuts) == 0 {
 		return none, false
 	}

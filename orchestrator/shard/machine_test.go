@@ -293,3 +293,22 @@ func TestMachineIgnoresOtherEpochs(t *testing.T) {
 		t.Errorf("a commit of an epoch without an end counts: %d", seq)
 	}
 }
+
+// All cuts are made at once, and still they become shorter towards the end, so that the workers end together.
+func TestCutsMadeAtOnceFallTowardsTheEnd(t *testing.T) {
+	t.Parallel()
+	m := NewMachine(orchestrator.JobKey{ID: "j"}, 1, nil, 10)
+	entry := orchestrator.JournalEntry{Objects: []orchestrator.Object{object(100_000, orchestrator.FormatJSONL, "")}, ObjectsDone: true}
+	m.Step(JournalRead{Seq: 1, Entry: entry})
+	m.Step(Found{})
+	demand := Demand{Rows: 2000, Workers: 2, BatchRows: 100, Ahead: 100}
+	cuts := appends(m.Step(demand))[0].Entry.Cuts
+	var lengths []int64
+	for _, cut := range cuts {
+		lengths = append(lengths, cut.Range.Length()/10)
+	}
+	want := []int64{2000, 2000, 1500, 1100, 800, 600, 500, 400, 400, 400, 200, 100}
+	if diff := cmp.Diff(want, lengths); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}

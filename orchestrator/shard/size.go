@@ -12,7 +12,7 @@ const (
 	longestSeconds  = 60         // beyond that a lost worker costs too much
 	manyShards      = 100_000    // a job of more shards than that gets longer ones
 	targetBytes     = 4 << 20    // where no speed is known
-	shardsPerWorker = 8          // so that workers finish together
+	shardsPerWorker = 2          // of what is left, so that workers finish together; see decision 006
 	fewestBatches   = 4          // fewer in a shard only for the last ones
 	guessedRowBytes = 256        // where no row has been seen
 	mostRows        = 1 << 40    // of a shard, whatever the numbers say
@@ -45,54 +45,91 @@ type Sized struct {
 // at most 2^40 rows.
 func Size(work Work) Sized {
 	work = work.sane()
-	rows, why := work.target()
-	if limit := work.Notice.Seconds() * work.RowsPerSecond; limit > 0 && rows > limit {
-		rows, why = limit, fmt.Sprintf("ends within the notice of %s at %s rows/s", work.Notice, number(work.RowsPerSecond))
+	rows, why := work.size()
+	switch {
+	case rows < float64(work.BatchRows):
+		return Sized{Rows: int64(work.BatchRows), Sentence: fmt.Sprintf("one batch of %d rows is the least (%s)", work.BatchRows, why())}
+	case work.BatchRows == 1:
+		return Sized{Rows: work.whole(rows), Sentence: why()}
 	}
-	if limit, sentence, known := work.share(); known && rows > limit {
+	return Sized{Rows: work.whole(rows), Sentence: fmt.Sprintf("%s, in batches of %d rows", why(), work.BatchRows)}
+}
+
+// Count is how many shards the rows not cut yet make when they lie in one object.
+func Count(work Work) int {
+	work = work.sane()
+	demand := Demand{Rows: Size(work).Rows, Workers: work.Workers, BatchRows: work.BatchRows}
+	count := int64(0)
+	for left := work.RowsUncut; left > 0; {
+		each := demand.rows(left)
+		same := max(1, left/each-shardsPerWorker*int64(work.Workers)) // as long as this one, for certain
+		count += same
+		left -= same * each
+	}
+	return int(count)
+}
+
+// whole is so many rows in whole batches, at least one.
+func (w Work) whole(rows float64) int64 {
+	batch := float64(w.BatchRows)
+	return int64(math.Max(1, math.Min(math.Floor(rows/batch), math.Floor(mostRows/batch))) * batch)
+}
+
+// size is the length that the rules give, before it becomes whole batches.
+func (w Work) size() (rows float64, why func() string) {
+	rows, why = w.target()
+	if limit := w.Notice.Seconds() * w.RowsPerSecond; limit > 0 && rows > limit {
+		rows, why = limit, func() string {
+			return fmt.Sprintf("ends within the notice of %s at %s rows/s", w.Notice, number(w.RowsPerSecond))
+		}
+	}
+	if limit, sentence, known := w.share(); known && rows > limit {
 		rows, why = limit, sentence
 	}
-	batch := float64(work.BatchRows)
-	whole := math.Min(math.Floor(rows/batch), math.Floor(mostRows/batch)) * batch
-	switch {
-	case whole < batch:
-		return Sized{Rows: int64(batch), Sentence: fmt.Sprintf("one batch of %d rows is the least (%s)", work.BatchRows, why)}
-	case work.BatchRows == 1:
-		return Sized{Rows: int64(whole), Sentence: why}
-	}
-	return Sized{Rows: int64(whole), Sentence: fmt.Sprintf("%s, in batches of %d rows", why, work.BatchRows)}
+	return rows, why
 }
 
 // target is the size that makes the fixed cost of a shard small.
-func (w Work) target() (rows float64, why string) {
+func (w Work) target() (rows float64, why func() string) {
 	if w.RowsPerSecond == 0 {
-		return targetBytes / w.RowBytes, fmt.Sprintf("4 MiB of rows of %s bytes, since no speed is known", number(w.RowBytes))
+		return targetBytes / w.RowBytes, func() string {
+			return fmt.Sprintf("4 MiB of rows of %s bytes, since no speed is known", number(w.RowBytes))
+		}
 	}
 	seconds := float64(targetSeconds)
 	if w.RowsUncut > 0 {
 		seconds = math.Min(math.Max(seconds, float64(w.RowsUncut)/w.RowsPerSecond/manyShards), longestSeconds)
 	}
-	why = fmt.Sprintf("%s s of work at %s rows/s", number(seconds), number(w.RowsPerSecond))
-	if seconds > targetSeconds {
-		why += fmt.Sprintf(", so that the rest makes no more than about %d shards", manyShards)
+	return seconds * w.RowsPerSecond, func() string {
+		text := fmt.Sprintf("%s s of work at %s rows/s", number(seconds), number(w.RowsPerSecond))
+		if seconds > targetSeconds {
+			text += fmt.Sprintf(", so that the rest makes no more than about %d shards", manyShards)
+		}
+		return text
 	}
-	return seconds * w.RowsPerSecond, why
 }
 
-// share is the most rows that leave every worker enough shards to finish together with the others; it falls towards the tail.
-func (w Work) share() (rows float64, why string, known bool) {
+// share is the most rows that leave every worker enough shards to finish together with the others; it falls towards the tail
+// (guided self-scheduling: Polychronopoulos and Kuck, 1987; the half of an equal share is the factor of Hummel, Schonberg and Flynn, 1992).
+func (w Work) share() (rows float64, why func() string, known bool) {
 	if w.RowsUncut < 0 {
-		return 0, "", false
+		return 0, nil, false
 	}
 	left, workers, batch := float64(w.RowsUncut), float64(w.Workers), float64(w.BatchRows)
 	if rows := left / (shardsPerWorker * workers); rows >= fewestBatches*batch {
-		return rows, fmt.Sprintf("%d shards for each of %d workers from the %d rows not cut yet", shardsPerWorker, w.Workers, w.RowsUncut), true
+		return rows, func() string {
+			return fmt.Sprintf("half of an equal share of the %d rows not cut yet for each of %d workers", w.RowsUncut, w.Workers)
+		}, true
 	}
 	if left/workers >= fewestBatches*batch {
-		return fewestBatches * batch, fmt.Sprintf("%d batches, near the end of the %d rows not cut yet", fewestBatches, w.RowsUncut), true
+		return fewestBatches * batch, func() string {
+			return fmt.Sprintf("%d batches, near the end of the %d rows not cut yet", fewestBatches, w.RowsUncut)
+		}, true
 	}
 	rows = math.Max(1, math.Ceil(left/workers/batch)) * batch
-	return rows, fmt.Sprintf("an equal share of the last %d rows for each of %d workers", w.RowsUncut, w.Workers), true
+	return rows, func() string {
+		return fmt.Sprintf("an equal share of the last %d rows for each of %d workers", w.RowsUncut, w.Workers)
+	}, true
 }
 
 // sane replaces numbers that mean nothing by "unknown" and cuts those beyond all reason.

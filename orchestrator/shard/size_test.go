@@ -43,13 +43,13 @@ func TestSize(t *testing.T) {
 			Work{BatchRows: 100, RowsPerSecond: 1000, RowsUncut: 1 << 50, Workers: 10},
 			Sized{60_000, "60 s of work at 1000 rows/s, so that the rest makes no more than about 100000 shards, in batches of 100 rows"},
 		},
-		"eight shards for each worker": {
+		"half of an equal share": {
 			Work{BatchRows: 10, RowsPerSecond: 1000, RowsUncut: 80_000, Workers: 10},
-			Sized{1000, "8 shards for each of 10 workers from the 80000 rows not cut yet, in batches of 10 rows"},
+			Sized{4000, "half of an equal share of the 80000 rows not cut yet for each of 10 workers, in batches of 10 rows"},
 		},
 		"four batches near the tail": {
-			Work{BatchRows: 10, RowsPerSecond: 1000, RowsUncut: 3000, Workers: 10},
-			Sized{40, "4 batches, near the end of the 3000 rows not cut yet, in batches of 10 rows"},
+			Work{BatchRows: 10, RowsPerSecond: 1000, RowsUncut: 700, Workers: 10},
+			Sized{40, "4 batches, near the end of the 700 rows not cut yet, in batches of 10 rows"},
 		},
 		"the very last go round once": {
 			Work{BatchRows: 10, RowsPerSecond: 1000, RowsUncut: 151, Workers: 10},
@@ -117,7 +117,7 @@ func TestSizeProperties(t *testing.T) {
 			t.Fatalf("without a speed a shard of more than one batch is at most 4 MiB: %d rows for %+v", got.Rows, work)
 		}
 		if got.Rows > fewestBatches*batch && sane.RowsUncut >= 0 && sane.RowsUncut/got.Rows < shardsPerWorker*int64(sane.Workers) {
-			t.Fatalf("a shard of more than four batches leaves eight for every worker: %d rows for %+v", got.Rows, work)
+			t.Fatalf("a shard of more than four batches leaves two for every worker: %d rows for %+v", got.Rows, work)
 		}
 	})
 }
@@ -138,6 +138,26 @@ func TestSizeFallsTowardsTheTail(t *testing.T) {
 			}
 			before = rows
 			work.RowsUncut -= rows
+		}
+	})
+}
+
+// Count is what cutting by one demand comes to.
+func TestCountIsWhatADemandMakes(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(t *rapid.T) {
+		work := Work{
+			BatchRows: rapid.IntRange(1, 512).Draw(t, "batch"), RowsPerSecond: rapid.OneOf(rapid.Just(0.0), rapid.Float64Range(1, 1e5)).Draw(t, "speed"),
+			RowBytes: 100, RowsUncut: rapid.Int64Range(0, 1e7).Draw(t, "rows"), Workers: rapid.IntRange(1, 64).Draw(t, "workers"),
+			Notice: time.Duration(rapid.OneOf(rapid.Just(int64(0)), rapid.Int64Range(1e6, 1e11)).Draw(t, "notice")),
+		}
+		want, got := 0, Count(work)
+		demand := Demand{Rows: Size(work).Rows, Workers: work.Workers, BatchRows: work.BatchRows}
+		for left := work.RowsUncut; left > 0; want++ {
+			left -= demand.rows(left)
+		}
+		if got != want {
+			t.Fatalf("%d shards, cutting makes %d of %+v", got, want, work)
 		}
 	})
 }
