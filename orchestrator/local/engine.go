@@ -40,7 +40,9 @@ type Engine struct {
 
 const (
 	quickEnd = 10 * time.Second
-	pollExit = 250 * time.Millisecond // how often adopted processes, which are no children, are looked at
+	// drainLimit is how long a worker that leaves may still work on what it holds before it is told to hand it back.
+	drainLimit = 15 * time.Minute
+	pollExit   = 250 * time.Millisecond // how often adopted processes, which are no children, are looked at
 )
 
 // New reads which workers still run, and keeps them.
@@ -71,14 +73,15 @@ func (e *Engine) Observe(context.Context) orchestrator.PoolView {
 	}
 }
 
-// Scale sets the number of replicas. leaving are workers that drain by their assignments and do not count any more; they end by themselves.
+// Scale sets the number of replicas. leaving are workers that drain by their assignments and do not count any more; they end by themselves,
+// or after drainLimit by force.
 func (e *Engine) Scale(_ context.Context, replicas int, leaving []string) error {
 	var failed error
 	e.mu.Lock()
 	e.replicas = replicas
 	for _, id := range leaving {
-		if worker, ok := e.workers[id]; ok && !worker.Leaving {
-			worker.Leaving = true
+		if worker, ok := e.workers[id]; ok && !worker.leaves() {
+			worker.Leaving = time.Now()
 			failed = errors.Join(failed, worker.remember(e.config.Dir, e.config.Pool))
 		}
 	}
@@ -93,7 +96,7 @@ func (e *Engine) Scale(_ context.Context, replicas int, leaving []string) error 
 // stayingLocked counts the workers that do not leave.
 func (e *Engine) stayingLocked() (count int) {
 	for _, worker := range e.workers {
-		if !worker.Leaving {
+		if !worker.leaves() {
 			count++
 		}
 	}
@@ -126,6 +129,8 @@ func (e *Engine) reconcile(now time.Time) error {
 			delete(e.workers, id)
 			worker.forget(e.config.Dir)
 			e.ended(worker, now)
+		} else if worker.leaves() {
+			e.hurry(worker, now.Sub(worker.Leaving))
 		}
 	}
 	for staying := e.stayingLocked(); staying < e.replicas*e.config.Slots && !now.Before(e.notUntil); staying++ {
@@ -138,9 +143,20 @@ func (e *Engine) reconcile(now time.Time) error {
 	return nil
 }
 
+// hurry ends a worker that drains for longer than any shard should take: it is asked, and after the grace killed.
+func (e *Engine) hurry(worker *process, since time.Duration) {
+	switch {
+	case since > drainLimit+e.config.Grace:
+		e.config.Log.Warn("a worker that should leave does not end and is killed", "worker", worker.ID, "log", e.logFile(worker.ID))
+		worker.kill(syscall.SIGKILL)
+	case since > drainLimit:
+		worker.kill(syscall.SIGTERM) // again and again does no harm
+	}
+}
+
 // ended makes the next start wait when workers end soon after their start, one after another.
 func (e *Engine) ended(worker *process, now time.Time) {
-	if worker.Leaving || now.Sub(worker.Started) > quickEnd {
+	if worker.leaves() || now.Sub(worker.Started) > quickEnd {
 		e.quick = 0
 		return
 	}
@@ -191,7 +207,7 @@ func (e *Engine) Stop(ctx context.Context) error {
 	e.mu.Lock()
 	e.replicas = 0
 	for _, worker := range e.workers {
-		worker.Leaving = true
+		worker.Leaving = time.Now()
 		worker.kill(syscall.SIGTERM)
 	}
 	e.mu.Unlock()

@@ -23,7 +23,8 @@ type process struct {
 	PID     int       `json:"pid"`
 	Ticks   uint64    `json:"ticks"` // start time as the kernel counts it: tells the process from a later one with the same number
 	Started time.Time `json:"started"`
-	Leaving bool      `json:"leaving,omitempty"` // drains, and is not counted any more
+	// Leaving is since when the worker drains and is not counted any more; zero: it stays.
+	Leaving time.Time `json:"leaving,omitzero"`
 
 	exited *atomic.Bool // of a child
 }
@@ -65,6 +66,8 @@ func (p *process) kill(signal syscall.Signal) {
 		_ = syscall.Kill(p.PID, signal) // it may end by itself at this moment
 	}
 }
+
+func (p *process) leaves() bool { return !p.Leaving.IsZero() }
 
 // startTicks reads when a process started and its state, 0 when there is no such process (field 22 and 3 of /proc/PID/stat, proc(5)).
 func startTicks(pid int) (ticks uint64, state byte) {

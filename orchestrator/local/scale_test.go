@@ -110,12 +110,31 @@ func TestWorkerThatLeavesIsLeftToEndByItself(t *testing.T) {
 	h.scale(e, 1)
 	one := h.ready(e, 1)[0]
 	h.scale(e, 0, one.ID)
-	h.must(e.reconcile(time.Now().Add(time.Hour)))
+	h.must(e.reconcile(time.Now().Add(drainLimit - time.Minute)))
 	h.must(syscall.Kill(one.PID, syscall.SIGWINCH))
 	h.eventually("it answers", func() bool { return strings.Contains(h.log(one.ID), "still there\n") || !e.alive(one.ID) })
 	if !e.alive(one.ID) || strings.Contains(h.log(one.ID), "told to end") {
 		t.Errorf("the worker was ended; its log:\n%s", h.log(one.ID))
 	}
+}
+
+// It hangs: it is asked to end, and killed after the grace.
+func TestWorkerThatLeavesAndHangsIsEnded(t *testing.T) {
+	t.Parallel()
+	h := prepare(t)
+	h.manner.Store("stubborn")
+	h.scale(h.engine(), 1)
+	e := h.engine() // a restart does not begin the time anew
+	one := h.ready(e, 1)[0]
+	h.scale(e, 0, one.ID)
+	e = h.engine()
+	h.must(e.reconcile(time.Now().Add(drainLimit + e.config.Grace/2)))
+	h.eventually("it is asked to end", func() bool { return strings.Contains(h.log(one.ID), "told to end\n") })
+	if !e.alive(one.ID) {
+		t.Fatal("it was killed before the grace was over")
+	}
+	h.must(e.reconcile(time.Now().Add(drainLimit + 2*e.config.Grace)))
+	h.eventually("it is gone", func() bool { return !e.alive(one.ID) })
 }
 
 func TestWorkerThatLeavesKeepsItsSlotAndDoesNotCount(t *testing.T) {
