@@ -192,7 +192,7 @@ func checkJobs(t tester, plan orchestrator.Plan) {
 	}
 	for _, j := range plan.Jobs {
 		open := isOpen[j.JobKey]
-		if j.ShardRows < 1 || open && (j.Ahead < 16 || j.Ahead > 4096) || !open && (j.Ahead != 0 || j.Workers != 0) || j.Workers < 0 {
+		if j.ShardRows < 1 || open && (j.Ahead < 4 || j.Ahead > 4096) || !open && (j.Ahead != 0 || j.Workers != 0) || j.Workers < 0 {
 			t.Errorf("%s: open %v, %d workers, shards of %d rows, %d ahead", j.ID, open, j.Workers, j.ShardRows, j.Ahead)
 		}
 		if j.Start.After(j.Finish) || j.FinishLow.After(j.Finish) || j.Finish.After(j.FinishHigh) || j.Cost.Micros < 0 {

@@ -10,8 +10,8 @@ import (
 // The shards that are kept published ahead of the workers, so that those do not wait while the orchestrator is away.
 const (
 	aheadSeconds   = 3600
-	aheadPerWorker = 2  // besides
-	aheadUnknown   = 10 // per worker, where no speed is known
+	aheadPerWorker = 2 // besides
+	aheadUnknown   = 4 // per worker, where no speed is known: a cut is final, and the first commits will tell how long shards should be
 	leastAhead     = 16
 )
 
@@ -38,10 +38,10 @@ func shardSizes(w *world) {
 
 // ahead is how many shards so many workers finish within the next hour, counted from the job's turn, and two for each of them.
 func (j *job) ahead(count int, rows int64) int {
-	ahead := float64(aheadUnknown * count)
-	if j.speed.known() && j.begins >= 0 {
-		each := float64(rows) / j.speed.rows
-		ahead = float64(count) * (math.Max(aheadSeconds-j.begins, 0)/each + aheadPerWorker)
+	if !j.speed.known() || j.begins < 0 {
+		return min(max(aheadUnknown*count, aheadUnknown), shard.MostAhead)
 	}
+	each := float64(rows) / j.speed.rows
+	ahead := float64(count) * (math.Max(aheadSeconds-j.begins, 0)/each + aheadPerWorker)
 	return int(math.Min(math.Max(math.Ceil(ahead), leastAhead), shard.MostAhead))
 }
