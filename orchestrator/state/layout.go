@@ -9,6 +9,7 @@ import (
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
+	"golang.org/x/sync/errgroup"
 )
 
 // Names of the streams and buckets.
@@ -93,15 +94,25 @@ func Create(ctx context.Context, nc *nats.Conn, config Config) (*Store, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open JetStream: %w", err)
 	}
+	making, ctxMaking := errgroup.WithContext(ctx) // at once: each waits for the server's disk
 	for _, stream := range streams(config) {
-		if _, err := js.CreateOrUpdateStream(ctx, stream); err != nil {
-			return nil, fmt.Errorf("create stream %s: %w", stream.Name, err)
-		}
+		making.Go(func() error {
+			if _, err := js.CreateOrUpdateStream(ctxMaking, stream); err != nil {
+				return fmt.Errorf("create stream %s: %w", stream.Name, err)
+			}
+			return nil
+		})
 	}
 	for _, bucket := range buckets(config) {
-		if _, err := js.CreateOrUpdateKeyValue(ctx, bucket); err != nil {
-			return nil, fmt.Errorf("create bucket %s: %w", bucket.Bucket, err)
-		}
+		making.Go(func() error {
+			if _, err := js.CreateOrUpdateKeyValue(ctxMaking, bucket); err != nil {
+				return fmt.Errorf("create bucket %s: %w", bucket.Bucket, err)
+			}
+			return nil
+		})
+	}
+	if err := making.Wait(); err != nil {
+		return nil, err
 	}
 	return Open(ctx, nc, config)
 }
@@ -113,20 +124,30 @@ func Open(ctx context.Context, nc *nats.Conn, config Config) (*Store, error) {
 		return nil, fmt.Errorf("open JetStream: %w", err)
 	}
 	store := &Store{config: config.withDefaults(), nc: nc, js: js}
+	opening, ctxOpening := errgroup.WithContext(ctx)
 	for name, stream := range map[string]*jetstream.Stream{
 		ShardStream: &store.shards, JournalStream: &store.journal, CommitStream: &store.commits, AttemptStream: &store.attempts,
 	} {
-		if *stream, err = js.Stream(ctx, name); err != nil {
-			return nil, fmt.Errorf("open stream %s: %w (is a nightshift service running on this NATS?)", name, err)
-		}
+		opening.Go(func() (err error) {
+			if *stream, err = js.Stream(ctxOpening, name); err != nil {
+				return fmt.Errorf("open stream %s: %w (is a nightshift service running on this NATS?)", name, err)
+			}
+			return nil
+		})
 	}
 	for name, bucket := range map[string]*jetstream.KeyValue{
 		JobBucket: &store.jobs, ModelBucket: &store.models, WorkerBucket: &store.workers,
 		AssignmentBucket: &store.assignments, PlanBucket: &store.plans,
 	} {
-		if *bucket, err = js.KeyValue(ctx, name); err != nil {
-			return nil, fmt.Errorf("open bucket %s: %w (is a nightshift service running on this NATS?)", name, err)
-		}
+		opening.Go(func() (err error) {
+			if *bucket, err = js.KeyValue(ctxOpening, name); err != nil {
+				return fmt.Errorf("open bucket %s: %w (is a nightshift service running on this NATS?)", name, err)
+			}
+			return nil
+		})
+	}
+	if err := opening.Wait(); err != nil {
+		return nil, err
 	}
 	return store, nil
 }
