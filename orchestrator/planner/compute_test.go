@@ -169,7 +169,7 @@ func TestComputeSettles(t *testing.T) {
 		next := Compute(o, policy, midnight)
 		for i, p := range next.Pools {
 			if p.Replicas != last.Pools[i].Replicas {
-				t.Fatalf("pool %s still moves:\n%s\n%s", p.Name, ExplainPool(last.Pools[i]), ExplainPool(p))
+				t.Fatalf("pool %s still moves:\n%s\n%s", p.Name, explainPool(last.Pools[i]), explainPool(p))
 			}
 		}
 		if diff := cmp.Diff(last.Open, next.Open); diff != "" {

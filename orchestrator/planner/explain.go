@@ -12,16 +12,16 @@ import (
 func Explain(plan orchestrator.Plan) string {
 	var text strings.Builder
 	for _, p := range plan.Pools {
-		text.WriteString(ExplainPool(p))
+		text.WriteString(explainPool(p))
 	}
 	for _, j := range plan.Jobs {
-		text.WriteString(ExplainJob(j))
+		text.WriteString(explainJob(j))
 	}
 	return text.String()
 }
 
-// ExplainPool renders the chain of a pool: a line for the result and one for each link.
-func ExplainPool(plan orchestrator.PoolPlan) string {
+// explainPool renders the chain of a pool: a line for the result and one for each link.
+func explainPool(plan orchestrator.PoolPlan) string {
 	head := fmt.Sprintf("pool %s: %s", plan.Name, counted(plan.Replicas, "replica"))
 	if plan.From != plan.Replicas {
 		head += fmt.Sprintf(" (was %d)", plan.From)
@@ -29,8 +29,8 @@ func ExplainPool(plan orchestrator.PoolPlan) string {
 	return head + "\n" + chain(plan.Reasons)
 }
 
-// ExplainJob renders what is expected of a job and its chain.
-func ExplainJob(plan orchestrator.JobPlan) string {
+// explainJob renders what is expected of a job and its chain.
+func explainJob(plan orchestrator.JobPlan) string {
 	head := fmt.Sprintf("job %s: %s", plan.Subject(), counted(plan.Workers, "worker"))
 	if plan.Position > 0 {
 		head += fmt.Sprintf(", number %d of those waiting", plan.Position)
