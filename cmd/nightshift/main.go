@@ -1,5 +1,5 @@
 // Command nightshift is the whole program: the service, its workers, and the command line that talks to it. This package alone reads flags and the
-// environment and puts the others together; a file holds one command.
+// environment and puts the others together; a file holds one command, which is why the package is a large one.
 package main
 
 import (
