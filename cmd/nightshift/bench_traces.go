@@ -1,0 +1,195 @@
+package main
+
+import (
+	"archive/tar"
+	"compress/gzip"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"math"
+	"os"
+	"path"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+)
+
+// Bounds of what is read of traces.
+const (
+	mostTraceBytes = 16 << 20 // of one window
+	mostWindows    = 100_000
+)
+
+// window is one trace of spot availability.
+type window struct {
+	name      string
+	gap       time.Duration
+	available []int // 1: a spot worker is granted in this tick
+}
+
+// windowFile is how a window is stored: in data 1 stands for a tick without spot capacity.
+type windowFile struct {
+	Metadata struct {
+		Gap float64 `json:"gap_seconds"`
+	} `json:"metadata"`
+	Data []int `json:"data"`
+}
+
+// traceSeries are the windows of one zone and device, by name.
+type traceSeries struct {
+	name    string
+	windows []window
+}
+
+// readTraces reads windows from a folder or a tar.gz, one folder for each series, whose name has to match.
+func readTraces(from string, wanted *regexp.Regexp) ([]traceSeries, error) {
+	folders := map[string][]window{}
+	count := 0
+	add := func(name string, in io.Reader) error {
+		if path.Ext(name) != ".json" || !wanted.MatchString(name) {
+			return nil
+		}
+		if count++; count > mostWindows {
+			return fmt.Errorf("more than %d windows", mostWindows)
+		}
+		one, err := readWindow(name, in)
+		if err == nil {
+			folders[path.Dir(name)] = append(folders[path.Dir(name)], one)
+		}
+		return err
+	}
+	read := readTraceFolder
+	if strings.HasSuffix(from, ".tar.gz") || strings.HasSuffix(from, ".tgz") {
+		read = readTraceArchive
+	}
+	if err := read(from, add); err != nil {
+		return nil, fmt.Errorf("read traces from %s: %w", from, err)
+	}
+	if len(folders) == 0 {
+		return nil, fmt.Errorf("read traces from %s: no *.json whose path matches %q", from, wanted)
+	}
+	return seriesOf(folders), nil
+}
+
+func readTraceFolder(from string, add func(string, io.Reader) error) error {
+	return filepath.WalkDir(from, func(name string, entry fs.DirEntry, err error) error {
+		if err != nil || !entry.Type().IsRegular() {
+			return err
+		}
+		file, err := os.Open(name)
+		if err != nil {
+			return err
+		}
+		defer func() { _ = file.Close() }() // only read
+		relative, err := filepath.Rel(from, name)
+		if err != nil {
+			return err
+		}
+		return add(filepath.ToSlash(relative), file)
+	})
+}
+
+func readTraceArchive(from string, add func(string, io.Reader) error) error {
+	file, err := os.Open(from)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = file.Close() }() // only read
+	plain, err := gzip.NewReader(file)
+	if err != nil {
+		return err
+	}
+	archive := tar.NewReader(plain)
+	for {
+		header, err := archive.Next()
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		if header.Typeflag != tar.TypeReg {
+			continue
+		}
+		if err := add(path.Clean(header.Name), archive); err != nil {
+			return err
+		}
+	}
+}
+
+func readWindow(name string, in io.Reader) (window, error) {
+	data, err := io.ReadAll(io.LimitReader(in, mostTraceBytes+1))
+	if err != nil {
+		return window{}, fmt.Errorf("%s: %w", name, err)
+	}
+	if len(data) > mostTraceBytes {
+		return window{}, fmt.Errorf("%s: more than %d bytes", name, mostTraceBytes)
+	}
+	var stored windowFile
+	if err := json.Unmarshal(data, &stored); err != nil {
+		return window{}, fmt.Errorf("%s: %w", name, err)
+	}
+	if !(stored.Metadata.Gap > 0) || stored.Metadata.Gap > 1e6 {
+		return window{}, fmt.Errorf("%s: metadata.gap_seconds: %g; allowed: seconds above 0", name, stored.Metadata.Gap)
+	}
+	read := window{name: name, gap: time.Duration(stored.Metadata.Gap * float64(time.Second)), available: make([]int, len(stored.Data))}
+	for tick, unavailable := range stored.Data {
+		if unavailable != 0 && unavailable != 1 {
+			return window{}, fmt.Errorf("%s: data[%d]: %d; allowed: 0 (spot capacity is there) or 1 (it is not)", name, tick, unavailable)
+		}
+		read.available[tick] = 1 - unavailable
+	}
+	return read, nil
+}
+
+// seriesOf names each folder by what distinguishes its path from the others'.
+func seriesOf(folders map[string][]window) []traceSeries {
+	var paths [][]string
+	for folder := range folders {
+		paths = append(paths, strings.Split(folder, "/"))
+	}
+	same := func(element func([]string, int) string) (count int) {
+		for ; ; count++ {
+			for _, one := range paths {
+				if count+1 >= len(one) || element(one, count) != element(paths[0], count) {
+					return count
+				}
+			}
+		}
+	}
+	var all []traceSeries
+	for folder, windows := range folders {
+		name := strings.Split(folder, "/")
+		if len(paths) > 1 {
+			first := same(func(one []string, at int) string { return one[at] })
+			last := same(func(one []string, at int) string { return one[len(one)-1-at] })
+			if first < len(name)-last {
+				name = name[first : len(name)-last]
+			}
+		}
+		slices.SortFunc(windows, func(a, b window) int { return strings.Compare(a.name, b.name) })
+		all = append(all, traceSeries{strings.Join(name, "/"), windows})
+	}
+	slices.SortFunc(all, func(a, b traceSeries) int { return strings.Compare(a.name, b.name) })
+	return all
+}
+
+// spread picks so many windows evenly, the first and the last among them; 0 or too many: all.
+func (s traceSeries) spread(count int) []window {
+	if count <= 0 || count >= len(s.windows) {
+		return s.windows
+	}
+	picked := make([]window, count)
+	for i := range picked {
+		at := 0.0
+		if count > 1 {
+			at = math.RoundToEven(float64(len(s.windows)-1) * float64(i) / float64(count-1))
+		}
+		picked[i] = s.windows[int(at)]
+	}
+	return picked
+}

@@ -1,0 +1,86 @@
+package simulate
+
+import (
+	"cmp"
+	"math"
+	"math/rand/v2"
+	"slices"
+)
+
+// Outcome is what one policy made of one world.
+type Outcome struct {
+	Series  string // windows of one series overlap, so spread is told by series
+	Policy  string
+	Cost    float64
+	Optimum float64
+	Late    bool
+}
+
+// Row is what one policy made of a cell of worlds that belong together.
+type Row struct {
+	Cell      string  `json:"cell"`
+	Policy    string  `json:"policy"`
+	Cases     int     `json:"cases"`
+	Cost      float64 `json:"cost"`       // mean
+	Optimum   float64 `json:"optimum"`    // mean
+	Ratio     float64 `json:"ratio"`      // of the sums
+	MeanRatio float64 `json:"mean_ratio"` // mean of the ratios
+	P95       float64 `json:"p95"`        // of the ratios
+	Worst     float64 `json:"worst"`      // of the ratios
+	Low       float64 `json:"low"`        // of Ratio, 95 % by series
+	High      float64 `json:"high"`       // likewise
+	Late      int     `json:"late"`
+}
+
+// NewRow sums up the outcomes of one policy in one cell.
+func NewRow(cell, policy string, outcomes []Outcome) Row {
+	row := Row{Cell: cell, Policy: policy, Cases: len(outcomes)}
+	if len(outcomes) == 0 {
+		return row
+	}
+	cases := float64(len(outcomes))
+	var ratios []float64
+	for _, one := range outcomes {
+		row.Cost += one.Cost / cases
+		row.Optimum += one.Optimum / cases
+		ratios = append(ratios, one.Cost/one.Optimum)
+		row.MeanRatio += one.Cost / one.Optimum / cases
+		if one.Late {
+			row.Late++
+		}
+	}
+	slices.Sort(ratios)
+	row.Ratio = row.Cost / row.Optimum
+	row.P95, row.Worst = ratios[int(math.Ceil(.95*cases))-1], ratios[len(ratios)-1]
+	row.Low, row.High = interval(outcomes)
+	return row
+}
+
+const draws = 2000
+
+// interval is where the ratio of sums lies in 95 of 100 draws of as many series, each whole (cluster bootstrap, always with the same seed).
+func interval(outcomes []Outcome) (low, high float64) {
+	type sums struct{ cost, optimum float64 }
+	bySeries := map[string]*sums{}
+	var series []*sums
+	for _, one := range outcomes {
+		if bySeries[one.Series] == nil {
+			bySeries[one.Series] = &sums{}
+			series = append(series, bySeries[one.Series])
+		}
+		bySeries[one.Series].cost += one.Cost
+		bySeries[one.Series].optimum += one.Optimum
+	}
+	random := rand.New(rand.NewPCG(1, 1))
+	ratios := make([]float64, draws)
+	for i := range ratios {
+		var drawn sums
+		for range series {
+			one := series[random.IntN(len(series))]
+			drawn.cost, drawn.optimum = drawn.cost+one.cost, drawn.optimum+one.optimum
+		}
+		ratios[i] = drawn.cost / drawn.optimum
+	}
+	slices.SortFunc(ratios, cmp.Compare)
+	return ratios[draws*25/1000], ratios[draws*975/1000]
+}
