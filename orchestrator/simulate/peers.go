@@ -16,6 +16,7 @@ func Peers() []Peer {
 		{"on-demand", "all work on on-demand capacity", func() Policy { return onDemandOnly }},
 		{"greedy", "FrontierCS/Frontier-CS, cant_be_late, initial_greedy: spot or wait until the deadline forces on-demand", func() Policy { return greedy }},
 		{"uniform-progress", "Wu et al., Can't Be Late, NSDI 2024, section 4: progress on the straight line to the deadline", newUniformProgress},
+		{"uniform-progress-stay", "the same, but it leaves on-demand whenever there is spot, and for nothing else", func() Policy { return uniformProgressStay }},
 		{"GEPA", "Agrawal et al., GEPA, 2025: its evolved cant_be_late policy", func() Policy { return gepa }},
 		{"LEVI", "ttanv/levi, examples/ADRS/cant_be_late, best of its published results", func() Policy { return levi }},
 	}
@@ -95,6 +96,18 @@ func newUniformProgress() Policy {
 		}
 		return none.workers()
 	}
+}
+
+// uniformProgressStay takes spot when it is there, stays on on-demand otherwise, and goes there from nothing when it is behind the line.
+func uniformProgressStay(v View) Workers {
+	done := (v.World.Work - v.Left).Seconds()
+	switch {
+	case v.Granted > 0:
+		return spot.workers()
+	case v.runs() == onDemand, done*float64(v.World.Deadline) < v.World.Work.Seconds()*float64(v.Tick):
+		return onDemand.workers()
+	}
+	return none.workers()
 }
 
 // gepa takes spot when it is there and stays on on-demand otherwise; from nothing it goes there when less than a fifth of the work left is slack.
