@@ -1,7 +1,8 @@
 // Package format knows rows: how the bytes of an object are cut, read as rows, and written as results.
 //
 // Everything outside sees one shape: a row is one JSON object on one line, with the offset at which it begins and, if the job
-// has a key column, the raw JSON of its key. A bad row becomes an orchestrator.RowError and never stops the others.
+// has a key column, the raw JSON of its key. A bad row becomes an orchestrator.RowError and never stops the others. Rows of a
+// flat parquet object may be had as Arrow record batches instead, with the same offsets, keys and errors (Rows.AsRecords).
 //
 //	Sample, Cuttable, IndexCSV, RowGroups   look at an object before it is cut
 //	OpenRows                                reads the rows of one range
@@ -14,5 +15,7 @@
 //
 // Bytes come through Source, which object.Store implements, and go to an Output, which object.Writer implements.
 //
-// May import: the standard library, orchestrator, orchestrator/jsonrow, gjson, klauspost/compress, parquet-go.
+// The package is a large one because three formats in, two out, packed or not, keep that property together; a file holds one of them.
+//
+// May import: the standard library, orchestrator, orchestrator/jsonrow, gjson, klauspost/compress, parquet-go, arrow-go.
 package format

@@ -15,8 +15,6 @@ import (
 	"github.com/apache/arrow-go/v18/arrow/decimal128"
 	"github.com/apache/arrow-go/v18/arrow/float16"
 	"github.com/apache/arrow-go/v18/arrow/memory"
-	arrowparquet "github.com/apache/arrow-go/v18/parquet"
-	"github.com/apache/arrow-go/v18/parquet/pqarrow"
 	"github.com/google/go-cmp/cmp"
 	"github.com/parquet-go/parquet-go"
 	"pgregory.net/rapid"
@@ -33,15 +31,11 @@ func arrowFile(t testing.TB, fields []arrow.Field, fill func(*array.RecordBuilde
 	fill(builder)
 	record := builder.NewRecordBatch()
 	defer record.Release()
-	var out bytes.Buffer
-	writer, err := pqarrow.NewFileWriter(schema, &out, arrowparquet.NewWriterProperties(), pqarrow.DefaultWriterProps())
+	source, err := writeRecords(schema, record)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := errors.Join(writer.Write(record), writer.Close()); err != nil {
-		t.Fatal(err)
-	}
-	return memorySource{out.Bytes(), 0}
+	return source
 }
 
 func readParquet(t testing.TB, source memorySource, options Options) []readRow {

@@ -14,7 +14,7 @@ import (
 
 const parquetBatch = 64 // rows decoded at once
 
-// parquetRows reads the rows [number, end) of a parquet object as JSON objects.
+// parquetRows reads the rows [number, end) of a parquet object as JSON objects, or as records.
 type parquetRows struct {
 	file   *parquetFile
 	tree   *node
@@ -29,6 +29,7 @@ type parquetRows struct {
 	batch  []parquet.Row
 	ready  []parquet.Row // decoded and not given yet
 	write  assembler
+	record *recordBuilder // nil while rows become lines
 	arena  arena
 }
 
@@ -83,22 +84,51 @@ func (p *parquetRows) next(into *Chunk) (err error) {
 			return p.file.in.failure(p.number, err)
 		}
 	}
-	p.arena.room(blockBytes / 16)
-	line, keyStart, keyEnd := p.write.row(p.arena.rest(), p.tree, p.ready[0], p.key)
-	row := Row{Offset: p.number}
-	switch {
-	case p.write.bad != nil:
-		row.Error = &orchestrator.RowError{Object: p.file.in.from.URI, Offset: p.number, Code: p.write.bad.code, Message: p.write.bad.message}
-	case len(line) > p.limit:
-		row = rowTooLong(p.file.in.from.URI, p.number, p.limit)
-	default:
-		row.Line = p.arena.take(into, line)
-		row.Key = notNull(line[keyStart:keyEnd:keyEnd])
+	row := p.line
+	if p.record != nil {
+		row = p.value
 	}
-	into.Rows = append(into.Rows, row)
+	into.Rows = append(into.Rows, row(into, p.ready[0]))
 	p.ready = p.ready[1:]
 	p.number++
 	return nil
+}
+
+// line gives a row as a JSON line.
+func (p *parquetRows) line(into *Chunk, values parquet.Row) Row {
+	p.arena.room(blockBytes / 16)
+	line, keyStart, keyEnd := p.write.row(p.arena.rest(), p.tree, values, p.key)
+	if p.write.bad != nil || len(line) > p.limit {
+		return p.refuse(p.write.bad)
+	}
+	line = p.arena.take(into, line)
+	return Row{Offset: p.number, Line: line, Key: notNull(line[keyStart:keyEnd:keyEnd])}
+}
+
+// value adds a row to the record that the chunk will have.
+func (p *parquetRows) value(into *Chunk, values parquet.Row) Row {
+	size, bad := p.record.look(values)
+	if bad != nil || size > p.limit {
+		return p.refuse(bad)
+	}
+	p.record.add()
+	into.bytes += size
+	row := Row{Offset: p.number}
+	if p.key >= 0 {
+		p.arena.room(blockBytes / 16)
+		row.Key = notNull(p.arena.take(into, p.record.appendKey(p.arena.rest(), p.key)))
+	}
+	return row
+}
+
+// refuse gives a row that has a bad value, or else is too long.
+func (p *parquetRows) refuse(bad *problem) Row {
+	if bad == nil {
+		return rowTooLong(p.file.in.from.URI, p.number, p.limit)
+	}
+	return Row{Offset: p.number, Error: &orchestrator.RowError{
+		Object: p.file.in.from.URI, Offset: p.number, Code: bad.code, Message: bad.message,
+	}}
 }
 
 // decode reads the next rows of the current row group, or goes to the next one that has rows of the range.

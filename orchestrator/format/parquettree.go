@@ -182,11 +182,16 @@ func (a *assembler) leaf(out []byte, n *node) []byte {
 	written, bad := n.value(out, window[0])
 	if bad != nil {
 		if a.bad == nil {
-			a.bad = &problem{bad.code, "column " + string(n.prefix[:len(n.prefix)-1]) + ": " + bad.message}
+			a.bad = n.problem(bad)
 		}
 		return append(out, "null"...)
 	}
 	return written
+}
+
+// problem says in which column a value is bad.
+func (n *node) problem(bad *problem) *problem {
+	return &problem{bad.code, "column " + string(n.prefix[:len(n.prefix)-1]) + ": " + bad.message}
 }
 
 // elements writes a repeated node: its values are parted where an element begins.

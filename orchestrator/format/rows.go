@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"io"
 
+	"github.com/apache/arrow-go/v18/arrow"
+
 	"nightshift.dev/nightshift/orchestrator"
 )
 
@@ -23,7 +25,7 @@ const (
 // Options say how rows are read.
 type Options struct {
 	Key         string            // column whose raw JSON value is the row's key; empty for none
-	MaxRowBytes int               // longest row in bytes, without its newline; 0 means DefaultMaxRowBytes
+	MaxRowBytes int               // longest row in bytes, without its newline; 0 means DefaultMaxRowBytes; AsRecords measures otherwise
 	Columns     map[string]string // csv only: declared types by column: string, int64, float64, bool
 }
 
@@ -36,23 +38,27 @@ func (o Options) maxRowBytes() int {
 
 // Row is one row, or the reason why there is none.
 type Row struct {
-	Line   []byte                 // one JSON object without newline; nil when Error is set
+	Line   []byte                 // one JSON object without newline; nil when Error is set or the chunk has a record
 	Offset int64                  // byte at which the row begins in the (decompressed) object; row number for parquet
 	Key    []byte                 // raw JSON of the key column; nil when it is absent or null
 	Error  *orchestrator.RowError // nil for a good row
 }
 
-// Chunk is some rows in order. Its lines and keys lie in buffers that the chunk owns: they stay valid until Release, also
-// while further chunks are read. Release hands the buffers back for reuse and ends the chunk; a chunk that is never released
-// is collected as garbage.
+// Chunk is some rows in order. Its lines, keys and record lie in buffers that the chunk owns: they stay valid until Release,
+// also while further chunks are read. Release hands the buffers back for reuse and ends the chunk; a chunk that is never
+// released is collected as garbage.
 type Chunk struct {
 	Rows   []Row
+	Record arrow.RecordBatch // the rows without an error, in order, after AsRecords; nil where there are lines or no good row
 	blocks []*block
 	bytes  int
 }
 
-// Release ends the use of the chunk, its rows, lines and keys.
+// Release ends the use of the chunk, its rows, lines, keys and record.
 func (c *Chunk) Release() {
+	if c.Record != nil {
+		c.Record.Release()
+	}
 	for i, held := range c.blocks {
 		held.release()
 		c.blocks[i] = nil
@@ -80,7 +86,8 @@ type decoder interface {
 // Rows reads the rows of one range. It is used by one goroutine.
 type Rows struct {
 	decoder decoder
-	err     error // what follows after the rows that were read before it
+	record  *recordBuilder // of the decoder, when rows are asked for as records
+	err     error          // what follows after the rows that were read before it
 }
 
 // OpenRows opens the rows of one range of an object. ctx governs all reading until Close.
@@ -115,6 +122,18 @@ func badRange(from orchestrator.Object, part orchestrator.Range, message string)
 		Message: fmt.Sprintf("range [%d, %d) of an object of %d: %s", part.Start, part.End, from.Size, message)}
 }
 
+// AsRecords makes chunks hold an Arrow record batch instead of lines where the object allows it: it is parquet, and all its
+// columns are booleans, integers, floats (not half ones) or text, with different names, neither nested nor repeated. Integers
+// keep their signs and have 32 or 64 bits, as parquet stores them; floats keep their bits; NaN and infinities are null, as in
+// lines. Everything else stays as it is: rows, offsets, keys, errors. Only MaxRowBytes is measured otherwise: a row has the
+// bytes of its texts and 8 for each other value, nulls included. Call it before the first Next.
+func (r *Rows) AsRecords() {
+	if rows, ok := r.decoder.(*parquetRows); ok {
+		rows.record = newRecordBuilder(rows.file.Root(), rows.tree)
+		r.record = rows.record
+	}
+}
+
 // Next reads up to most rows, fewer when they are very large or at the end, and gives io.EOF when there are no more. Every
 // error of Next is final; the rows before it have been given. The caller owns the chunk until it calls Release.
 func (r *Rows) Next(most int) (*Chunk, error) {
@@ -128,6 +147,9 @@ func (r *Rows) Next(most int) (*Chunk, error) {
 	if len(chunk.Rows) == 0 && r.err != nil {
 		chunk.Release()
 		return nil, r.err
+	}
+	if r.record != nil {
+		chunk.Record = r.record.build()
 	}
 	return chunk, nil
 }

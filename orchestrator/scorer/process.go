@@ -132,6 +132,9 @@ func (p *Process) awaitReady(ctx context.Context) error {
 // LoadDuration is the time from start to ready.
 func (p *Process) LoadDuration() time.Duration { return p.loadDuration }
 
+// AcceptsArrow says whether the scorer reads Arrow batches. Others get records as JSON lines.
+func (p *Process) AcceptsArrow() bool { return p.acceptsArrow }
+
 // PeakMemory is the most bytes that the scorer's process group was seen to hold. For the first process the kernel keeps the
 // count, so nothing between two samples is missed but what came in the last quarter of a second of its life.
 func (p *Process) PeakMemory() int64 { return p.memory.peak.Load() }

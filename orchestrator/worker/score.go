@@ -85,6 +85,9 @@ func (a *attempt) score(ctx context.Context, giveTurn func()) (orchestrator.Comm
 	if a.load, err = a.session.load(ctx, a.model); err != nil {
 		return orchestrator.Commit{}, err
 	}
+	if a.again == nil && a.session.acceptsArrow(a.model) {
+		rows.AsRecords()
+	}
 	out := newOutput(ctx, a)
 	defer out.abort()
 	flights := make(chan flight, window-2) // one more is in the sender's hands, one in the receiver's
@@ -135,14 +138,8 @@ func (a *attempt) send(ctx context.Context, rows *format.Rows, flights chan<- fl
 		if a.again != nil {
 			a.again.keep(chunk)
 		}
-		lines := make([][]byte, 0, len(chunk.Rows))
-		for _, row := range chunk.Rows {
-			if row.Error == nil {
-				lines = append(lines, row.Line)
-			}
-		}
-		next := flight{chunk: chunk, batch: scorer.Lines(lines)}
-		if len(lines) > 0 {
+		next := flight{chunk: chunk, batch: batchOf(chunk)}
+		if next.batch.Rows() > 0 {
 			if next.answers, err = a.session.submit(ctx, a.model, next.batch); err != nil {
 				return err
 			}
@@ -153,6 +150,20 @@ func (a *attempt) send(ctx context.Context, rows *format.Rows, flights chan<- fl
 			return ctx.Err()
 		}
 	}
+}
+
+// batchOf is the good rows of a chunk.
+func batchOf(chunk *format.Chunk) scorer.Batch {
+	if chunk.Record != nil {
+		return scorer.Record(chunk.Record)
+	}
+	lines := make([][]byte, 0, len(chunk.Rows))
+	for _, row := range chunk.Rows {
+		if row.Error == nil {
+			lines = append(lines, row.Line)
+		}
+	}
+	return scorer.Lines(lines)
 }
 
 // receive takes the answers in the order of the rows and writes them.
@@ -249,12 +260,13 @@ func (o *output) result(row *format.Row, line []byte) error {
 		}
 	}
 	err := o.part.Append(row.Key, o.shard.Object.URI, row.Offset, line)
+	if err == nil {
+		o.ok++
+		return nil
+	}
 	var refused *format.Error
 	if errors.As(err, &refused) { // this result cannot be written, others can
 		return o.problem(row, refused.Code, refused.Message)
-	}
-	if err == nil {
-		o.ok++
 	}
 	return err
 }

@@ -196,3 +196,10 @@ func (s *session) stopLocked() {
 	_ = s.process.Stop(ctx) // what it held has been answered; a scorer that does not stop is killed
 	s.process = nil
 }
+
+// acceptsArrow says whether the scorer that has the model loaded takes record batches.
+func (s *session) acceptsArrow(model orchestrator.ModelSnapshot) bool {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	return s.ready(model) && s.process.AcceptsArrow()
+}

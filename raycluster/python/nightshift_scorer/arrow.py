@@ -32,7 +32,8 @@ def _columns(batch: Any, declared: dict[str, str]) -> tuple[dict[str, Any], Fail
     values: dict[str, list[Any]] = {}
     for name, column in zip(batch.schema.names, batch.columns):
         if columns.numpy is not None and _fits(column, declared.get(name, "")):
-            found[name] = column.to_numpy(zero_copy_only=False)
+            # A class may write into its batch, which belongs to it; without a copy the array would be the pipe's bytes.
+            found[name] = column.to_numpy(zero_copy_only=False, writable=True)
         else:
             values[name] = column.to_pylist()
     for name in declared:
