@@ -118,6 +118,9 @@ func (w Work) share() (rows float64, why func() string, known bool) {
 	left, workers, batch := float64(w.RowsUncut), float64(w.Workers), float64(w.BatchRows)
 	if rows := left / (shardsPerWorker * workers); rows >= fewestBatches*batch {
 		return rows, func() string {
+			if w.Workers == 1 {
+				return fmt.Sprintf("half of the %d rows not cut yet, for the one worker there is", w.RowsUncut)
+			}
 			return fmt.Sprintf("half of an equal share of the %d rows not cut yet for each of %d workers", w.RowsUncut, w.Workers)
 		}, true
 	}
@@ -128,6 +131,9 @@ func (w Work) share() (rows float64, why func() string, known bool) {
 	}
 	rows = math.Max(1, math.Ceil(left/workers/batch)) * batch
 	return rows, func() string {
+		if w.Workers == 1 {
+			return fmt.Sprintf("the last %d rows", w.RowsUncut)
+		}
 		return fmt.Sprintf("an equal share of the last %d rows for each of %d workers", w.RowsUncut, w.Workers)
 	}, true
 }

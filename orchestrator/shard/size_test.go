@@ -47,6 +47,14 @@ func TestSize(t *testing.T) {
 			Work{BatchRows: 10, RowsPerSecond: 1000, RowsUncut: 80_000, Workers: 10},
 			Sized{4000, "half of an equal share of the 80000 rows not cut yet for each of 10 workers, in batches of 10 rows"},
 		},
+		"for one worker": {
+			Work{BatchRows: 10, RowsPerSecond: 1000, RowsUncut: 8000, Workers: 1},
+			Sized{4000, "half of the 8000 rows not cut yet, for the one worker there is, in batches of 10 rows"},
+		},
+		"the last ones for one worker": {
+			Work{BatchRows: 10, RowsPerSecond: 1000, RowsUncut: 31, Workers: 1},
+			Sized{40, "the last 31 rows, in batches of 10 rows"},
+		},
 		"four batches near the tail": {
 			Work{BatchRows: 10, RowsPerSecond: 1000, RowsUncut: 700, Workers: 10},
 			Sized{40, "4 batches, near the end of the 700 rows not cut yet, in batches of 10 rows"},
