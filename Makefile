@@ -15,7 +15,7 @@ GOVULNCHECK := $(CACHE)/tools/govulncheck-$(GOVULNCHECK_VERSION)/govulncheck
 RUFF        := $(CACHE)/tools/ruff-$(RUFF_VERSION)/bin/ruff
 TEST_VENV   := $(CACHE)/venv/test-$(shell cat examples/fraud/requirements*.txt scripts/requirements-test.txt 2>/dev/null | cksum | cut -d' ' -f1)
 
-.PHONY: help build run test check generate generated fmt clean prove-guard bench-dataplane
+.PHONY: help build run test test-stores check generate generated fmt clean prove-guard bench-dataplane
 
 help: ## show the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 20
@@ -34,6 +34,9 @@ test: build $(TEST_VENV)/ready ## run the tests, the race detector on; those tha
 		$(GO) test -race -shuffle=on -timeout 40m $$($(GO) list ./... | grep -v /e2e/)
 	NIGHTSHIFT_TEST_PYTHON=$(TEST_VENV)/bin/python NIGHTSHIFT_TEST_PROGRAM=$(CURDIR)/$(BIN)/nightshift \
 		$(GO) test -race -shuffle=on -timeout 40m -p 1 ./e2e/...
+
+test-stores: ## s3, gs and azblob against server programs (needs npm)
+	@GO=$(GO) CACHE=$(CACHE) bash scripts/test-stores.sh
 
 check: $(GOLANGCI) $(GOVULNCHECK) $(RUFF) ## lint, vulnerabilities, formatting, generated files
 	@test -z "$$(gofmt -l .)" || { echo "not formatted:"; gofmt -l .; exit 1; }

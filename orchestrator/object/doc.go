@@ -11,7 +11,8 @@
 // becomes visible whole or not at all.
 //
 // Reads, listings and deletes on remote stores are retried a few times, and a read that breaks off is continued where it
-// stopped. gs and azblob go through the same code as s3 but have not been run against a real service.
+// stopped. The same tests run s3 against a server in the test's process and, with make test-stores, s3, gs and azblob against
+// server programs (versitygw, fake-gcs-server, Azurite). None has been run against the service of its provider.
 //
 // May import: the standard library, orchestrator, gocloud.dev/blob with its drivers and their SDKs, cenkalti/backoff.
 package object

@@ -54,7 +54,7 @@ func readError(uri string, err error) error {
 		return nil
 	case errors.As(err, &known):
 		return known
-	case errors.Is(err, fs.ErrNotExist), errors.Is(err, syscall.ENOTDIR), gcerrors.Code(err) == gcerrors.NotFound:
+	case errors.Is(err, fs.ErrNotExist), errors.Is(err, syscall.ENOTDIR), isMissing(err):
 		return &Error{Code: CodeNotFound, URI: uri, Message: "no such object", Err: err}
 	case errors.Is(err, fs.ErrPermission), gcerrors.Code(err) == gcerrors.PermissionDenied, isForbidden(err):
 		return &Error{Code: CodeNotReadable, URI: uri, Message: "permission to read is missing", Err: err}
@@ -78,6 +78,11 @@ func writeError(uri string, err error) error {
 		return &Error{Code: CodeOutputUnwritable, URI: uri, Message: "cannot be written", Err: err}
 	}
 	return &Error{Code: CodeUnavailable, URI: uri, Message: "the store did not answer properly", Err: err}
+}
+
+// isMissing says whether a remote store does not have the object or the bucket. What GCS refuses has the same code.
+func isMissing(err error) bool {
+	return gcerrors.Code(err) == gcerrors.NotFound && !isForbidden(err)
 }
 
 // isForbidden says whether a remote store refused the credentials.

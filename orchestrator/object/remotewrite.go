@@ -7,6 +7,7 @@ import (
 	"io"
 	"net/http"
 
+	"cloud.google.com/go/storage"
 	"github.com/aws/smithy-go"
 	"gocloud.dev/blob"
 )
@@ -41,6 +42,7 @@ func (b *bucket) create(ctx context.Context, name string) (sink, error) {
 	upload := &remoteSink{bucket: b, name: name, mark: rand.Text(), pipe: pipe, done: make(chan error, 1), cancel: cancel}
 	options := &blob.WriterOptions{
 		BufferSize: uploadPart, MaxConcurrency: uploadsAtOnce, ContentType: "application/octet-stream", Metadata: map[string]string{writeMark: upload.mark},
+		BeforeWrite: repeatRequests,
 	}
 	go func() {
 		err := b.Upload(ctx, name, from, options)
@@ -48,6 +50,24 @@ func (b *bucket) create(ctx context.Context, name string) (sink, error) {
 		upload.done <- err
 	}()
 	return upload, nil
+}
+
+// repeatRequests has GCS requests of an upload tried again, like the others do by themselves. Google's SDK would not begin an
+// upload twice, because it could not tell whose object lies there then; the mark can.
+func repeatRequests(as func(any) bool) error {
+	tries := 1 // since a part arrived
+	var handle **storage.ObjectHandle
+	if as(&handle) {
+		*handle = (*handle).Retryer(storage.WithPolicy(storage.RetryAlways), storage.WithErrorFunc(func(err error) bool {
+			tries++
+			return tries <= requestTries && storage.ShouldRetry(err)
+		}))
+	}
+	var writer *storage.Writer
+	if as(&writer) {
+		writer.ProgressFunc = func(int64) { tries = 1 }
+	}
+	return nil
 }
 
 func (r *remoteSink) Write(data []byte) (int, error) {
@@ -85,7 +105,8 @@ func (r *remoteSink) wait(ctx context.Context) error {
 }
 
 // abort gives the upload up. S3 is told so: a cancelled request would leave the parts of a large upload there for good. What
-// remains when the connection is broken is for a lifecycle rule of the bucket (abort incomplete multipart uploads).
+// remains when the connection is broken is for a lifecycle rule of the bucket (abort incomplete multipart uploads). GCS and
+// Azure clear unfinished uploads away after a week.
 func (r *remoteSink) abort(ctx context.Context) error {
 	defer r.cancel()
 	if r.ended {

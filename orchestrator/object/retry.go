@@ -6,16 +6,19 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	"github.com/cenkalti/backoff/v5"
 	"gocloud.dev/gcerrors"
+	"google.golang.org/api/googleapi"
 )
 
 const (
-	mostTries = 4                // of one operation, each of which the provider's SDK may try again itself
-	patience  = 60 * time.Second // for one try of a small operation, or without a byte while reading
-	firstWait = 100 * time.Millisecond
-	mostWait  = 5 * time.Second
+	mostTries    = 4                // of one operation, each of which the provider's SDK may try again itself
+	requestTries = 7                // of one request, by the SDK; six seconds together
+	patience     = 60 * time.Second // for one try of a small operation, or without a byte while reading
+	firstWait    = 100 * time.Millisecond
+	mostWait     = 5 * time.Second
 )
 
 func waits() *backoff.ExponentialBackOff {
@@ -69,11 +72,18 @@ func lasting(err error) error {
 	return err
 }
 
-// statusOf is the HTTP status of an answer of S3, or 0.
+// statusOf is the HTTP status of a provider's refusal, or 0.
 func statusOf(err error) int {
-	var answer *awshttp.ResponseError
-	if errors.As(err, &answer) {
-		return answer.HTTPStatusCode()
+	var inS3 *awshttp.ResponseError
+	var inGCS *googleapi.Error
+	var inAzure *azcore.ResponseError
+	switch {
+	case errors.As(err, &inS3):
+		return inS3.HTTPStatusCode()
+	case errors.As(err, &inGCS):
+		return inGCS.Code
+	case errors.As(err, &inAzure):
+		return inAzure.StatusCode
 	}
 	return 0
 }

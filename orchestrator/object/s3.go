@@ -21,10 +21,7 @@ import (
 	"gocloud.dev/blob/s3blob"
 )
 
-const (
-	s3Tries        = 7 // of one request, six seconds together
-	s3AnswerWithin = 60 * time.Second
-)
+const s3AnswerWithin = 60 * time.Second
 
 // openS3 opens a bucket. Parameters: endpoint (URL of a service that is not AWS), use_path_style (true for services that have
 // the bucket in the path), and those of gocloud.dev/aws, among them region, profile, role, anonymous, dualstack, fips,
@@ -53,7 +50,7 @@ func openS3(ctx context.Context, name string, query url.Values) (*blob.Bucket, e
 			options.BaseEndpoint = aws.String(endpoint)
 		}
 		options.Retryer = awsretry.NewStandard(func(standard *awsretry.StandardOptions) {
-			standard.MaxAttempts, standard.RateLimiter = s3Tries, ratelimit.None
+			standard.MaxAttempts, standard.RateLimiter = requestTries, ratelimit.None
 			standard.Backoff = awsretry.BackoffDelayerFunc(s3Wait)
 			standard.Retryables = append(standard.Retryables, awsretry.IsErrorRetryableFunc(answerBrokeOff))
 		})
