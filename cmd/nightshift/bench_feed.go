@@ -207,7 +207,9 @@ func (d *dataplane) roundOfFeed(ctx context.Context, report *dataplaneReport, la
 	if _, err = d.feedAll(ctx, scorers, folder); err != nil {
 		return err
 	}
-	withStart, again := time.Since(began), time.Now()
+	withStart := time.Since(began)
+	_ = os.RemoveAll(folder) // to overwrite it would cost more than to write anew
+	again := time.Now()
 	paths, err := d.feedAll(ctx, scorers, folder)
 	if err != nil {
 		return err

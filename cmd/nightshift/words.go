@@ -40,10 +40,9 @@ func bytesText(n int64) string {
 
 // span is a duration with its two largest units, as kubectl shows ages: 45s, 5m10s, 3h12m, 4d2h.
 func span(d time.Duration) string {
-	if d < 0 {
+	if d = d.Round(time.Second); d < 0 {
 		return "-" + span(-max(d, -math.MaxInt64))
 	}
-	d = d.Round(time.Second)
 	days, hours, minutes, seconds := int(d.Hours())/24, int(d.Hours())%24, int(d.Minutes())%60, int(d.Seconds())%60
 	switch {
 	case days > 0:

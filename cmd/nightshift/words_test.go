@@ -15,7 +15,7 @@ func TestWords(t *testing.T) {
 		number(0): "0", number(999): "999", number(1000): "1,000", number(int64(-1234567)): "-1,234,567",
 		bytesText(0): "0 B", bytesText(1023): "1023 B", bytesText(1024): "1.0 KiB", bytesText(1023 << 10): "1.0 MiB", bytesText(5 << 40): "5.0 TiB", bytesText(1 << 62): "4096 PiB",
 		span(0): "0s", span(1499 * time.Millisecond): "1s", span(59*time.Second + 600*time.Millisecond): "1m", span(90 * time.Minute): "1h30m",
-		span(49 * time.Hour): "2d1h", span(48 * time.Hour): "2d", span(-time.Minute): "-1m", span(math.MinInt64): "-106751d23h",
+		span(49 * time.Hour): "2d1h", span(48 * time.Hour): "2d", span(-time.Minute): "-1m", span(-300 * time.Millisecond): "0s", span(math.MinInt64): "-106751d23h",
 		clock(nowhere.Add(time.Hour), nowhere):            "04:00",
 		clock(nowhere.Add(90*time.Second).UTC(), nowhere): "03:01:30",
 		clock(nowhere.Add(24*time.Hour), nowhere):         "tomorrow 03:00",
