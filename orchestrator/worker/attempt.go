@@ -31,7 +31,7 @@ type attempt struct {
 type worker = Worker
 
 // attempt takes a shard from the pull to its acknowledgement. work outlives drain by the worker's grace.
-func (w *Worker) attempt(work, drain context.Context, delivery *state.Delivery, _ orchestrator.Order) {
+func (w *Worker) attempt(work, drain context.Context, delivery *state.Delivery) {
 	ctx, cancel := context.WithCancel(work)
 	defer cancel()
 	a := &attempt{worker: w, id: newAttemptID(w.config.ID), delivery: delivery, shard: delivery.Shard}

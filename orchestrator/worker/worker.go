@@ -108,13 +108,13 @@ func (w *Worker) pullLoop(ctx, work context.Context, attempts *sync.WaitGroup) {
 		case <-ctx.Done():
 			return
 		}
-		delivery, order := w.next(ctx)
+		delivery := w.next(ctx)
 		if delivery == nil {
 			return
 		}
 		attempts.Go(func() {
 			defer func() { <-room }()
-			w.attempt(work, ctx, delivery, order)
+			w.attempt(work, ctx, delivery)
 		})
 	}
 }
@@ -123,7 +123,7 @@ func (w *Worker) pullLoop(ctx, work context.Context, attempts *sync.WaitGroup) {
 const idleWait = 500 * time.Millisecond
 
 // next gives the next shard of the first job that has one; nil when the worker shall end.
-func (w *Worker) next(ctx context.Context) (*state.Delivery, orchestrator.Order) {
+func (w *Worker) next(ctx context.Context) *state.Delivery {
 	for ctx.Err() == nil {
 		if pause := w.session.pause(); pause > 0 { // the model does not load: do not take shards from workers that can (P4)
 			w.assignments.wait(ctx, pause)
@@ -131,7 +131,7 @@ func (w *Worker) next(ctx context.Context) (*state.Delivery, orchestrator.Order)
 		}
 		assignment, known := w.assignments.current()
 		if assignment.Drain {
-			return nil, orchestrator.Order{}
+			return nil
 		}
 		for i, order := range assignment.Jobs {
 			wait := time.Duration(0)
@@ -140,7 +140,7 @@ func (w *Worker) next(ctx context.Context) (*state.Delivery, orchestrator.Order)
 			}
 			delivery, err := w.store.Pull(ctx, order.JobKey, wait)
 			if err == nil {
-				return delivery, order
+				return delivery
 			}
 			if !errors.Is(err, state.ErrNotFound) && ctx.Err() == nil {
 				w.config.Log.Warn("pull failed", "job", order.ID, "error", err)
@@ -152,7 +152,7 @@ func (w *Worker) next(ctx context.Context) (*state.Delivery, orchestrator.Order)
 			w.assignments.wait(ctx, w.config.Heartbeat)
 		}
 	}
-	return nil, orchestrator.Order{}
+	return nil
 }
 
 func newAttemptID(worker string) string {
