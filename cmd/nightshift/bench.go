@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -20,6 +21,14 @@ func (p *program) benchCommand() *cobra.Command {
 	command := &cobra.Command{Use: "bench", Short: "Measure nightshift on this machine", Args: cobra.NoArgs, RunE: func(command *cobra.Command, _ []string) error { return command.Help() }}
 	command.AddCommand(p.benchDataplaneCommand(), p.benchDeadlineCommand())
 	return command
+}
+
+// sayTo tells how a benchmark goes on, each line with the seconds since now.
+func sayTo(out io.Writer) func(format string, values ...any) {
+	began := time.Now()
+	return func(format string, values ...any) {
+		fmt.Fprintf(out, "%6.1f s  %s\n", time.Since(began).Seconds(), fmt.Sprintf(format, values...))
+	}
 }
 
 // dataplane is one run of bench dataplane.
@@ -51,11 +60,7 @@ Beside them stand the limits of the machine, the rate of submits, and answers wi
 			if problem := run.check(); problem != "" {
 				return usage(command, "%s", problem)
 			}
-			errs := command.ErrOrStderr()
-			began := time.Now()
-			run.say = func(format string, values ...any) {
-				fmt.Fprintf(errs, "%6.1f s  %s\n", time.Since(began).Seconds(), fmt.Sprintf(format, values...))
-			}
+			run.say = sayTo(command.ErrOrStderr())
 			report, err := run.run(command.Context())
 			if err != nil {
 				return err

@@ -54,10 +54,7 @@ possible. Every policy is corrected so that it is never late where that can be a
 			if problem := run.check(); problem != "" {
 				return usage(command, "%s", problem)
 			}
-			began := time.Now()
-			run.say = func(format string, values ...any) {
-				fmt.Fprintf(command.ErrOrStderr(), "%6.1f s  %s\n", time.Since(began).Seconds(), fmt.Sprintf(format, values...))
-			}
+			run.say = sayTo(command.ErrOrStderr())
 			report, err := run.run(command.Context())
 			if err != nil {
 				return err
@@ -193,8 +190,8 @@ func (d *deadlineSpot) tryAll(ctx context.Context, trials []*trial) error {
 func (t *trial) try() {
 	t.optimum = simulate.Optimum(t.world)
 	for _, peer := range simulate.Peers() {
-		t.safe = append(t.safe, simulate.Run(t.world, simulate.Safe(peer.New())))
-		t.published = append(t.published, simulate.Run(t.world, simulate.Published(peer.New())))
+		t.safe = append(t.safe, simulate.Run(t.world, simulate.Safe(peer.Policy)))
+		t.published = append(t.published, simulate.Run(t.world, simulate.Published(peer.Policy)))
 	}
 }
 

@@ -54,21 +54,12 @@ func (r Request) view(now time.Time) (orchestrator.JobView, []string) {
 		RowsLeft: r.Rows, RowBytes: r.RowBytes, BatchRows: r.BatchRows,
 	}
 	var notes []string
-	whole, cuttable, bytes := 0, 0, r.bytes()
-	for _, object := range r.Objects {
-		if object.Size <= 0 {
-			continue
-		}
-		if object.Splittable() {
-			cuttable++
-		} else {
-			whole++
-		}
-	}
+	whole, cuttable, _ := r.kinds()
 	if whole > 0 {
 		notes = append(notes, fmt.Sprintf("%d of %d objects are compressed and cannot be cut: each is one shard, scored by one worker", whole, whole+cuttable))
 	}
 	if r.Rows < 0 {
+		bytes := r.bytes()
 		each, how := r.RowBytes, "the average row seen"
 		if !(each > 0) || math.IsInf(each, 0) {
 			each, how = guessedRowBytes, "a guess: no row has been seen"
@@ -92,19 +83,24 @@ func (r Request) shards(j *job) int {
 	case !(each > 0) || math.IsInf(each, 0):
 		each = guessedRowBytes
 	}
-	whole, cuttable, bytes := 0, 0, 0.0
+	whole, cuttable, bytes := r.kinds()
+	cut := shard.Count(j.sizing(int64(math.Min(math.Ceil(bytes/math.Max(each, 1e-9)), 1<<52)), j.plan.Sharing))
+	return min(whole+max(cut, cuttable), endless)
+}
+
+// kinds counts the objects that are one shard each and those that may be cut, and gives the size of the latter. Empty ones are neither.
+func (r Request) kinds() (whole, cuttable int, cuttableBytes float64) {
 	for _, object := range r.Objects {
 		switch {
 		case object.Size <= 0:
 		case object.Splittable():
 			cuttable++
-			bytes += float64(object.Size)
+			cuttableBytes += float64(object.Size)
 		default:
 			whole++
 		}
 	}
-	cut := shard.Count(j.sizing(int64(math.Min(math.Ceil(bytes/math.Max(each, 1e-9)), 1<<52)), j.plan.Sharing))
-	return min(whole+max(cut, cuttable), endless)
+	return whole, cuttable, cuttableBytes
 }
 
 // bytes is the size of all objects.

@@ -6,19 +6,18 @@ import "math"
 type Peer struct {
 	Name   string
 	Source string
-	// New gives a policy that has seen nothing.
-	New func() Policy
+	Policy Policy // it remembers nothing
 }
 
 // Peers are the published policies for one worker under a deadline, in the order of the tables.
 func Peers() []Peer {
 	return []Peer{
-		{"on-demand", "all work on on-demand capacity", func() Policy { return onDemandOnly }},
-		{"greedy", "FrontierCS/Frontier-CS, cant_be_late, initial_greedy: spot or wait until the deadline forces on-demand", func() Policy { return greedy }},
-		{"uniform-progress", "Wu et al., Can't Be Late, NSDI 2024, section 4: progress on the straight line to the deadline", newUniformProgress},
-		{"uniform-progress-stay", "the same, but it leaves on-demand whenever there is spot, and for nothing else", func() Policy { return uniformProgressStay }},
-		{"GEPA", "Agrawal et al., GEPA, 2025: its evolved cant_be_late policy", func() Policy { return gepa }},
-		{"LEVI", "ttanv/levi, examples/ADRS/cant_be_late, best of its published results", func() Policy { return levi }},
+		{"on-demand", "all work on on-demand capacity", onDemandOnly},
+		{"greedy", "FrontierCS/Frontier-CS, cant_be_late, initial_greedy: spot or wait until the deadline forces on-demand", greedy},
+		{"uniform-progress", "Wu et al., Can't Be Late, NSDI 2024, section 4: progress on the straight line to the deadline", uniformProgress},
+		{"uniform-progress-stay", "the same, but it leaves on-demand whenever there is spot, and for nothing else", uniformProgressStay},
+		{"GEPA", "Agrawal et al., GEPA, 2025: its evolved cant_be_late policy", gepa},
+		{"LEVI", "ttanv/levi, examples/ADRS/cant_be_late, best of its published results", levi},
 	}
 }
 
@@ -79,23 +78,21 @@ func greedy(v View) Workers {
 	return none.workers()
 }
 
-// newUniformProgress keeps the work done on the straight line from nothing at the start to everything at the deadline: behind it and idle it takes on-demand,
+// uniformProgress keeps the work done on the straight line from nothing at the start to everything at the deadline: behind it and idle it takes on-demand,
 // and leaves that for spot only when it is ahead of where the line is two starts later. Safe decides near the deadline.
-func newUniformProgress() Policy {
-	return func(v View) Workers {
-		done := (v.World.Work - v.Left).Seconds()
-		rate := v.World.Work.Seconds() / (float64(v.World.Deadline) * v.World.Gap.Seconds())
-		now := float64(v.Tick) * v.World.Gap.Seconds()
-		switch {
-		case v.runs() == onDemand && done < rate*(now+2*v.World.Start.Seconds()):
-			return onDemand.workers()
-		case v.Granted > 0:
-			return spot.workers()
-		case v.runs() == onDemand, done < rate*now:
-			return onDemand.workers()
-		}
-		return none.workers()
+func uniformProgress(v View) Workers {
+	done := (v.World.Work - v.Left).Seconds()
+	rate := v.World.Work.Seconds() / (float64(v.World.Deadline) * v.World.Gap.Seconds())
+	now := float64(v.Tick) * v.World.Gap.Seconds()
+	switch {
+	case v.runs() == onDemand && done < rate*(now+2*v.World.Start.Seconds()):
+		return onDemand.workers()
+	case v.Granted > 0:
+		return spot.workers()
+	case v.runs() == onDemand, done < rate*now:
+		return onDemand.workers()
 	}
+	return none.workers()
 }
 
 // uniformProgressStay takes spot when it is there, stays on on-demand otherwise, and goes there from nothing when it is behind the line.

@@ -10,7 +10,6 @@ import (
 // Outcome is what one policy made of one world.
 type Outcome struct {
 	Series  string // windows of one series overlap, so spread is told by series
-	Policy  string
 	Cost    float64
 	Optimum float64
 	Late    bool

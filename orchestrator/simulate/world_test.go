@@ -116,7 +116,7 @@ func TestSafePoliciesAreNeverLateNorBelowTheOptimum(t *testing.T) {
 		world := drawWorld(t)
 		optimum := Optimum(world)
 		for _, peer := range Peers() {
-			result := Run(world, Safe(peer.New()))
+			result := Run(world, Safe(peer.Policy))
 			if result.Late {
 				t.Fatalf("%s is late: %+v, %+v", peer.Name, result, world)
 			}
