@@ -17,6 +17,7 @@ type jsonl struct {
 	lines *lines
 	end   int64 // rows that begin here or later belong to others
 	rows  *jsonrow.Reader
+	look  func(text []byte) (key []byte, valid bool)
 	uri   string
 	stop  func() error
 }
@@ -54,7 +55,21 @@ func openJSONL(ctx context.Context, source Source, from orchestrator.Object, par
 }
 
 func newJSONL(in io.Reader, offset, end int64, uri string, options Options) *jsonl {
-	return &jsonl{lines: newLines(in, offset, options.maxRowBytes()), end: end, rows: jsonrow.NewReader(options.Key), uri: uri}
+	reader := &jsonl{lines: newLines(in, offset, options.maxRowBytes()), end: end, rows: jsonrow.NewReader(options.Key), uri: uri}
+	reader.look = reader.check
+	return reader
+}
+
+// check finds the key of a row and says whether it is one.
+func (j *jsonl) check(text []byte) (key []byte, valid bool) {
+	key, valid = j.rows.Column(text)
+	return key, valid && utf8.Valid(text)
+}
+
+// glance only finds the key, and what parsers behind us would rather not meet.
+func (j *jsonl) glance(text []byte) (key []byte, valid bool) {
+	key, valid = j.rows.Glance(text)
+	return key, valid && !tooDeep(text)
 }
 
 func (j *jsonl) next(into *Chunk) error {
@@ -74,7 +89,7 @@ func (j *jsonl) next(into *Chunk) error {
 		return nil
 	}
 	row := Row{Offset: found.offset}
-	if key, valid := j.rows.Column(text); !valid || !utf8.Valid(text) {
+	if key, valid := j.look(text); !valid {
 		row.Error = whyBad(text)
 		row.Error.Object, row.Error.Offset = j.uri, found.offset
 	} else {

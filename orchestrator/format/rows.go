@@ -4,10 +4,12 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"unicode/utf8"
 
 	"github.com/apache/arrow-go/v18/arrow"
 
 	"nightshift.dev/nightshift/orchestrator"
+	"nightshift.dev/nightshift/orchestrator/jsonrow"
 )
 
 // Source opens parts of objects; object.Store implements it.
@@ -132,6 +134,25 @@ func (r *Rows) AsRecords() {
 		rows.record = newRecordBuilder(rows.file.Root(), rows.tree)
 		r.record = rows.record
 	}
+}
+
+// Unchecked leaves it to the reader of the lines to find those of JSON Lines that are no rows, which saves most of the time of reading
+// them. Chunks may then hold such lines as good rows, with any key; Recheck tells. Call it before the first Next.
+func (r *Rows) Unchecked() {
+	if rows, ok := r.decoder.(*jsonl); ok {
+		rows.look = rows.glance
+	}
+}
+
+// Recheck looks closely at a row that the reader of an unchecked chunk refused. If its line is no row after all, the row gets the
+// error, and loses the key, that it would have in a checked chunk.
+func Recheck(row *Row, uri string) {
+	if row.Line == nil || new(jsonrow.Reader).Valid(row.Line) && utf8.Valid(row.Line) {
+		return
+	}
+	row.Error = whyBad(row.Line)
+	row.Error.Object, row.Error.Offset = uri, row.Offset
+	row.Line, row.Key = nil, nil
 }
 
 // Next reads up to most rows, fewer when they are very large or at the end, and gives io.EOF when there are no more. Every

@@ -8,6 +8,8 @@ import (
 	"io"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
+
 	"nightshift.dev/nightshift/orchestrator"
 )
 
@@ -63,11 +65,27 @@ func readRange(t testing.TB, source Source, from orchestrator.Object, start, end
 }
 
 func tryRange(source Source, from orchestrator.Object, start, end int64, most int, options Options) ([]readRow, error) {
+	read, err := tryRows(source, from, start, end, most, options, false)
+	if from.Format != orchestrator.FormatJSONL {
+		return read, err
+	}
+	unchecked, uncheckedErr := tryRows(source, from, start, end, most, options, true)
+	if diff := cmp.Diff(read, unchecked) + cmp.Diff(fmt.Sprint(err), fmt.Sprint(uncheckedErr)); diff != "" {
+		return nil, fmt.Errorf("(-checked +unchecked):\n%s", diff)
+	}
+	return read, err
+}
+
+// tryRows reads a range, unchecked if that is wished. Then a row is looked at closely afterwards, as if it had been refused.
+func tryRows(source Source, from orchestrator.Object, start, end int64, most int, options Options, unchecked bool) ([]readRow, error) {
 	reader, err := OpenRows(context.Background(), source, from, orchestrator.Range{Start: start, End: end}, options)
 	if err != nil {
 		return nil, err
 	}
 	defer reader.Close()
+	if unchecked {
+		reader.Unchecked()
+	}
 	var read []readRow
 	for {
 		chunk, err := reader.Next(most)
@@ -78,6 +96,9 @@ func tryRange(source Source, from orchestrator.Object, start, end int64, most in
 			return read, err
 		}
 		for _, row := range chunk.Rows {
+			if unchecked {
+				Recheck(&row, from.URI)
+			}
 			one := readRow{Line: string(row.Line), Offset: row.Offset, Key: string(row.Key)}
 			if row.Error != nil {
 				one.Code = row.Error.Code

@@ -77,6 +77,27 @@ func (r *Reader) Column(line []byte) (raw []byte, valid bool) {
 	return nil, false
 }
 
+// Glance gives what Column gives for a valid line, but looks no further than it must: where the column is the first member, as in the
+// row before, or where there is no column, the rest is not read, and an invalid line passes too. It is for lines that somebody else checks.
+func (r *Reader) Glance(line []byte) (raw []byte, valid bool) {
+	if r.column == "" {
+		return nil, true
+	}
+	if len(r.seen) == 0 || !r.seen[0].wanted {
+		return r.Column(line)
+	}
+	rest, found := bytes.CutPrefix(line, []byte{'{'})
+	if !found || !bytes.HasPrefix(rest, r.seen[0].text) {
+		return r.Column(line)
+	}
+	value := skipSpace(rest, len(r.seen[0].text))
+	end := skipValue(rest, value, 1)
+	if end < 0 {
+		return nil, false
+	}
+	return rest[value:end:end], true
+}
+
 // member passes over the name of a member, and says whether it is the wanted one. -1: it is malformed.
 func (r *Reader) member(line []byte, at, index int) (value int, wanted bool) {
 	if index < len(r.seen) {

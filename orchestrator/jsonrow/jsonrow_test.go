@@ -36,6 +36,23 @@ func TestColumnSaysWhatOthersSay(t *testing.T) {
 	}
 }
 
+func TestGlanceLooksNoFurtherThanTheColumn(t *testing.T) {
+	t.Parallel()
+	reader := NewReader("a")
+	if _, passed := reader.Glance([]byte(`{"a":0,"b"}`)); passed {
+		t.Error("the first row of all is passed without being read")
+	}
+	for line, want := range map[string]bool{`{"a":1,"b"}`: true, `{"a":1`: true, `{"a":01`: true, `{"a":}`: false, `{"a":"1`: false, `{"b":1`: false, ``: false} {
+		reader.Column([]byte(`{"a":0}`))
+		if _, passed := reader.Glance([]byte(line)); passed != want {
+			t.Errorf("Glance(%q): %t, want %t", line, passed, want)
+		}
+	}
+	if _, passed := NewReader("").Glance([]byte("rubbish")); !passed {
+		t.Error("without a column a line is read all the same")
+	}
+}
+
 func TestNesting(t *testing.T) {
 	t.Parallel()
 	for depth, want := range map[int]bool{1: true, MaxNesting - 1: true, MaxNesting: false, 400_000: false} {
@@ -62,6 +79,13 @@ func compare(t *testing.T, line []byte, name string) {
 	for range 2 {
 		if again, validAgain := used.Column(line); string(again) != string(got) || validAgain != valid {
 			t.Fatalf("Column(%.60q, %q) after other rows = %q, %t; of a new reader %q, %t", line, name, again, validAgain, got, valid)
+		}
+	}
+	if valid {
+		for reader, of := range map[*Reader]string{NewReader(name): "a new reader", used: "a reader of such rows"} {
+			if glanced, passed := reader.Glance(line); string(glanced) != string(got) || !passed {
+				t.Fatalf("Glance(%.60q, %q) of %s = %q, %t; Column says %q", line, name, of, glanced, passed, got)
+			}
 		}
 	}
 	if valid != want && !(want && strings.Count(string(line), "[")+strings.Count(string(line), "{") > MaxNesting) {
@@ -107,6 +131,15 @@ func BenchmarkColumn(b *testing.B) {
 		reader := NewReader("id")
 		for b.Loop() {
 			if raw, valid := reader.Column(line); raw == nil || !valid {
+				b.Fatal("not found")
+			}
+		}
+	})
+	b.Run("glance", func(b *testing.B) {
+		b.SetBytes(int64(len(line)))
+		reader := NewReader("id")
+		for b.Loop() {
+			if raw, valid := reader.Glance(line); raw == nil || !valid {
 				b.Fatal("not found")
 			}
 		}

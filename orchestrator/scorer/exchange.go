@@ -162,6 +162,7 @@ func (p *Process) readHandshake(reader *bufio.Reader) error {
 	}
 	p.loadDuration = time.Since(p.started)
 	p.acceptsArrow = slices.Contains(first.Accept, encodingArrow)
+	p.checksRows = first.ChecksRows
 	p.returnsArrow = first.Return == encodingArrow
 	close(p.ready)
 	return nil

@@ -39,6 +39,8 @@ type answer struct {
 	Accept   []string `json:"accept"`   // ready
 	Return   string   `json:"return"`   // ready
 
+	ChecksRows bool `json:"checks_rows"` // ready
+
 	ID          int64      `json:"id"`           // result, error
 	Encoding    string     `json:"encoding"`     // result
 	Rows        int        `json:"rows"`         // result

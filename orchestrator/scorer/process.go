@@ -41,6 +41,7 @@ type Process struct {
 	// Set by the reader before it closes ready.
 	loadDuration time.Duration
 	acceptsArrow bool
+	checksRows   bool
 	returnsArrow bool
 
 	mu       sync.Mutex
@@ -134,6 +135,9 @@ func (p *Process) LoadDuration() time.Duration { return p.loadDuration }
 
 // AcceptsArrow says whether the scorer reads Arrow batches. Others get records as JSON lines.
 func (p *Process) AcceptsArrow() bool { return p.acceptsArrow }
+
+// ChecksRows says whether lines that are no rows may be sent: the scorer answers each with an error of its row (case 2).
+func (p *Process) ChecksRows() bool { return p.checksRows }
 
 // PeakMemory is the most bytes that the scorer's process group was seen to hold. For the first process the kernel keeps the
 // count, so nothing between two samples is missed but what came in the last quarter of a second of its life.

@@ -3,6 +3,7 @@ package worker
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"math"
 	"os"
 	"os/exec"
@@ -79,21 +80,38 @@ type scoredTyped struct {
 	folder  string
 }
 
-// scoreTyped has a worker score the typed input in the Python scorer host, after setup has been run as Python's site customization.
-func scoreTyped(t *testing.T, setup string, base *scoredTyped) (got scoredTyped) {
+// hostedPython is an interpreter that can run the scorer host with these modules.
+func hostedPython(t *testing.T, modules string) string {
 	t.Helper()
 	interpreter := os.Getenv("NIGHTSHIFT_TEST_PYTHON")
 	if interpreter == "" {
 		interpreter = "python3"
 	}
-	if err := exec.CommandContext(t.Context(), interpreter, "-c", "import numpy, pyarrow").Run(); err != nil {
-		t.Skipf("%s cannot import numpy and pyarrow (%v); set NIGHTSHIFT_TEST_PYTHON to an interpreter that can", interpreter, err)
+	if err := exec.CommandContext(t.Context(), interpreter, "-c", "import "+modules).Run(); err != nil {
+		t.Skipf("%s cannot import %s (%v); set NIGHTSHIFT_TEST_PYTHON to an interpreter that can", interpreter, modules, err)
 	}
-	host := t.TempDir()
-	seen := filepath.Join(host, "seen")
+	return interpreter
+}
+
+// host lets a model be a class in the Python scorer host, which lies in folder and runs setup as Python's site customization.
+func host(t *testing.T, model *orchestrator.ModelSnapshot, folder, interpreter, class, setup string) {
+	t.Helper()
+	model.Command = []string{interpreter, "-m", "nightshift_scorer", "hosted:Model", "--path", folder}
+	model.Env = map[string]string{"PYTHONPATH": folder, "PYTHONDONTWRITEBYTECODE": "1"}
+	if err := errors.Join(python.Write(folder),
+		os.WriteFile(filepath.Join(folder, "hosted.py"), []byte(class), 0o600),
+		os.WriteFile(filepath.Join(folder, "sitecustomize.py"), []byte(setup), 0o600)); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// scoreTyped has a worker score the typed input in the Python scorer host, after setup has been run.
+func scoreTyped(t *testing.T, setup string, base *scoredTyped) (got scoredTyped) {
+	t.Helper()
+	interpreter, folder := hostedPython(t, "numpy, pyarrow"), t.TempDir()
+	seen := filepath.Join(folder, "seen")
 	b := prepare(t, func(job *orchestrator.Job, model *orchestrator.ModelSnapshot) {
-		model.Command = []string{interpreter, "-m", "nightshift_scorer", "typed:Model", "--path", host}
-		model.Env = map[string]string{"PYTHONPATH": host, "PYTHONDONTWRITEBYTECODE": "1"}
+		host(t, model, folder, interpreter, typed, setup)
 		model.Parameters = map[string]any{"seen": seen}
 		model.BatchRows = 16
 		if base != nil {
@@ -101,9 +119,6 @@ func scoreTyped(t *testing.T, setup string, base *scoredTyped) (got scoredTyped)
 			job.Epoch = 1
 		}
 	})
-	b.must(python.Write(host))
-	b.must(os.WriteFile(filepath.Join(host, "typed.py"), []byte(typed), 0o600))
-	b.must(os.WriteFile(filepath.Join(host, "sitecustomize.py"), []byte(setup), 0o600))
 	b.write("rows.parquet", string(typedInput(t)))
 	objects, err := object.New(object.Access{Read: b.job.ReadRoots})
 	b.must(err)

@@ -85,8 +85,8 @@ func (a *attempt) score(ctx context.Context, giveTurn func()) (orchestrator.Comm
 	if a.load, err = a.session.load(ctx, a.model); err != nil {
 		return orchestrator.Commit{}, err
 	}
-	if a.again == nil && a.session.acceptsArrow(a.model) {
-		rows.AsRecords()
+	if a.again == nil {
+		a.relieve(rows)
 	}
 	out := newOutput(ctx, a)
 	defer out.abort()
@@ -117,6 +117,17 @@ func (a *attempt) score(ctx context.Context, giveTurn func()) (orchestrator.Comm
 		}
 	}
 	return out.commit(orchestrator.OutcomeScored)
+}
+
+// relieve leaves to the scorer what it can do itself.
+func (a *attempt) relieve(rows *format.Rows) {
+	arrow, checksRows := a.session.able(a.model)
+	if arrow {
+		rows.AsRecords()
+	}
+	if checksRows {
+		rows.Unchecked()
+	}
 }
 
 func (a *attempt) openRows(ctx context.Context) (*format.Rows, error) {
@@ -228,7 +239,7 @@ func (o *output) write(chunk *format.Chunk, result scorer.Result) error {
 		problem, bad := failed[at]
 		at++
 		if line == nil || bad {
-			if err := o.problem(row, problem.Code, problem.Message); err != nil {
+			if err := o.refused(row, problem); err != nil {
 				return err
 			}
 			continue
@@ -238,6 +249,15 @@ func (o *output) write(chunk *format.Chunk, result scorer.Result) error {
 		}
 	}
 	return nil
+}
+
+// refused writes the error of a row that the scorer has refused, in the reader's words where its line is no row.
+func (o *output) refused(row *format.Row, problem scorer.RowError) error {
+	format.Recheck(row, o.shard.Object.URI)
+	if row.Error != nil {
+		return o.problem(row, row.Error.Code, row.Error.Message)
+	}
+	return o.problem(row, problem.Code, problem.Message)
 }
 
 func (o *output) createPart() error {

@@ -197,9 +197,12 @@ func (s *session) stopLocked() {
 	s.process = nil
 }
 
-// acceptsArrow says whether the scorer that has the model loaded takes record batches.
-func (s *session) acceptsArrow(model orchestrator.ModelSnapshot) bool {
+// able says what the scorer that has the model loaded can do: take record batches, and tell lines that are no rows.
+func (s *session) able(model orchestrator.ModelSnapshot) (arrow, checksRows bool) {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
-	return s.ready(model) && s.process.AcceptsArrow()
+	if !s.ready(model) {
+		return false, false
+	}
+	return s.process.AcceptsArrow(), s.process.ChecksRows()
 }

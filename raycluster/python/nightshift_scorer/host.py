@@ -52,7 +52,8 @@ def run(stream: Stream, target: str) -> int:
         gc.freeze()  # What the model holds is there to stay; no collection looks at it again.
         arrow_too = arrow.available() and "arrow" in hello.get("encodings", [])
         encodings = ["jsonl", "arrow"] if arrow_too else ["jsonl"]
-        stream.write({"type": "ready", "protocol": PROTOCOL, "accept": encodings, "return": encodings[-1]})
+        ready = {"type": "ready", "protocol": PROTOCOL, "accept": encodings, "return": encodings[-1], "checks_rows": True}
+        stream.write(ready)
         _answer_all(stream, model, declared)
     except ProtocolError as error:
         print(f"nightshift_scorer: the worker broke the protocol: {error}", file=sys.stderr)

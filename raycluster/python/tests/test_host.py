@@ -165,7 +165,7 @@ class HostTest(unittest.TestCase):
         both = arrow.available()
         for offered, want in [(["jsonl", "arrow"], ["jsonl", "arrow"] if both else ["jsonl"]), (["jsonl"], ["jsonl"])]:
             answer = self.host("host_models:Identity", {"encodings": offered}).read()
-            self.assertEqual(answer, {"type": "ready", "protocol": 1, "accept": want, "return": want[-1]})
+            self.assertEqual(answer, {"type": "ready", "protocol": 1, "accept": want, "return": want[-1], "checks_rows": True})
 
     def test_fatal(self) -> None:
         for target, hello, code, message in [
