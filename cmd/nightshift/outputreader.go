@@ -60,10 +60,10 @@ func openOutput(ctx context.Context, client *client, job api.Job) (*outputReader
 
 // openBucket finds out whether this machine may read the bucket that the job has written to.
 func (o *outputReader) openBucket(ctx context.Context) {
-	if strings.HasPrefix(o.job.Output, fileScheme) {
+	if len(o.job.OutputRoots) == 0 { // files
 		return
 	}
-	store, err := object.New(object.Access{Read: []string{o.job.Output}})
+	store, err := object.New(object.Access{Read: o.job.OutputRoots})
 	if err != nil {
 		return
 	}

@@ -5,11 +5,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -98,7 +100,10 @@ apiVersion: nightshift.dev/v1alpha1
 kind: Queue
 metadata: {name: inbox}
 spec:
-  {model: fraud, pools: [local], output: {root: out}, input: {roots: [more], maxUpload: 1Mi, inbox: "s3://transactions/inbox?use_path_style=true&region=us-east-1&endpoint=%[1]s"}}
+  model: fraud
+  pools: [local]
+  input: {roots: [more], maxUpload: 1Mi, inbox: "s3://transactions/inbox?use_path_style=true&region=us-east-1&endpoint=%[1]s"}
+  output: {root: "s3://transactions/scored?use_path_style=true&region=us-east-1&endpoint=%[1]s"}
 ---
 apiVersion: nightshift.dev/v1alpha1
 kind: Queue
@@ -123,6 +128,11 @@ class Fraud:
 
 const rows = `{"id":"t1","amount":10}` + "\n" + `{"id":"t2","amount":99}` + "\n"
 
+// readerKey is the access key of a test that reads results from the bucket, and readDirectly counts its requests.
+const readerKey = "reader"
+
+var readDirectly atomic.Int64
+
 // startS3 serves the input that the page names.
 func startS3() *httptest.Server {
 	backend := s3mem.New()
@@ -132,7 +142,13 @@ func startS3() *httptest.Server {
 	if _, err := backend.PutObject("transactions", "2026-11-20/morning.jsonl", map[string]string{}, strings.NewReader(rows), int64(len(rows)), nil); err != nil {
 		panic(err)
 	}
-	return httptest.NewServer(gofakes3.New(backend).Server())
+	server := gofakes3.New(backend).Server()
+	return httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if strings.Contains(r.Header.Get("Authorization"), "Credential="+readerKey+"/") {
+			readDirectly.Add(1)
+		}
+		server.ServeHTTP(w, r)
+	}))
 }
 
 func startDev(dir, store string) (*installation, error) {

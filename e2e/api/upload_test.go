@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -100,15 +101,19 @@ func TestSubmitUploads(t *testing.T) {
 	if err := os.WriteFile(path, bigFile(), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	submit := func(flags ...string) (string, error) {
-		run := exec.CommandContext(t.Context(), program, append([]string{"submit", "--nats", in.url}, flags...)...)
-		run.Env = append(os.Environ(), "HOME="+in.dir)
-		said, err := run.CombinedOutput()
-		return string(said), err
-	}
+	submit := func(flags ...string) (string, error) { return in.cli(t, nil, "submit", flags...) }
 	said, err := submit("-q", "inbox", "--row-key", "id", "--wait", path)
 	if err != nil || !strings.Contains(said, "to the inbox of queue inbox, because the service does not see it") || !strings.Contains(said, "25,000") {
 		t.Errorf("submit of a file that is only here: %v\n%s", err, said)
+	}
+	id := regexp.MustCompile(`inbox-[a-z0-9-]+`).FindString(said)
+	for access, direct := range map[string]bool{readerKey: true, "": false} {
+		before, out := readDirectly.Load(), filepath.Join(t.TempDir(), "results.jsonl")
+		said, err := in.cli(t, []string{"AWS_ACCESS_KEY_ID=" + access, "AWS_SECRET_ACCESS_KEY=" + access}, "results", id, "-o", out)
+		written, _ := os.ReadFile(out)
+		if rows := bytes.Count(written, []byte("\n")); err != nil || rows != 25_000 || readDirectly.Load() > before != direct {
+			t.Errorf("results with the access key %q: %v, %d rows, read from the bucket itself: %t\n%s", access, err, rows, !direct, said)
+		}
 	}
 	said, err = submit("-q", "inbox", "--dry-run", path)
 	if err == nil || !strings.Contains(said, "a dry run uploads nothing") {
@@ -118,4 +123,13 @@ func TestSubmitUploads(t *testing.T) {
 	if err == nil || !strings.Contains(said, "lies outside of what is allowed for reading") || !strings.Contains(said, "aws s3 cp") {
 		t.Errorf("submit to a queue without inbox: %v\n%s", err, said)
 	}
+}
+
+// cli runs a command of nightshift as a user without any settings but these.
+func (in *installation) cli(t *testing.T, settings []string, command string, flags ...string) (said string, err error) {
+	t.Helper()
+	run := exec.CommandContext(t.Context(), program, append([]string{command, "--nats", in.url}, flags...)...)
+	run.Env = append(append(os.Environ(), "HOME="+in.dir, "AWS_EC2_METADATA_DISABLED=true", "AWS_CONFIG_FILE="+os.DevNull, "AWS_SHARED_CREDENTIALS_FILE="+os.DevNull), settings...)
+	output, err := run.CombinedOutput()
+	return string(output), err
 }

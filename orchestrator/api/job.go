@@ -1,6 +1,7 @@
 package api
 
 import (
+	"strings"
 	"time"
 
 	"nightshift.dev/nightshift/orchestrator"
@@ -55,6 +56,8 @@ type Job struct {
 
 	// Output is the prefix of everything the job writes.
 	Output string `json:"output"`
+	// OutputRoots are the roots of buckets below which the output lies, with the parameters of the connection, for clients that read it there.
+	OutputRoots []string `json:"outputRoots,omitempty"`
 	// OutputFormat is the format of the results.
 	OutputFormat orchestrator.Format `json:"outputFormat"`
 	// Manifest lists the results that count; absent until it is written.
@@ -85,7 +88,7 @@ func JobOf(job orchestrator.Job) Job {
 		Deadline: job.Deadline, ExpiresAt: job.ExpiresAt,
 		EstimatedFinish: job.Estimate.Finish, EstimatedCost: priced(job.Estimate.Cost), Notes: job.Estimate.Notes,
 		Waiting: job.Waiting, Failure: job.Failure,
-		Output: job.Output, OutputFormat: job.OutputFormat, Manifest: job.Manifest,
+		Output: job.Output, OutputRoots: bucketRoots(job), OutputFormat: job.OutputFormat, Manifest: job.Manifest,
 		TraceParent: job.TraceParent,
 	}
 	if job.State.Final() {
@@ -102,6 +105,17 @@ func JobOf(job orchestrator.Job) Job {
 		}
 	}
 	return view
+}
+
+// bucketRoots are the roots that hold the job's output in a bucket.
+func bucketRoots(job orchestrator.Job) (roots []string) {
+	for _, root := range job.WriteRoots {
+		uri, _, _ := strings.Cut(root, "?")
+		if !strings.HasPrefix(uri, "file:") && strings.HasPrefix(job.Output, strings.TrimSuffix(uri, "/")+"/") {
+			roots = append(roots, root)
+		}
+	}
+	return roots
 }
 
 // priced is nil for an amount that nobody priced.

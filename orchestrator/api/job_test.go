@@ -27,6 +27,7 @@ func record() orchestrator.Job {
 		Deadline: at(50), ExpiresAt: at(59),
 		OutputFormat: orchestrator.FormatJSONL,
 		Times:        map[orchestrator.JobState]time.Time{orchestrator.JobQueued: at(0), orchestrator.JobRunning: at(1)},
+		WriteRoots:   []string{"file:///data/out", "s3://out?region=eu-central-1", "s3://other"},
 		Counts:       orchestrator.Counts{RowsTotal: 100, RowsDone: 40, RowsFailed: 2},
 		Estimate: orchestrator.Estimate{Start: at(1), Finish: at(5), FinishLow: at(4), FinishHigh: at(6), Position: 3,
 			Cost: eur(120_000), Basis: "profile", Notes: []string{"a gzip object cannot be cut"}},
@@ -47,6 +48,7 @@ func TestJobOf(t *testing.T) {
 		Counts:   orchestrator.Counts{RowsTotal: 100, RowsDone: 40, RowsFailed: 2},
 		Deadline: at(50), ExpiresAt: at(59), Position: 4, ExpectedStart: at(2), ExpectedFinish: at(6), ExpectedFinishLow: at(5), ExpectedFinishHigh: at(7), EstimatedFinish: at(5),
 		EstimatedCost: &cost, Notes: []string{"a gzip object cannot be cut"}, Output: "s3://out/01JD2Y/", OutputFormat: orchestrator.FormatJSONL,
+		OutputRoots: []string{"s3://out?region=eu-central-1"},
 		TraceParent: "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
 	}
 	if diff := cmp.Diff(running, JobOf(record())); diff != "" {
