@@ -9,6 +9,7 @@ type Observation struct {
 	Workers []WorkerView
 	Speeds  []Speed
 	Memory  Memory
+	Tables  []*Table // that were solved, by any planner before; see Plan.Tables
 }
 
 // Reading says how old and how good an observed value is. Unknown is not zero: a value whose reading has an error, or is older than
@@ -27,6 +28,7 @@ type JobView struct {
 	Model     ModelRef
 	Submitted time.Time
 	Deadline  time.Time // zero: none
+	RowsTotal int64     // estimate until everything is cut; 0 is unknown
 	RowsLeft  int64     // not settled; estimate until everything is cut and settled; -1 is unknown
 	RowsUncut int64     // of them not cut yet; -1 is unknown
 	RowBytes  float64   // average length of a row; 0 is unknown
@@ -43,6 +45,8 @@ type PoolView struct {
 	Name     string
 	Reading  Reading
 	Replicas int // asked for at present
+	// Available is how many replicas the provider would run now; nil is unknown. It is asked of spot pools only.
+	Available *int
 }
 
 // WorkerView is a worker that has been heard of.
@@ -52,8 +56,9 @@ type WorkerView struct {
 	Slot     int
 	State    WorkerState
 	Model    ModelRef
-	Job      string // identifier of the job whose shard it holds
-	Draining bool   // its assignment says drain
+	Job      string    // identifier of the job whose shard it holds
+	Draining bool      // its assignment says drain
+	Asked    time.Time // when its replica was asked for, while it starts; zero: unknown
 	Seen     time.Time
 }
 
@@ -72,6 +77,10 @@ type Policy struct {
 	Queues []QueuePolicy
 	// StaleAfter is the age from which a reading no longer counts.
 	StaleAfter time.Duration
+	// Interval is the longest time between two decisions: what is lost may be noticed that late. 0: five seconds, as in Plan.NextCheck with open jobs.
+	Interval time.Duration
+	// Prior is what is believed of spot capacity before a pool's own memory says more; the zero value stands for planner.DefaultPrior.
+	Prior SpotPrior
 }
 
 // PoolPolicy are the bounds of a pool.
@@ -114,6 +123,8 @@ type Plan struct {
 	Workers   []Assignment `json:"workers,omitempty"` // without epochs: control raises them where something changed
 	Memory    Memory       `json:"memory"`
 	NextCheck time.Time    `json:"nextCheck"`
+	// Tables are those that the decision lacked. Who solves them (planner.Solve), and offers them in the next observation, gets cheaper decisions.
+	Tables []TableParameters `json:"tables,omitempty"`
 }
 
 // PoolPlan is the size of a pool and the chain of reasons that leads to it.
@@ -163,6 +174,8 @@ type PoolMemory struct {
 	LowPeak int `json:"lowPeak,omitempty"`
 	// Grown is when the pool was last made larger: its new workers are not there at once.
 	Grown time.Time `json:"grown,omitzero"`
+	// Spot is how its spot capacity came and went.
+	Spot SpotMemory `json:"spot,omitzero"`
 }
 
 // SpeedMemory is a speed learned from commits: averages over committed attempts, newer ones weighing more.

@@ -19,6 +19,7 @@ import (
 // deadlineSpot is one run of bench deadline-spot.
 type deadlineSpot struct {
 	traces, series string
+	history        string
 	windows        int
 	task           float64   // hours
 	deadlines      []float64 // hours
@@ -36,6 +37,9 @@ type deadlineReport struct {
 	Spot      float64   `json:"spot_per_hour"`
 	Series    []string  `json:"series"`
 	Windows   int       `json:"windows_per_series"`
+	History   string    `json:"history"`
+	// Documents are what the planner was configured by, for each length of a start.
+	Documents []string `json:"documents"`
 	// Published are the policies as their own runner takes them, which does not look whether they are late: what others have reported.
 	Published []simulate.Row `json:"published"`
 	Rows      []simulate.Row `json:"rows"`
@@ -68,6 +72,7 @@ possible. Every policy is corrected so that it is never late where that can be a
 	flags := command.Flags()
 	flags.StringVar(&run.traces, "traces", "", "folder or tar.gz of windows, a folder for each series")
 	flags.StringVar(&run.series, "series", ".", "regular expression that the path of a window has to match")
+	flags.StringVar(&run.history, "history", "", "the same, for what the planner believes of spot capacity beforehand (default: --traces); the series that is judged is left out")
 	flags.IntVar(&run.windows, "windows", 0, "windows of each series, evenly spread; 0: all")
 	flags.Float64Var(&run.task, "task", 48, "hours of work")
 	flags.Float64SliceVar(&run.deadlines, "deadline", []float64{52, 70}, "hours until the deadline")
@@ -109,32 +114,35 @@ func (d *deadlineSpot) check() string {
 type trial struct {
 	cell, series string
 	world        *simulate.World
+	installation simulate.Installation
 	optimum      float64
+	planned      simulate.Result
 	safe         []simulate.Result // by peer
 	published    []simulate.Result // likewise
 }
 
 func (d *deadlineSpot) run(ctx context.Context) (*deadlineReport, error) {
-	all, err := readTraces(d.traces, regexp.MustCompile(d.series))
+	all, err := readTraces(d.traces)
 	if err != nil {
 		return nil, err
 	}
-	report := &deadlineReport{Task: d.task, Deadlines: d.deadlines, Restarts: d.restarts, OnDemand: d.prices[0], Spot: d.prices[1], Windows: d.windows}
-	var trials []*trial
-	var cells []string
-	for _, deadline := range d.deadlines {
-		for _, restart := range d.restarts {
-			cell := strconv.FormatFloat(deadline, 'g', -1, 64) + "/" + strconv.FormatFloat(restart, 'g', -1, 64)
-			cells = append(cells, cell)
-			for _, series := range all {
-				for _, window := range series.spread(d.windows) {
-					trials = append(trials, &trial{cell: cell, series: series.name, world: d.world(window, deadline, restart)})
-				}
-			}
-		}
+	judged := matching(all, regexp.MustCompile(d.series))
+	if len(judged) == 0 {
+		return nil, fmt.Errorf("read traces from %s: no window has a path that matches %q", d.traces, d.series)
 	}
-	for _, series := range all {
+	report := &deadlineReport{Task: d.task, Deadlines: d.deadlines, Restarts: d.restarts, OnDemand: d.prices[0], Spot: d.prices[1], Windows: d.windows, History: d.traces}
+	if d.history != "" {
+		if all, err = readTraces(d.history); err != nil {
+			return nil, err
+		}
+		report.History = d.history
+	}
+	for _, series := range judged {
 		report.Series = append(report.Series, series.name)
+	}
+	trials, cells, err := d.trials(report, judged, all)
+	if err != nil {
+		return nil, err
 	}
 	d.say("%s, %d peers", plural(int64(len(trials)), "case"), len(simulate.Peers()))
 	if err := d.tryAll(ctx, trials); err != nil {
@@ -142,6 +150,39 @@ func (d *deadlineSpot) run(ctx context.Context) (*deadlineReport, error) {
 	}
 	report.sum(trials, append(cells, allCells))
 	return report, nil
+}
+
+// trials are all cases, cell by cell, and in each series by series.
+func (d *deadlineSpot) trials(report *deadlineReport, judged, history []traceSeries) (trials []*trial, cells []string, err error) {
+	beliefs, err := priors(judged, history)
+	if err != nil {
+		return nil, nil, err
+	}
+	installations := map[float64]simulate.Installation{}
+	tables := &simulate.Tables{}
+	for _, restart := range d.restarts {
+		installation, text, err := worldInstallation(ofHours(restart), d.prices[0], d.prices[1], 1)
+		if err != nil {
+			return nil, nil, err
+		}
+		installation.Tables = tables
+		installations[restart] = installation
+		report.Documents = append(report.Documents, text)
+	}
+	for _, deadline := range d.deadlines {
+		for _, restart := range d.restarts {
+			cell := strconv.FormatFloat(deadline, 'g', -1, 64) + "/" + strconv.FormatFloat(restart, 'g', -1, 64)
+			cells = append(cells, cell)
+			for _, series := range judged {
+				installation := installations[restart]
+				installation.Policy.Prior = beliefs[series.name]
+				for _, window := range series.spread(d.windows) {
+					trials = append(trials, &trial{cell: cell, series: series.name, world: d.world(window, deadline, restart), installation: installation})
+				}
+			}
+		}
+	}
+	return trials, cells, nil
 }
 
 func (d *deadlineSpot) world(from window, deadline, restart float64) *simulate.World {
@@ -158,6 +199,7 @@ func ofHours(hours float64) time.Duration {
 // tryAll goes through the trials on all cores, and says now and then how far it is.
 func (d *deadlineSpot) tryAll(ctx context.Context, trials []*trial) error {
 	var next atomic.Int64
+	var failed atomic.Pointer[error]
 	var all sync.WaitGroup
 	for range runtime.GOMAXPROCS(0) {
 		all.Go(func() {
@@ -166,7 +208,9 @@ func (d *deadlineSpot) tryAll(ctx context.Context, trials []*trial) error {
 				if at >= len(trials) {
 					return
 				}
-				trials[at].try()
+				if err := trials[at].try(); err != nil {
+					failed.Store(&err)
+				}
 			}
 		})
 	}
@@ -177,6 +221,9 @@ func (d *deadlineSpot) tryAll(ctx context.Context, trials []*trial) error {
 	for {
 		select {
 		case <-done:
+			if err := failed.Load(); err != nil {
+				return *err
+			}
 			if ctx.Err() != nil {
 				return errors.New("interrupted")
 			}
@@ -187,12 +234,18 @@ func (d *deadlineSpot) tryAll(ctx context.Context, trials []*trial) error {
 	}
 }
 
-func (t *trial) try() {
+func (t *trial) try() error {
+	decide, err := t.installation.Planned(t.world)
+	if err != nil {
+		return err
+	}
+	t.planned = simulate.Run(t.world, decide)
 	t.optimum = simulate.Optimum(t.world)
 	for _, peer := range simulate.Peers() {
 		t.safe = append(t.safe, simulate.Run(t.world, simulate.Safe(peer.Policy)))
 		t.published = append(t.published, simulate.Run(t.world, simulate.Published(peer.Policy)))
 	}
+	return nil
 }
 
 // allCells is the cell of the sums over all.
@@ -202,6 +255,7 @@ const allCells = "all"
 func (r *deadlineReport) sum(trials []*trial, cells []string) {
 	for _, cell := range cells {
 		r.Rows = append(r.Rows, simulate.NewRow(cell, "optimum", outcomes(trials, cell, func(t *trial) simulate.Result { return simulate.Result{Cost: t.optimum} })))
+		r.Rows = append(r.Rows, simulate.NewRow(cell, ours, outcomes(trials, cell, func(t *trial) simulate.Result { return t.planned })))
 		for i, peer := range simulate.Peers() {
 			r.Rows = append(r.Rows, simulate.NewRow(cell, peer.Name, outcomes(trials, cell, func(t *trial) simulate.Result { return t.safe[i] })))
 			if cell == allCells {
@@ -222,7 +276,8 @@ func outcomes(trials []*trial, cell string, result func(*trial) simulate.Result)
 }
 
 func (r *deadlineReport) print(out screen) error {
-	fmt.Fprintf(out, "%g h of work, %d series, on demand %g and spot %g an hour\n\n", r.Task, len(r.Series), r.OnDemand, r.Spot)
+	fmt.Fprintf(out, "%g h of work, %d series, on demand %g and spot %g an hour\n", r.Task, len(r.Series), r.OnDemand, r.Spot)
+	fmt.Fprintf(out, "nightshift believes beforehand what %s say without the series that is judged, and is configured by these documents (in other cells only startTime differs):\n\n%s\n", r.History, r.Documents[0])
 	if err := printRows(out, r.Rows); err != nil {
 		return err
 	}

@@ -15,7 +15,9 @@ type step struct {
 // steps are the rules in the order in which they apply. A later one has the last word.
 var steps = []step{
 	{"open jobs", openJobs},              // which jobs may hold shards
+	{"spot belief", observeSpot},         // how spot capacity comes and goes
 	{"demand", demand},                   // workers that the work of each queue asks for, on the pool it prefers
+	{"split", splitCapacity},             // the same for a queue with deadlines and both spot and on-demand pools
 	{"queue bounds", queueBounds},        // no queue asks for more than its MaxWorkers
 	{"busy floor", busyFloor},            // a worker that holds a shard stays
 	{"pool bounds", poolBounds},          // Min and Max of the pool

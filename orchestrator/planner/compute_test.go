@@ -37,6 +37,7 @@ func drawWorld(t *rapid.T) (orchestrator.Observation, orchestrator.Policy) {
 	var policy orchestrator.Policy
 	pools := []string{"a", "b", "c", "gone"}
 	models := []string{"bert", "forest", "unheard"}
+	policy.Interval = rapid.SampledFrom([]time.Duration{0, -1, time.Second, 10 * time.Minute, 1 << 62}).Draw(t, "interval")
 	policy.StaleAfter = rapid.SampledFrom([]time.Duration{0, time.Minute}).Draw(t, "stale after")
 	for _, name := range pools[:rapid.IntRange(0, 3).Draw(t, "pools")] {
 		drawPool(t, name, &o, &policy)
@@ -55,6 +56,9 @@ func drawWorld(t *rapid.T) (orchestrator.Observation, orchestrator.Policy) {
 			ID: fmt.Sprintf("w%d", i), Pool: rapid.SampledFrom(pools).Draw(t, "worker's pool"), Slot: rapid.IntRange(0, 12).Draw(t, "slot"),
 			State: rapid.SampledFrom([]orchestrator.WorkerState{"starting", "loading", "busy", "idle", "draining", "failed"}).Draw(t, "state"),
 			Model: model(rapid.SampledFrom(append(models, "")).Draw(t, "loaded")), Draining: rapid.IntRange(0, 4).Draw(t, "drains") == 0,
+		}
+		if rapid.Bool().Draw(t, "asked is known") {
+			one.Asked = midnight.Add(-time.Duration(rapid.IntRange(-60, 600).Draw(t, "asked")) * time.Second)
 		}
 		if one.State == orchestrator.WorkerBusy {
 			one.Job = fmt.Sprintf("j%d", rapid.IntRange(0, 9).Draw(t, "holds"))
@@ -77,13 +81,18 @@ func drawWorld(t *rapid.T) (orchestrator.Observation, orchestrator.Policy) {
 
 func drawPool(t *rapid.T, name string, o *orchestrator.Observation, policy *orchestrator.Policy) {
 	policy.Pools = append(policy.Pools, orchestrator.PoolPolicy{
-		Name: name, Price: orchestrator.Money{Micros: 3_600_000, Currency: "EUR"}, Min: oftenSmall(8).Draw(t, "min"), Max: oftenSmall(20).Draw(t, "max"),
+		Name: name, CapacityType: rapid.SampledFrom([]orchestrator.CapacityType{orchestrator.CapacityOnDemand, orchestrator.CapacitySpot}).Draw(t, "capacity type"),
+		Price: orchestrator.Money{Micros: 3_600_000, Currency: "EUR"}, Min: oftenSmall(8).Draw(t, "min"), Max: oftenSmall(20).Draw(t, "max"),
 		SlotsPerReplica: rapid.IntRange(-1, 3).Draw(t, "slots"), ScaleDownDelay: time.Duration(rapid.IntRange(-1, 600).Draw(t, "delay")) * time.Second,
 		StartSeconds: adversarialFloats().Draw(t, "start"), Notice: time.Duration(rapid.IntRange(-1, 120).Draw(t, "notice")) * time.Second,
 	})
 	if rapid.IntRange(0, 5).Draw(t, "observed") > 0 {
+		var available *int
+		if known := rapid.IntRange(-2, 20).Draw(t, "available"); known > -2 {
+			available = &known
+		}
 		o.Pools = append(o.Pools, orchestrator.PoolView{
-			Name: name, Replicas: rapid.IntRange(0, 20).Draw(t, "replicas"),
+			Available: available, Name: name, Replicas: rapid.IntRange(0, 20).Draw(t, "replicas"),
 			Reading: orchestrator.Reading{
 				At:  midnight.Add(-time.Duration(rapid.SampledFrom([]int{0, 0, 5, 60, 61, -5}).Draw(t, "age")) * time.Second),
 				Err: rapid.SampledFrom([]string{"", "", "", "connection refused"}).Draw(t, "error"),
@@ -107,7 +116,7 @@ func drawJob(t *rapid.T, i int, models []string) orchestrator.JobView {
 		}).Draw(t, "job state"),
 		Model:     model(rapid.SampledFrom(models).Draw(t, "model")),
 		Submitted: midnight.Add(-time.Duration(rapid.IntRange(0, 3).Draw(t, "submitted")) * time.Hour),
-		RowsLeft:  rows.Draw(t, "left"), RowsUncut: rows.Draw(t, "uncut"), RowBytes: adversarialFloats().Draw(t, "row bytes"),
+		RowsTotal: rows.Draw(t, "total"), RowsLeft: rows.Draw(t, "left"), RowsUncut: rows.Draw(t, "uncut"), RowBytes: adversarialFloats().Draw(t, "row bytes"),
 		BatchRows: oftenSmall(512).Draw(t, "batch"), ShardsLeft: oftenSmall(5000).Draw(t, "shards left"), CutAll: rapid.Bool().Draw(t, "cut all"),
 	}
 	if rapid.Bool().Draw(t, "has deadline") {

@@ -15,7 +15,7 @@ func demand(w *world) {
 	for _, p := range w.pools {
 		spare := p.spare()
 		for _, q := range p.queues {
-			if !slices.ContainsFunc(q.jobs, (*job).counts) {
+			if q.splits || !slices.ContainsFunc(q.jobs, (*job).counts) {
 				continue
 			}
 			wanted, why := q.need(w.now, supply{ready: q.ready, spare: spare, spareDelay: p.spareDelay(w.now), newDelay: p.policy.StartSeconds})
@@ -24,7 +24,7 @@ func demand(w *world) {
 			p.wanted = min(p.wanted+q.wanted, endless)
 			p.replicas.change("demand", p.inReplicas(p.wanted), fmt.Sprintf("queue %s wants %s", q.policy.Name, why))
 		}
-		if len(p.replicas.reasons) == 0 {
+		if len(p.replicas.reasons) == 0 && !p.splits {
 			p.replicas.change("demand", 0, "no queue that prefers this pool has work")
 		}
 	}

@@ -2,9 +2,9 @@
 // cut, and when to ask again. Compute is the only place of nightshift where a number of workers is chosen.
 //
 // It is pure and total: one Observation, one Policy and one time in, one Plan out; no error, no clock, no log. Equal inputs give equal
-// plans, in whatever order their lists come. It imports the standard library, package orchestrator and package shard (for the size of
-// a shard). control calls it for `run` and `plan`, simulate for `simulate` and `replay`; they differ only in who observes and
-// who applies.
+// plans, in whatever order their lists come. It imports the standard library, package orchestrator, package shard (for
+// the size of a shard) and package capacity (for spot against on-demand). control calls it for `run` and `plan`, simulate for `simulate` and
+// `replay`; they differ only in who observes and who applies.
 //
 // # How to read it
 //
@@ -18,7 +18,7 @@
 //
 // # Codes
 //
-// Of a pool's replicas: demand, queue_max, busy, max, min, hold, delay. Of a job's workers: waiting, no_queue, no_pool, share; and, changing
+// Of a pool's replicas: demand, split, queue_max, busy, max, min, hold, delay. Of a job's workers: waiting, no_queue, no_pool, share; and, changing
 // nothing: late, cut. Codes are for machines and stay; sentences are for people and may change.
 //
 // # Rules that hold whatever the step

@@ -41,7 +41,8 @@ func Estimate(request Request, observation orchestrator.Observation, policy orch
 		estimate.Basis = basisUnknown
 	}
 	if p := j.pool(); p != nil {
-		estimate.Workers = min(p.planned(), j.feed, estimate.Shards)
+		workers, _ := p.working()
+		estimate.Workers = min(workers, j.feed, estimate.Shards)
 	}
 	estimate.Notes = append(notes, j.notes()...)
 	return estimate

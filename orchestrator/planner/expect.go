@@ -5,6 +5,8 @@ import (
 	"math"
 	"slices"
 	"time"
+
+	"nightshift.dev/nightshift/orchestrator"
 )
 
 // How far a finish may lie from the expected one, as a share of the time until then.
@@ -23,13 +25,25 @@ func expect(w *world) {
 		j.begins = -1
 	}
 	for _, p := range w.pools {
-		if p.planned() > 0 {
-			newRun(p).play(w.now)
+		if r := newRun(p); r.workers > 0 {
+			r.play(w.now)
 		}
 	}
 	for _, j := range w.jobs {
+		if j.queue != nil && j.queue.splits && j.queue.slack >= 0 && !j.plan.Finish.IsZero() {
+			j.safe() // the number of workers changes as the deadline needs it
+		}
 		if !j.view.Deadline.IsZero() && j.plan.Finish.After(j.view.Deadline) {
 			j.workers.note("late", fmt.Sprintf("the expected finish %s is after the deadline %s", clock(j.plan.Finish), clock(j.view.Deadline)))
+		}
+	}
+}
+
+// safe keeps the times of a job whose deadline is safe within it.
+func (j *job) safe() {
+	for _, at := range []*time.Time{&j.plan.Start, &j.plan.FinishLow, &j.plan.Finish, &j.plan.FinishHigh} {
+		if compareDeadlines(j.view.Deadline, *at) < 0 {
+			*at = j.view.Deadline
 		}
 	}
 }
@@ -37,7 +51,9 @@ func expect(w *world) {
 // run plays a pool's work through: its open jobs by urgency, and whenever one ends, the next that waits in its queue.
 type run struct {
 	pool    *pool
-	seconds float64 // from now
+	workers int
+	price   orchestrator.Money // of a worker and hour
+	seconds float64            // from now
 	lines   []*line
 	left    map[*job]float64 // work, seconds of one worker
 	loaded  map[string]bool  // models whose load has been paid
@@ -50,7 +66,8 @@ type line struct {
 }
 
 func newRun(p *pool) *run {
-	r := &run{pool: p, left: map[*job]float64{}, loaded: map[string]bool{}}
+	workers, price := p.working()
+	r := &run{pool: p, workers: workers, price: price, left: map[*job]float64{}, loaded: map[string]bool{}}
 	for _, q := range p.queues {
 		l := &line{queue: q}
 		for _, j := range q.jobs {
@@ -78,7 +95,7 @@ func (r *run) play(now time.Time) {
 	for len(r.lines) > 0 {
 		heads, weight := r.heads()
 		rate := func(l *line) float64 {
-			return float64(r.pool.planned()) * float64(l.queue.policy.Weight) / float64(weight)
+			return float64(r.workers) * float64(l.queue.policy.Weight) / float64(weight)
 		}
 		var first *line
 		length := math.Inf(1)
@@ -99,7 +116,7 @@ func (r *run) play(now time.Time) {
 		}
 		r.seconds += length
 		done := first.open[0]
-		r.pool.promise(done, now, r.seconds, rate(first), !r.loaded[done.view.Model.Name])
+		r.promise(done, now, r.seconds, rate(first), !r.loaded[done.view.Model.Name])
 		r.loaded[done.view.Model.Name] = true
 		first.end()
 		r.lines = slices.DeleteFunc(r.lines, func(l *line) bool { return len(l.open) == 0 })
@@ -135,8 +152,8 @@ func (l *line) end() {
 }
 
 // promise writes the times and the cost of a job that ends in so many seconds, done by rate workers at once.
-func (p *pool) promise(j *job, now time.Time, ends, rate float64, fresh bool) {
-	delay := 0.0
+func (r *run) promise(j *job, now time.Time, ends, rate float64, fresh bool) {
+	p, delay := r.pool, 0.0
 	if j.queue.ready == 0 {
 		delay = j.speed.load
 		if len(p.workers) == 0 {
@@ -162,5 +179,5 @@ func (p *pool) promise(j *job, now time.Time, ends, rate float64, fresh bool) {
 	if fresh {
 		seconds += math.Max(math.Ceil(rate)-float64(j.queue.ready), 0) * j.speed.load
 	}
-	j.plan.Cost = p.policy.Price.Times(seconds / 3600 / float64(p.slots()))
+	j.plan.Cost = r.price.Times(seconds / 3600)
 }

@@ -10,15 +10,16 @@ func share(w *world) {
 		for _, t := range tiers(p.openLine()) {
 			feeds := make([]int, len(t.queues))
 			for i, j := range t.jobs {
-				feeds[t.of[i]] = min(feeds[t.of[i]]+j.feed, endless)
+				feeds[t.of[i]] = min(feeds[t.of[i]]+j.feed-j.given, endless)
 			}
 			shares := split(free, t.weights, feeds)
 			for i, j := range t.jobs {
 				at := t.of[i]
-				given := min(shares[at], j.feed)
+				given := min(shares[at], j.feed-j.given)
 				shares[at] -= given
 				free -= given
-				j.workers.change("share", given, shareSentence(p, j, given))
+				j.given += given
+				j.workers.change("share", j.given, shareSentence(p, j, given))
 			}
 		}
 	}
@@ -46,7 +47,7 @@ func shareSentence(p *pool, j *job, given int) string {
 	}
 }
 
-// openLine are the open jobs with work whose queues prefer the pool.
+// openLine are the open jobs with work whose queues use the pool.
 func (p *pool) openLine() []*job {
 	var open []*job
 	for _, j := range p.line {

@@ -20,7 +20,7 @@ func shardSizes(w *world) {
 	for _, j := range w.jobs {
 		count := 0
 		if p := j.pool(); p != nil {
-			count = p.planned()
+			count, _ = p.working()
 		}
 		sized := shard.Size(j.sizing(j.uncut(), count))
 		j.plan.ShardRows, j.plan.Sharing = sized.Rows, max(count, 1)

@@ -115,12 +115,18 @@ func (s *story) line(kind string, names []string, f fields) {
 	case "worker":
 		one := orchestrator.WorkerView{
 			ID: name, Pool: f.text("pool", ""), Slot: int(f.number("slot", 0)), State: orchestrator.WorkerState(f.text("state", "idle")),
-			Model: model(f.text("model", "")), Job: f.text("job", ""), Draining: f.has("draining"), Seen: s.now,
+			Model: model(f.text("model", "")), Job: f.text("job", ""), Draining: f.has("draining"), Asked: f.time("asked"), Seen: s.now,
 		}
 		if one.Job != "" {
 			one.State = orchestrator.WorkerBusy
 		}
 		s.observation.Workers = put(s.observation.Workers, one, func(have orchestrator.WorkerView) bool { return have.ID == name })
+	case "interval":
+		length, err := time.ParseDuration(name)
+		if err != nil {
+			f.t.Fatal(err)
+		}
+		s.policy.Interval = length
 	case "gone":
 		s.gone(name, names[1])
 	default:
@@ -134,8 +140,12 @@ func (s *story) addPool(name string, f fields) {
 		if err != nil {
 			f.t.Fatal(err)
 		}
+		capacityType := orchestrator.CapacityOnDemand
+		if f.has("spot") {
+			capacityType = orchestrator.CapacitySpot
+		}
 		one := orchestrator.PoolPolicy{
-			Name: name, CapacityType: orchestrator.CapacityOnDemand, Price: price, Min: int(f.number("min", 0)), Max: int(f.number("max", 0)),
+			Name: name, CapacityType: capacityType, Price: price, Min: int(f.number("min", 0)), Max: int(f.number("max", 0)),
 			SlotsPerReplica: int(f.number("slots", 1)), ScaleDownDelay: f.duration("delay"), StartSeconds: f.duration("start").Seconds(), Notice: f.duration("notice"),
 		}
 		s.policy.Pools = put(s.policy.Pools, one, func(have orchestrator.PoolPolicy) bool { return have.Name == name })
@@ -144,6 +154,10 @@ func (s *story) addPool(name string, f fields) {
 		one := orchestrator.PoolView{
 			Name: name, Replicas: int(f.number("replicas", 0)),
 			Reading: orchestrator.Reading{At: s.now.Add(-f.duration("age")), Source: "test", Err: strings.ReplaceAll(f.text("err", ""), "_", " ")},
+		}
+		if f.has("avail") {
+			available := int(f.number("avail", 0))
+			one.Available = &available
 		}
 		s.observation.Pools = put(s.observation.Pools, one, func(have orchestrator.PoolView) bool { return have.Name == name })
 	}
@@ -154,7 +168,7 @@ func (s *story) addJob(name string, f fields) {
 		JobKey: orchestrator.JobKey{Tenant: f.text("tenant", "acme"), Queue: f.text("queue", ""), ID: name}, Epoch: int(f.number("epoch", 0)),
 		State: orchestrator.JobState(f.text("state", "queued")), Model: model(f.text("model", "")), Submitted: midnight.Add(f.duration("submitted")),
 		Deadline: f.time("deadline"), RowsLeft: int64(f.number("left", -1)), RowBytes: f.number("rowbytes", 100), BatchRows: int(f.number("batch", 64)),
-		ShardsLeft: int(f.number("shards", 0)), CutAll: f.has("cut"),
+		ShardsLeft: int(f.number("shards", 0)), CutAll: f.has("cut"), RowsTotal: int64(f.number("total", 0)),
 	}
 	one.RowsUncut = int64(f.number("uncut", float64(one.RowsLeft)))
 	s.observation.Jobs = put(s.observation.Jobs, one, func(have orchestrator.JobView) bool { return have.ID == name })

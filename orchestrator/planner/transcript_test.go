@@ -2,6 +2,7 @@ package planner
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -37,12 +38,13 @@ type moment struct {
 //	plan     computes and shows the plan
 //	apply    the plan is carried out: replicas, memory, opened jobs; workers that drain end when they hold nothing
 //	wait DURATION   time passes; readings are fresh again
+//	solve    makes the tables that the plan lacked
 //	estimate NAME queue= model= [rows=] [bytes=] [gzip=] [deadline=]
 //
-// Lines: pool NAME price= min= max= slots= delay= start= notice= [replicas=] [age=] [err=]; queue NAME pools=a,b open= [most=] [weight=] [tenant=];
+// Lines: pool NAME price= min= max= slots= delay= start= notice= [spot] [replicas=] [avail=] [age=] [err=]; queue NAME pools=a,b open= [most=] [weight=] [tenant=];
 // speed MODEL POOL rows/s [load=] [measured]; learned MODEL POOL rows/s rows= [load=];
-// job NAME queue= model= [state=] [left=] [uncut=] [shards=] [cut] [submitted=] [deadline=] [batch=] [rowbytes=] [epoch=];
-// worker NAME pool= slot= [state=] [job=] [model=] [draining]
+// job NAME queue= model= [state=] [left=] [uncut=] [shards=] [cut] [submitted=] [deadline=] [batch=] [rowbytes=] [epoch=] [total=];
+// worker NAME pool= slot= [state=] [job=] [model=] [draining] [asked=]; interval DURATION
 func TestTranscripts(t *testing.T) {
 	t.Parallel()
 	datadriven.Walk(t, "testdata/plans", func(t *testing.T, path string) {
@@ -79,6 +81,16 @@ func (s *story) command(t *testing.T, d *datadriven.TestData) string {
 		}
 		s.observation.Pools = pools
 		text = clock(s.now)
+	case "solve":
+		text = ""
+		for _, lacking := range s.last.Tables {
+			table, err := Solve(lacking)
+			if err != nil {
+				t.Fatal(err)
+			}
+			s.observation.Tables = append(slices.Clone(s.observation.Tables), table)
+			text += fmt.Sprintf("%d ticks of %s for %s of work, starts of %s, on demand %g times as dear\n", lacking.Ticks, lacking.Tick, lacking.Work, lacking.Start, lacking.OnDemand)
+		}
 	case "estimate":
 		text = s.estimate(t, d)
 	default:
@@ -143,6 +155,10 @@ func (s *story) show() string {
 		}
 		if !p.Grown.IsZero() {
 			fmt.Fprintf(&text, "remember %s: grown %s\n", p.Name, clock(p.Grown))
+		}
+		if spot := p.Spot; !spot.Since.IsZero() {
+			fmt.Fprintf(&text, "remember %s: spot capacity %t since %s, runs %.3f (%d) and %.3f (%d)\n", p.Name, spot.Available, clock(spot.Since),
+				spot.Up.MeanLog, spot.Up.Runs, spot.Down.MeanLog, spot.Down.Runs)
 		}
 	}
 	fmt.Fprintf(&text, "check again in %s\n", s.last.NextCheck.Sub(s.now))

@@ -57,7 +57,7 @@ func parts(rows, each int64) int {
 
 // counts says that the job has work that the queue will let workers do, now or when those before it are done.
 func (j *job) counts() bool {
-	return j.hasWork() && (j.open || j.queue.policy.MaxOpenJobs > 0)
+	return j.hasWork() && (j.open || j.view.State.Open() || j.queue.policy.MaxOpenJobs > 0)
 }
 
 // hasWork says that workers have something to do for the job, now or once it is open.

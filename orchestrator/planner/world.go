@@ -21,9 +21,13 @@ const (
 type world struct {
 	now        time.Time
 	staleAfter time.Duration
-	pools      []*pool  // of the policy, by name
-	queues     []*queue // of the policy, by tenant and name
-	jobs       []*job   // not ended, by urgency
+	interval   time.Duration          // until the next decision at the latest
+	prior      orchestrator.SpotPrior // what is believed of spot capacity
+	tables     []*orchestrator.Table
+	lacking    []orchestrator.TableParameters // tables that would have been looked at
+	pools      []*pool                        // of the policy, by name
+	queues     []*queue                       // of the policy, by tenant and name
+	jobs       []*job                         // not ended, by urgency
 	memory     orchestrator.Memory
 	workers    []orchestrator.Assignment
 	nextCheck  time.Time
@@ -38,10 +42,11 @@ type pool struct {
 	memory   orchestrator.PoolMemory
 	queues   []*queue  // those that prefer it, most urgent first
 	workers  []*worker // by slot
-	line     []*job    // of the queues that prefer it, by urgency
+	line     []*job    // of the queues that use it, by urgency
 	replicas draft
-	wanted   int // workers that the queues ask for
-	wished   int // replicas, were the size known
+	wanted   int  // workers that the queues ask for
+	wished   int  // replicas, were the size known
+	splits   bool // a queue that splits its work uses it
 }
 
 // slots is the number of workers of a replica.
@@ -50,14 +55,41 @@ func (p *pool) slots() int { return p.policy.SlotsPerReplica }
 // planned is the number of workers that the plan buys.
 func (p *pool) planned() int { return p.replicas.to * p.slots() }
 
+// working is how many workers the queues that prefer the pool have, there and on the other pool of those that split their work, and what one of them costs an hour.
+func (p *pool) working() (workers int, price orchestrator.Money) {
+	workers = p.planned()
+	price = p.policy.Price.Times(float64(workers) / float64(p.slots()))
+	for _, q := range p.queues {
+		other, more := q.onDemand, q.onOnDemand
+		if q.pool == q.onDemand {
+			other, more = q.spot, q.onSpot
+		}
+		if q.splits {
+			more = min(more, other.planned())
+			workers += more
+			price = price.Add(other.policy.Price.Times(float64(more) / float64(other.slots())))
+		}
+	}
+	if workers == 0 {
+		return 0, p.policy.Price.Times(1 / float64(p.slots()))
+	}
+	return workers, price.Times(1 / float64(workers))
+}
+
 // queue is one queue of the policy.
 type queue struct {
 	policy orchestrator.QueuePolicy
 	pools  []*pool // those it lists that exist
 	pool   *pool   // the first of them; nil: none
-	jobs   []*job  // by urgency
-	ready  int     // workers of the preferred pool that can work for it at once
-	wanted int     // workers
+	// The first of them of each capacity type; nil: none.
+	spot, onDemand *pool
+	splits         bool          // it splits its work over both; see split.go
+	onSpot         int           // workers, where it does
+	onOnDemand     int           // likewise
+	slack          time.Duration // of the deadline that decided; below 0 it is not safe
+	jobs           []*job        // by urgency
+	ready          int           // workers of the preferred pool that can work for it at once
+	wanted         int           // workers
 }
 
 // job is one job that has not ended.
@@ -70,6 +102,7 @@ type job struct {
 	most    int     // workers that find a batch
 	open    bool
 	busy    int // workers that hold a shard of it
+	given   int // workers that it has been given
 	workers draft
 	plan    orchestrator.JobPlan
 	begins  float64 // seconds until it is its turn; -1: unknown
@@ -95,6 +128,13 @@ func newWorld(observation orchestrator.Observation, policy orchestrator.Policy, 
 	w := &world{now: now, staleAfter: policy.StaleAfter, memory: copyMemory(observation.Memory)}
 	if w.staleAfter <= 0 {
 		w.staleAfter = time.Minute
+	}
+	w.tables, w.interval, w.prior = observation.Tables, policy.Interval, policy.Prior
+	if w.interval <= 0 {
+		w.interval = checkOpen
+	}
+	if w.prior == (orchestrator.SpotPrior{}) {
+		w.prior = DefaultPrior
 	}
 	poolsByName := w.addPools(observation, policy)
 	queuesByName := w.addQueues(policy, poolsByName)
@@ -165,6 +205,12 @@ func (w *world) addQueues(policy orchestrator.Policy, pools map[string]*pool) ma
 				continue
 			}
 			q.pools = append(q.pools, p)
+			switch {
+			case p.policy.CapacityType == orchestrator.CapacitySpot && q.spot == nil:
+				q.spot = p
+			case p.policy.CapacityType == orchestrator.CapacityOnDemand && q.onDemand == nil:
+				q.onDemand = p
+			}
 			if q.pool == nil {
 				q.pool = p
 				p.queues = append(p.queues, q)
@@ -199,15 +245,32 @@ func (w *world) addJobs(observation orchestrator.Observation, queues map[queueNa
 	}
 	slices.SortStableFunc(w.jobs, compareJobs)
 	for _, j := range w.jobs {
-		if j.queue == nil {
-			continue
+		if j.queue != nil {
+			j.queue.jobs = append(j.queue.jobs, j)
 		}
-		j.queue.jobs = append(j.queue.jobs, j)
-		if p := j.queue.pool; p != nil {
+	}
+	for _, q := range w.queues {
+		if q.splits = q.mixed(); q.splits {
+			q.spot.splits, q.onDemand.splits = true, true
+		}
+	}
+	for _, j := range w.jobs {
+		for _, p := range j.queue.uses() {
 			p.line = append(p.line, j)
 		}
 	}
 	return byID
+}
+
+// uses are the pools that the queue asks for workers.
+func (q *queue) uses() []*pool {
+	switch {
+	case q == nil || q.pool == nil:
+		return nil
+	case q.splits:
+		return []*pool{q.spot, q.onDemand}
+	}
+	return []*pool{q.pool}
 }
 
 func (w *world) addWorkers(observation orchestrator.Observation, pools map[string]*pool, jobs map[string]*job) {
@@ -276,7 +339,7 @@ func sorted[T any](list []T, compare func(a, b T) int) []T {
 
 // plan is the world's result.
 func (w *world) plan() orchestrator.Plan {
-	plan := orchestrator.Plan{At: w.now, NextCheck: w.nextCheck, Workers: w.workers, Memory: w.memory}
+	plan := orchestrator.Plan{At: w.now, NextCheck: w.nextCheck, Workers: w.workers, Memory: w.memory, Tables: w.lacking}
 	plan.Memory.Pools = nil
 	for _, p := range w.pools {
 		plan.Memory.Pools = append(plan.Memory.Pools, p.memory)

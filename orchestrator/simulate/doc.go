@@ -9,6 +9,8 @@
 // With a width of one this is the setting of "Can't Be Late: Optimizing Spot Instance Savings under Deadlines" (Wu et al., NSDI 2024); with more, that of
 // batch inference on graded spot capacity.
 //
-// It does no I/O and knows no clock: values in, values out, the same for the same values. It imports the standard library only. Data comes from the benchmarks of
-// cmd/nightshift, which read traces, and results go back to them.
+// Installation.Planned lets planner.Compute decide in such a world, told no more than its documents say and what a policy may see.
+//
+// It does no I/O and knows no clock: values in, values out, the same for the same values. It imports the standard library, package orchestrator and package
+// planner, nothing below it: it judges. Data comes from the benchmarks of cmd/nightshift, which read traces, and results go back to them.
 package simulate

@@ -7,6 +7,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"pgregory.net/rapid"
+
+	"nightshift.dev/nightshift/orchestrator"
 )
 
 // hours is a world of ticks of an hour and a start of 15 minutes, spot at 1 and on-demand at 3.
@@ -142,5 +144,88 @@ func TestSafeIsExact(t *testing.T) {
 		if got, want := Run(world, Safe(wait)), (Result{Cost: 9, Ticks: deadline, Done: true}); got != want {
 			t.Errorf("deadline %d: %+v, want %+v", deadline, got, want)
 		}
+	}
+}
+
+// installation is what the planner knows of a small world.
+func installation(world *World) Installation {
+	pool := func(name string, capacityType orchestrator.CapacityType, price float64) orchestrator.PoolPolicy {
+		return orchestrator.PoolPolicy{
+			Name: name, CapacityType: capacityType, Price: orchestrator.Money{Micros: int64(price * 1e6), Currency: "USD"},
+			Max: world.Width, SlotsPerReplica: 1, StartSeconds: world.Start.Seconds(),
+		}
+	}
+	return Installation{
+		Policy: orchestrator.Policy{
+			Pools:  []orchestrator.PoolPolicy{pool("spot", orchestrator.CapacitySpot, world.Spot), pool("steady", orchestrator.CapacityOnDemand, world.OnDemand)},
+			Queues: []orchestrator.QueuePolicy{{Name: "q", Pools: []string{"spot", "steady"}, MaxOpenJobs: 1, MaxWorkers: world.Width, Weight: 1}},
+		},
+		Speeds: []orchestrator.Speed{
+			{Model: "m", Pool: "spot", RowsPerSecond: 1000, Basis: "profile"}, {Model: "m", Pool: "steady", RowsPerSecond: 1000, Basis: "profile"},
+		},
+		Tables: &Tables{},
+	}
+}
+
+// The planner is never late where on-demand capacity from the start would not be, whatever spot capacity does, with one worker or several; and it finds no
+// way below the optimum.
+func TestThePlannerIsNeverLate(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(t *rapid.T) {
+		world := drawWorld(t)
+		if rapid.Bool().Draw(t, "several workers") {
+			world.Width = rapid.IntRange(2, 5).Draw(t, "width")
+			world.Available = rapid.SliceOfN(rapid.IntRange(0, 5), 8, 8).Draw(t, "granted of several")
+			world.Work = time.Duration(world.Width*world.Deadline)*world.Gap - time.Duration(world.Width)*world.Start - time.Duration(rapid.IntRange(0, 8).Draw(t, "slack"))*15*time.Minute
+			if world.Work <= 0 {
+				t.Skip("no work")
+			}
+		}
+		decide, err := installation(world).Planned(world)
+		if err != nil {
+			t.Fatal(err)
+		}
+		result := Run(world, decide)
+		if result.Late {
+			t.Fatalf("late: %+v, %+v", result, world)
+		}
+		if world.Width == 1 && result.Cost < Optimum(world)-1e-9 {
+			t.Fatalf("cost %g, below the optimum %g: %+v", result.Cost, Optimum(world), world)
+		}
+	})
+}
+
+func TestInstallationsThatLackSomething(t *testing.T) {
+	t.Parallel()
+	world := hours(1, 9)
+	for name, change := range map[string]func(*Installation){
+		"a queue":       func(i *Installation) { i.Policy.Queues = nil },
+		"a profile":     func(i *Installation) { i.Speeds = nil },
+		"a spot pool":   func(i *Installation) { i.Policy.Pools = i.Policy.Pools[1:] },
+		"a steady pool": func(i *Installation) { i.Policy.Pools = i.Policy.Pools[:1] },
+	} {
+		lacking := installation(world)
+		change(&lacking)
+		if _, err := lacking.Planned(world); err == nil {
+			t.Errorf("%s is missing, and nobody says so", name)
+		}
+	}
+}
+
+// Tables are solved once and only the last few kept.
+func TestTables(t *testing.T) {
+	t.Parallel()
+	tables := &Tables{}
+	parameters := orchestrator.TableParameters{Tick: time.Hour, Ticks: 3, Work: time.Hour, Start: time.Minute, OnDemand: 2}
+	first := tables.solve(parameters)
+	if tables.solve(parameters) != first {
+		t.Error("the same table is solved twice")
+	}
+	for i := range 2 * mostTables {
+		parameters.Ticks = 4 + i
+		tables.solve(parameters)
+	}
+	if kept := tables.all(); len(kept) != mostTables || kept[0] == first {
+		t.Errorf("%d tables are kept, want the last %d", len(kept), mostTables)
 	}
 }

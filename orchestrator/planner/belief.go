@@ -1,0 +1,72 @@
+package planner
+
+import (
+	"fmt"
+	"math"
+	"time"
+
+	"nightshift.dev/nightshift/orchestrator"
+	"nightshift.dev/nightshift/orchestrator/capacity"
+)
+
+// observeSpot remembers how the capacity of spot pools comes and goes.
+func observeSpot(w *world) {
+	for _, p := range w.pools {
+		if p.policy.CapacityType == orchestrator.CapacitySpot && p.doubt == "" && p.view.Available != nil {
+			p.memory.Spot = capacity.Observe(p.memory.Spot, w.now, *p.view.Available > 0)
+		}
+	}
+}
+
+// granted is how many spot workers there may be: what the provider would run; where nobody knows, what the pool may have.
+func (p *pool) granted() int {
+	replicas := p.policy.Max
+	if p.view.Available != nil {
+		replicas = min(max(*p.view.Available, 0), replicas)
+	}
+	return min(replicas*p.slots(), endless)
+}
+
+// belief says in words what is believed of a spot pool.
+func (w *world) belief(p *pool) string {
+	memory := p.memory.Spot
+	if memory.Since.IsZero() {
+		return "nothing is known of its spot capacity"
+	}
+	state, ended := "is not there", memory.Down
+	if memory.Available {
+		state, ended = "is there", memory.Up
+	}
+	chance := capacity.Stay(&w.prior, memory, w.now, w.interval)
+	return fmt.Sprintf("spot capacity %s since %s and stays so for another %s with a chance of %.1f %% (%s so far, of some %s)",
+		state, clock(memory.Since), span(w.interval.Seconds()), 100*chance, counted(ended.Runs, "such time"), span(600*math.Exp(ended.MeanLog)))
+}
+
+// DefaultPrior is what is believed of spot capacity where nothing was fitted.
+var DefaultPrior = capacity.DefaultPrior
+
+// Fit fits a prior to what was seen of other pools, every ten minutes.
+func Fit(name string, histories [][]bool) (orchestrator.SpotPrior, error) {
+	list := make([]capacity.History, len(histories))
+	for i, history := range histories {
+		list[i] = history
+	}
+	return capacity.Fit(name, list)
+}
+
+// Solve makes a table that a Plan asked for. It takes about a second; Compute only looks up.
+func Solve(parameters orchestrator.TableParameters) (*orchestrator.Table, error) {
+	return capacity.Solve(parameters)
+}
+
+// tick is the time between two decisions of a table for so much time left: the interval, but not so short that a table is too large, nor a start too many ticks.
+func (w *world) tick(left, start time.Duration) time.Duration {
+	tick := max(w.interval, left/mostTableTicks, start/capacity.MostPhases)
+	if tick == w.interval {
+		return tick
+	}
+	return tick.Truncate(time.Second) + time.Second
+}
+
+// mostTableTicks bounds a table.
+const mostTableTicks = 500

@@ -1,0 +1,45 @@
+package orchestrator
+
+import "time"
+
+// SpotMemory is what is remembered of how a pool's spot capacity came and went: whether it is there, since when, and how long the runs before
+// lasted. Lengths of runs are averaged as natural logarithms of units of ten minutes.
+type SpotMemory struct {
+	Available bool      `json:"available"`
+	Since     time.Time `json:"since"`         // when the present run began, as far as it was seen
+	Up        RunMemory `json:"up,omitzero"`   // runs of availability that have ended
+	Down      RunMemory `json:"down,omitzero"` // runs without
+}
+
+// RunMemory is the average of runs that have ended.
+type RunMemory struct {
+	MeanLog float64 `json:"meanLog"` // includes what was believed before the first run
+	Runs    int     `json:"runs"`
+}
+
+// SpotPrior says how likely spot capacity is to stay as it is for ten minutes more, before and beside what a pool's own memory says: the
+// coefficients of a logistic function of the logarithm of the run's age and of the averages of past runs, which package capacity documents.
+type SpotPrior struct {
+	Name string     `json:"name"`
+	Up   [8]float64 `json:"up"`
+	Down [8]float64 `json:"down"`
+}
+
+// TableParameters are what a table of decisions was solved for. Equal parameters give equal tables.
+type TableParameters struct {
+	Tick     time.Duration `json:"tick"`     // between two decisions
+	Ticks    int           `json:"ticks"`    // until the deadline, at most
+	Work     time.Duration `json:"work"`     // of one worker, at most
+	Start    time.Duration `json:"start"`    // of a worker, billed without progress; at most a tick
+	OnDemand float64       `json:"onDemand"` // price of an hour, where an hour of spot capacity costs 1
+	Prior    SpotPrior     `json:"prior"`
+}
+
+// Table says for one worker under a deadline what it shall run on, whatever happens: for each number of ticks left, state of the belief and kind of capacity
+// that runs, the ranges of the work left in which each decision is best. Package capacity makes and reads it.
+type Table struct {
+	Parameters TableParameters
+	Unit       time.Duration // of work
+	First      []uint32      // for each state, where its ranges begin in Ranges; one more at the end
+	Ranges     []uint16      // decision in the two highest bits, below them the most work of the range in units
+}
