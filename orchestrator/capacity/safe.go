@@ -60,19 +60,21 @@ func (a Account) resized(running []time.Duration, count int) []time.Duration {
 
 // Correct is the safe decision that is nearest to a wish: with the fewest on-demand workers, and of those with the most spot workers. Where none is
 // safe any more, spot workers that run stay and on-demand workers fill up the width.
-func (a Account) Correct(spot, onDemand, granted int) (safeSpot, safeOnDemand int) {
+func (a Account) Correct(spot, onDemand, granted int) (nearSpot, nearOnDemand int, safe bool) {
 	spot = min(spot, granted, a.Width)
 	onDemand = min(onDemand, a.Width-spot)
 	if a.Safe(spot, onDemand) {
-		return spot, onDemand
+		return spot, onDemand, true
 	}
-	for more := onDemand; more <= a.Width; more++ {
-		for fewer := min(spot, a.Width-more); fewer >= 0; fewer-- {
-			if a.Safe(fewer, more) {
-				return fewer, more
+	for _, most := range []int{spot, min(granted, a.Width)} { // more of them than wished may be needed to end in time
+		for more := onDemand; more <= a.Width; more++ {
+			for fewer := min(most, a.Width-more); fewer >= 0; fewer-- {
+				if a.Safe(fewer, more) {
+					return fewer, more, true
+				}
 			}
 		}
 	}
 	spot = min(len(a.Spot), granted, a.Width)
-	return spot, a.Width - spot
+	return spot, a.Width - spot, false
 }

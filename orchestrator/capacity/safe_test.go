@@ -64,7 +64,7 @@ func TestCorrect(t *testing.T) {
 		a, granted := drawAccount(t)
 		a.Spot = a.Spot[:min(len(a.Spot), granted)] // the others are lost
 		wishedSpot, wished := rapid.IntRange(0, 5).Draw(t, "wished spot"), rapid.IntRange(0, 5).Draw(t, "wished on-demand")
-		spot, onDemand := a.Correct(wishedSpot, wished, granted)
+		spot, onDemand, safe := a.Correct(wishedSpot, wished, granted)
 		if spot < 0 || onDemand < 0 || spot > granted || spot+onDemand > a.Width {
 			t.Fatalf("%d and %d of at most %d and %d", spot, onDemand, granted, a.Width)
 		}
@@ -74,11 +74,8 @@ func TestCorrect(t *testing.T) {
 				possible = possible || a.Safe(s, o)
 			}
 		}
-		if a.Safe(spot, onDemand) != possible {
-			t.Fatalf("Correct(%d, %d) = %d, %d is safe: %v; something is: %v: %+v", wishedSpot, wished, spot, onDemand, !possible, possible, a)
-		}
-		if possible != (a.Slack() >= 0) && a.Left > 0 && !a.Safe(min(granted, a.Width), a.Width-min(granted, a.Width)) {
-			t.Fatalf("slack %s, but something is safe: %v: %+v", a.Slack(), possible, a)
+		if a.Safe(spot, onDemand) != possible || safe != possible {
+			t.Fatalf("Correct(%d, %d) = %d, %d, safe: %v; something is: %v: %+v", wishedSpot, wished, spot, onDemand, safe, possible, a)
 		}
 		if possible && onDemand > wished && a.Safe(spot, onDemand-1) {
 			t.Fatalf("Correct(%d, %d) = %d, %d; one on-demand worker less is safe: %+v", wishedSpot, wished, spot, onDemand, a)

@@ -30,7 +30,7 @@ func expect(w *world) {
 		}
 	}
 	for _, j := range w.jobs {
-		if j.queue != nil && j.queue.splits && j.queue.slack >= 0 && !j.plan.Finish.IsZero() {
+		if j.queue != nil && j.queue.splits && j.queue.safe && !j.plan.Finish.IsZero() {
 			j.safe() // the number of workers changes as the deadline needs it
 		}
 		if !j.view.Deadline.IsZero() && j.plan.Finish.After(j.view.Deadline) {

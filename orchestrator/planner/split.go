@@ -38,6 +38,7 @@ type bargain struct {
 	total          time.Duration
 	granted        int
 	spot, onDemand int
+	safe           bool
 	rule           string // in words
 }
 
@@ -58,7 +59,7 @@ func (q *queue) split(w *world) {
 		}
 	}
 	q.onSpot, q.onOnDemand = best.spot, best.onDemand
-	q.slack = best.account.Slack()
+	q.safe = best.safe
 	q.spot.wanted += best.spot
 	q.onDemand.wanted += best.onDemand
 	q.spot.replicas.change("split", q.spot.inReplicas(q.spot.wanted), best.sentence(w, q))
@@ -119,17 +120,18 @@ func (p *pool) starting(w *world, q *queue, j *job) []time.Duration {
 // decide chooses, and then corrects what would not be safe.
 func (b *bargain) decide(w *world, q *queue) {
 	a := &b.account
-	switch {
-	case a.Slack() < 0:
-		b.rule = "because the deadline cannot be met for certain any more"
-	case a.Width == 1 && b.lookUp(w, q):
+	if a.Width == 1 && b.lookUp(w, q) {
 		b.rule = "as a table of what may come says"
-	default:
+	} else {
 		b.uniformProgress(w)
 		b.rule = "as the line of uniform progress says"
 	}
-	spot, onDemand := a.Correct(b.spot, b.onDemand, b.granted)
-	if a.Slack() >= 0 && (spot != b.spot || onDemand != b.onDemand) {
+	var spot, onDemand int
+	spot, onDemand, b.safe = a.Correct(b.spot, b.onDemand, b.granted)
+	switch {
+	case !b.safe:
+		b.rule = "because the deadline cannot be met for certain any more"
+	case spot != b.spot || onDemand != b.onDemand:
 		b.rule = "because anything cheaper might miss the deadline"
 	}
 	b.spot, b.onDemand = spot, onDemand

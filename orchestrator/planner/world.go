@@ -83,13 +83,13 @@ type queue struct {
 	pool   *pool   // the first of them; nil: none
 	// The first of them of each capacity type; nil: none.
 	spot, onDemand *pool
-	splits         bool          // it splits its work over both; see split.go
-	onSpot         int           // workers, where it does
-	onOnDemand     int           // likewise
-	slack          time.Duration // of the deadline that decided; below 0 it is not safe
-	jobs           []*job        // by urgency
-	ready          int           // workers of the preferred pool that can work for it at once
-	wanted         int           // workers
+	splits         bool   // it splits its work over both; see split.go
+	onSpot         int    // workers, where it does
+	onOnDemand     int    // likewise
+	safe           bool   // likewise: its deadlines will be met whatever spot capacity does
+	jobs           []*job // by urgency
+	ready          int    // workers of the preferred pool that can work for it at once
+	wanted         int    // workers
 }
 
 // job is one job that has not ended.
