@@ -66,9 +66,10 @@ func (a Account) Correct(spot, onDemand, granted int) (nearSpot, nearOnDemand in
 	if a.Safe(spot, onDemand) {
 		return spot, onDemand, true
 	}
-	for _, most := range []int{spot, min(granted, a.Width)} { // more of them than wished may be needed to end in time
-		for more := onDemand; more <= a.Width; more++ {
-			for fewer := min(most, a.Width-more); fewer >= 0; fewer-- {
+	anything := [2]int{min(granted, a.Width), 0} // at the very end more spot workers than wished may be what ends in time
+	for _, wish := range [][2]int{{spot, onDemand}, anything} {
+		for more := wish[1]; more <= a.Width; more++ {
+			for fewer := min(wish[0], a.Width-more); fewer >= 0; fewer-- {
 				if a.Safe(fewer, more) {
 					return fewer, more, true
 				}
