@@ -19,11 +19,11 @@ type Account struct {
 
 // Slack is the work that could be done beyond what is left, were every worker on-demand from now on. Below 0 the deadline is not safe any more.
 func (a Account) Slack() time.Duration {
-	starts := time.Duration(a.Width-min(len(a.OnDemand), a.Width)) * a.Start
+	work := time.Duration(a.Width-min(len(a.OnDemand), a.Width)) * max(a.Until-a.Start, 0)
 	for _, rest := range a.OnDemand {
-		starts += rest
+		work += max(a.Until-rest, 0)
 	}
-	return time.Duration(a.Width)*max(a.Until, 0) - starts - a.Left
+	return work - a.Left
 }
 
 // Safe says whether so many workers in this tick leave the deadline safe. That is exact: with less some future would be late, more is not needed in

@@ -93,8 +93,9 @@ func TestSlack(t *testing.T) {
 		"one worker that has to start": {Account{Until: 60 * m, Width: 1, Left: 40 * m, Start: 3 * m}, 17 * m},
 		"on-demand already":            {Account{Until: 60 * m, Width: 1, Left: 40 * m, Start: 3 * m, OnDemand: []time.Duration{0}}, 20 * m},
 		"it still starts":              {Account{Until: 60 * m, Width: 1, Left: 40 * m, Start: 3 * m, OnDemand: []time.Duration{m}}, 19 * m},
+		"no time for a start":          {Account{Until: 2 * m, Width: 2, Left: 4 * m, Start: 3 * m, OnDemand: []time.Duration{0}}, -2 * m},
 		"spot workers count nothing":   {Account{Until: 60 * m, Width: 2, Left: 40 * m, Start: 3 * m, Spot: []time.Duration{0, 0}}, 74 * m},
-		"after the deadline":           {Account{Until: -m, Width: 2, Left: 40 * m, Start: 3 * m}, -46 * m},
+		"after the deadline":           {Account{Until: -m, Width: 2, Left: 40 * m, Start: 3 * m}, -40 * m},
 	} {
 		if got := tc.account.Slack(); got != tc.want {
 			t.Errorf("%s: %s, want %s", name, got, tc.want)
