@@ -17,6 +17,12 @@ const (
 	connectWithin  = 3 * time.Second
 )
 
+// The variables that say where to connect, for the flags --nats and --context.
+const (
+	addressVariable = "NIGHTSHIFT_NATS"
+	contextVariable = "NIGHTSHIFT_CONTEXT"
+)
+
 // addressSource is who said where to connect.
 type addressSource int
 
@@ -35,7 +41,7 @@ func (p *program) address() (string, addressSource) {
 	case p.saved != "":
 		return "", fromContext
 	}
-	if file, err := addressFile(); err == nil {
+	if file, err := addressFile(); err == nil && !p.ignoreDev {
 		if text, err := os.ReadFile(file); err == nil && strings.TrimSpace(string(text)) != "" {
 			return strings.TrimSpace(string(text)), fromDev
 		}
@@ -43,10 +49,20 @@ func (p *program) address() (string, addressSource) {
 	return defaultAddress, fromDefault
 }
 
-// dial connects to NATS. Its error says what to do next.
-func (p *program) dial(options ...nats.Option) (*nats.Conn, error) {
+// reach is the environment in which another process of nightshift connects as this one does. An address may hold a password, so it is not handed on by the
+// command line, which everybody on the machine can read.
+func (p *program) reach() []string {
 	address, from := p.address()
-	options = append(options, nats.Name("nightshift command line"), nats.Timeout(connectWithin), nats.MaxReconnects(-1), nats.ReconnectWait(250*time.Millisecond))
+	if from == fromContext {
+		return []string{addressVariable + "=", contextVariable + "=" + p.saved}
+	}
+	return []string{addressVariable + "=" + address, contextVariable + "="}
+}
+
+// dial connects to NATS, for good: it outlives restarts of the server. Its error says what to do next, and no secret.
+func (p *program) dial(name string, options ...nats.Option) (*nats.Conn, error) {
+	address, from := p.address()
+	options = append(options, nats.Name(name), nats.Timeout(connectWithin), nats.MaxReconnects(-1), nats.ReconnectWait(250*time.Millisecond))
 	var conn *nats.Conn
 	var err error
 	if from == fromContext {
@@ -72,6 +88,8 @@ func (p *program) unreachable(address string, from addressSource, err error) str
 	switch {
 	case errors.Is(err, nats.ErrAuthorization), errors.Is(err, nats.ErrAuthExpired), errors.Is(err, nats.ErrAuthRevoked):
 		return fmt.Sprintf("%s refuses these credentials (%s). Connect with the right ones: --context NAME uses what the nats tool keeps", place, why)
+	case errors.As(err, new(*url.Error)): // which would show the address
+		return fmt.Sprintf("cannot connect to %s: this is no address. Write it like %s; in a user name or password write %%40 for @, %%3A for :, %%2F for /", place, defaultAddress)
 	case from == fromContext && !errors.Is(err, nats.ErrNoServers):
 		return fmt.Sprintf("cannot connect to %s: %s. `nats context ls` shows the contexts there are", place, why)
 	case errors.Is(err, nats.ErrNoServers):
@@ -87,17 +105,27 @@ func (p *program) unreachable(address string, from addressSource, err error) str
 	return fmt.Sprintf("cannot connect to %s: %s. %s", place, why, next)
 }
 
-// redacted hides passwords of addresses.
+// redacted hides passwords and tokens of addresses, also of those that cannot be parsed.
 func redacted(addresses string) string {
 	parts := strings.Split(addresses, ",")
 	for i, part := range parts {
-		if parsed, err := url.Parse(strings.TrimSpace(part)); err == nil && parsed.User != nil {
-			parts[i] = parsed.Redacted()
-			if _, hasPassword := parsed.User.Password(); !hasPassword { // a token
-				parsed.User = url.User("xxxxx")
-				parts[i] = parsed.String()
+		scheme, rest, found := strings.Cut(strings.TrimSpace(part), "://")
+		if !found { // nats.go takes an address without a scheme, too
+			scheme, rest = "nats", scheme
+		}
+		at := strings.LastIndexByte(rest, '@')
+		if at >= 0 {
+			user, _, hasPassword := strings.Cut(rest[:at], ":")
+			if !hasPassword { // a token
+				parts[i] = scheme + "://" + hidden + rest[at:]
+				continue
 			}
+			parts[i] = scheme + "://" + user + ":" + hidden + rest[at:]
+		} else if _, err := url.Parse(scheme + "://" + rest); err != nil { // a password with a comma may have been cut here
+			parts[i] = hidden
 		}
 	}
 	return strings.Join(parts, ",")
 }
+
+const hidden = "xxxxx" // in place of a secret

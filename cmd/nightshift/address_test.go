@@ -113,6 +113,34 @@ func TestRefused(t *testing.T) {
 	}
 }
 
+// TestSecretsStayHidden: whatever is wrong with an address, no password and no token is shown, and neither is a part of one.
+func TestSecretsStayHidden(t *testing.T) {
+	t.Parallel()
+	server := embeddedtest.Start(t)
+	_, host, _ := strings.Cut(server.URL(), "://")
+	for _, test := range []struct{ address, want string }{
+		{"nats://svc:s3cret@" + host, "nats://svc:xxxxx@" + host + " is there, but"},
+		{"svc:s3cret@" + host, "nats://svc:xxxxx@" + host},
+		{"nats://s3cret@" + host, "nats://xxxxx@" + host + " is there, but"},
+		{"nats://svc:s3cret@127.0.0.1:1", "cannot connect to NATS at nats://svc:xxxxx@127.0.0.1:1: nothing listens there"},
+		{"nats://svc:s3cret%zz@127.0.0.1:1", "cannot connect to NATS at nats://svc:xxxxx@127.0.0.1:1: this is no address"},
+		{"nats://svc:s3cret/t@127.0.0.1:1", "cannot connect to NATS at nats://svc:xxxxx@127.0.0.1:1: this is no address"},
+		{"nats://svc:s3cret@x@127.0.0.1:1", "cannot connect to NATS at nats://svc:xxxxx@127.0.0.1:1: nothing listens there"},
+		{"nats://svc:s3cret,t@127.0.0.1:1", "cannot connect to NATS at xxxxx,nats://xxxxx@127.0.0.1:1: this is no address"},
+	} {
+		for _, args := range [][]string{{"list"}, {"doctor"}, {"run", "-f", "testdata/nope.yaml"}, {"worker", "--id", "w", "--pool", "p"}} {
+			if args[0] != "list" && args[0] != "doctor" && !strings.Contains(test.want, "cannot") {
+				continue // they would connect, and go on
+			}
+			got := run(t.Context(), test.address, map[string]string{"NIGHTSHIFT_REQUEST_TIMEOUT": "5s"}, args...)
+			said := got.out + got.errs
+			if got.code != exitFailed || !strings.Contains(said, test.want) || strings.Contains(said, "s3c") || strings.Contains(said, "zz") {
+				t.Errorf("%v at %s: got %+v, want %q", args, test.address, got, test.want)
+			}
+		}
+	}
+}
+
 // TestNobodyAnswers: an absent service and a silent one are told apart.
 func TestNobodyAnswers(t *testing.T) {
 	t.Parallel()

@@ -42,7 +42,7 @@ func (d *dataplane) measureRaw(ctx context.Context) (raw rawReport, err error) {
 		return raw, err
 	}
 	defer server.Stop()
-	conn, err := connect(server.URL(), "nightshift bench")
+	conn, err := (&program{nats: server.URL()}).dial("nightshift bench")
 	if err != nil {
 		return raw, err
 	}

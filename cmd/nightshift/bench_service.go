@@ -148,7 +148,7 @@ func (s *benchService) connect(address string) error {
 	if _, err := url.Parse(address); err != nil {
 		return fmt.Errorf("connect to the service: %w", err)
 	}
-	conn, err := connect(address, "nightshift bench")
+	conn, err := (&program{nats: address}).dial("nightshift bench")
 	if err != nil {
 		return err
 	}

@@ -33,11 +33,11 @@ func (p *program) client() (*client, error) {
 		return nil, &usageError{message: fmt.Sprintf("tenant %q; allowed: %s", p.tenant, notation.NameForm)}
 	}
 	c := &client{tenant: p.tenant, within: p.within}
-	conn, err := p.dial(nats.ErrorHandler(func(_ *nats.Conn, _ *nats.Subscription, err error) { c.complain(err) }))
+	conn, err := p.dial("nightshift command line", nats.ErrorHandler(func(_ *nats.Conn, _ *nats.Subscription, err error) { c.complain(err) }))
 	if err != nil {
 		return nil, err
 	}
-	c.conn, c.address = conn, conn.ConnectedUrlRedacted()
+	c.conn, c.address = conn, redacted(conn.ConnectedUrl())
 	return c, nil
 }
 

@@ -58,7 +58,7 @@ func dev(ctx context.Context, out io.Writer, options serviceOptions, port int) e
 		return fmt.Errorf("connect to the embedded NATS server: %w", err)
 	}
 	defer nc.Close()
-	in, err := startService(ctx, nc, server.URL(), options, log)
+	in, err := startService(ctx, nc, (&program{nats: server.URL()}).reach(), options, log)
 	if err != nil {
 		return err
 	}

@@ -32,6 +32,8 @@ type program struct {
 	saved  string // name of a NATS context
 	tenant string
 	within time.Duration // bound of one request
+	// ignoreDev is for what does not look for a running nightshift dev.
+	ignoreDev bool
 }
 
 // execute runs one command line and gives its exit code.
@@ -81,7 +83,7 @@ func (p *program) rootCommand() *cobra.Command {
 	root.AddGroup(&cobra.Group{ID: groupJobs, Title: "Jobs:"}, &cobra.Group{ID: groupService, Title: "The service:"}, &cobra.Group{ID: groupDocuments, Title: "Documents:"})
 	grouped(root, groupJobs, p.submitCommand(), p.listCommand(), p.getCommand(), p.watchCommand(), p.logsCommand(), p.resultsCommand(), p.errorsCommand(),
 		p.cancelCommand(), p.retryCommand(), p.deleteCommand())
-	grouped(root, groupService, devCommand(), runCommand(), workerCommand(), p.explainCommand(), p.doctorCommand())
+	grouped(root, groupService, devCommand(), p.runCommand(), p.workerCommand(), p.explainCommand(), p.doctorCommand())
 	grouped(root, groupDocuments, p.validateCommand(), p.profileCommand())
 	root.AddCommand(p.versionCommand())
 	root.AddCommand(p.benchCommand())
@@ -103,7 +105,7 @@ func grouped(root *cobra.Command, group string, commands ...*cobra.Command) {
 
 // fromEnvironment are the flags that take their value from a variable when they are not given.
 var fromEnvironment = []struct{ flag, variable string }{
-	{"nats", "NIGHTSHIFT_NATS"}, {"context", "NIGHTSHIFT_CONTEXT"}, {"tenant", "NIGHTSHIFT_TENANT"}, {"request-timeout", "NIGHTSHIFT_REQUEST_TIMEOUT"},
+	{"nats", addressVariable}, {"context", contextVariable}, {"tenant", "NIGHTSHIFT_TENANT"}, {"request-timeout", "NIGHTSHIFT_REQUEST_TIMEOUT"},
 }
 
 // outputVariable is the -o of commands that have one and know the format it names.

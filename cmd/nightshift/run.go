@@ -19,31 +19,33 @@ func serviceFlags(command *cobra.Command, options *serviceOptions) {
 	flags.Int64Var(&options.maxStore, "max-store", 1<<30, "bytes that each of the streams may hold; a full one refuses submits")
 }
 
-func runCommand() *cobra.Command {
+func (p *program) runCommand() *cobra.Command {
 	var options serviceOptions
-	var url string
 	command := &cobra.Command{
 		Use:   "run",
 		Short: "Run the service against an existing NATS server",
-		Args:  cobra.NoArgs,
+		Long: `Run the service against an existing NATS server: that of --nats or --context, else ` + defaultAddress + `. Its local workers connect in the same way;
+credentials and certificates are those of the context.`,
+		Example: "  nightshift run --context production --replicas 3 -f documents/",
+		Args:    cobra.NoArgs,
 		RunE: func(command *cobra.Command, _ []string) error {
 			log := slog.New(slog.NewTextHandler(os.Stderr, nil))
-			nc, err := connect(url, "nightshift service")
+			p.ignoreDev = true // it has a service of its own
+			nc, err := p.dial("nightshift service")
 			if err != nil {
 				return err
 			}
 			defer nc.Close()
 			options.orphanTimeout = time.Hour
-			in, err := startService(command.Context(), nc, url, options, log)
+			in, err := startService(command.Context(), nc, p.reach(), options, log)
 			if err != nil {
 				return err
 			}
-			log.Info("serving", "nats", url, "dir", options.dir)
+			log.Info("serving", "nats", redacted(nc.ConnectedUrl()), "dir", options.dir)
 			return in.wait(command.Context())
 		},
 	}
 	serviceFlags(command, &options)
-	command.Flags().StringVar(&url, "nats", "nats://127.0.0.1:4222", "address of the NATS server")
 	command.Flags().IntVar(&options.replicas, "replicas", 1, "replicas of every stream; 3 in production")
 	command.Flags().BoolVar(&options.keepWorkers, "keep-workers", false, "leave local workers running when the service ends")
 	return command

@@ -49,8 +49,9 @@ type installation struct {
 	failed     chan error
 }
 
-// startService reads the documents, puts the rooms together and starts them. natsURL is what workers connect to.
-func startService(ctx context.Context, nc *nats.Conn, natsURL string, options serviceOptions, log *slog.Logger) (*installation, error) {
+// startService reads the documents, puts the rooms together and starts them. reach is
+// the environment by which workers connect to NATS.
+func startService(ctx context.Context, nc *nats.Conn, reach []string, options serviceOptions, log *slog.Logger) (*installation, error) {
 	set, err := catalog.Read(options.documents)
 	if err != nil {
 		return nil, err
@@ -67,7 +68,7 @@ func startService(ctx context.Context, nc *nats.Conn, natsURL string, options se
 	documents := catalog.New(set, pythonPath)
 	engines := map[string]control.Engine{}
 	for _, pool := range documents.Local() {
-		engine, err := in.engine(pool, natsURL, log)
+		engine, err := in.engine(pool, reach, log)
 		if err != nil {
 			return nil, err
 		}
@@ -90,16 +91,17 @@ func startService(ctx context.Context, nc *nats.Conn, natsURL string, options se
 // presenceTTL is five heartbeats of a worker.
 const presenceTTL = 5 * heartbeat
 
-func (in *installation) engine(pool document.Pool, natsURL string, log *slog.Logger) (*local.Engine, error) {
+func (in *installation) engine(pool document.Pool, reach []string, log *slog.Logger) (*local.Engine, error) {
 	program, err := os.Executable()
 	if err != nil {
 		return nil, fmt.Errorf("find this program: %w", err)
 	}
 	return local.New(local.Config{
 		Pool: pool.Name, Slots: pool.Spec.SlotsPerReplica, Dir: filepath.Join(in.options.dir, "local"), Grace: in.options.grace + 5*time.Second, Log: log,
+		Env: reach,
 		Command: func(id string, slot int) []string {
 			return []string{
-				program, "worker", "--nats", natsURL, "--pool", pool.Name, "--id", id, "--slot", strconv.Itoa(slot),
+				program, "worker", "--pool", pool.Name, "--id", id, "--slot", strconv.Itoa(slot),
 				"--ack-wait", in.options.ackWait.String(), "--grace", in.options.grace.String(), "--orphan-timeout", in.options.orphanTimeout.String(),
 			}
 		},

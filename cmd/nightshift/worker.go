@@ -7,7 +7,6 @@ import (
 	"runtime/debug"
 	"time"
 
-	"github.com/nats-io/nats.go"
 	"github.com/spf13/cobra"
 
 	"nightshift.dev/nightshift/orchestrator/state"
@@ -30,24 +29,29 @@ func collectLess() (restore func()) {
 // heartbeat is the time between two words of a worker's presence.
 const heartbeat = 2 * time.Second
 
-func workerCommand() *cobra.Command {
+func (p *program) workerCommand() *cobra.Command {
 	var config worker.Config
-	var url string
 	var ackWait time.Duration
 	command := &cobra.Command{
 		Use:   "worker",
 		Short: "Run one worker: pull shards, score them, commit them (engines start this)",
-		Args:  cobra.NoArgs,
+		Long: `Run one worker: pull shards, score them, commit them. Engines start this. It connects to --nats or --context, else ` + defaultAddress + `; engines say
+where by NIGHTSHIFT_NATS or NIGHTSHIFT_CONTEXT, because everybody on a machine can read command lines.`,
+		Args: cobra.NoArgs,
 		RunE: func(command *cobra.Command, _ []string) error {
 			defer collectLess()()
 			config.Log = slog.New(slog.NewTextHandler(os.Stderr, nil)).With("worker", config.ID)
 			config.Heartbeat = heartbeat
 			config.Host, _ = os.Hostname() // only shown
-			nc, err := connect(url, "nightshift worker "+config.ID)
+			p.ignoreDev = true             // the service says where its server is
+			nc, err := p.dial("nightshift worker " + config.ID)
 			if err != nil {
 				return err
 			}
 			defer nc.Close()
+			if err := os.Unsetenv(addressVariable); err != nil { // scorers have no use for its password
+				return fmt.Errorf("keep %s from scorers: %w", addressVariable, err)
+			}
 			store, err := state.Open(command.Context(), nc, state.Config{AckWait: ackWait})
 			if err != nil {
 				return err
@@ -56,7 +60,6 @@ func workerCommand() *cobra.Command {
 		},
 	}
 	flags := command.Flags()
-	flags.StringVar(&url, "nats", nats.DefaultURL, "address of the NATS server")
 	flags.StringVar(&config.ID, "id", "", "name of this worker, never used before")
 	flags.StringVar(&config.Pool, "pool", "", "pool the worker belongs to")
 	flags.IntVar(&config.Slot, "slot", 0, "slot of the pool that the worker takes")
@@ -69,13 +72,4 @@ func workerCommand() *cobra.Command {
 		}
 	}
 	return command
-}
-
-// connect makes a connection that outlives restarts of the server.
-func connect(url, name string) (*nats.Conn, error) {
-	nc, err := nats.Connect(url, nats.Name(name), nats.MaxReconnects(-1), nats.ReconnectWait(250*time.Millisecond), nats.RetryOnFailedConnect(false))
-	if err != nil {
-		return nil, fmt.Errorf("connect to NATS at %s: %w (is it running? nightshift dev starts one)", url, err)
-	}
-	return nc, nil
 }

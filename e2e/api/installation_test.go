@@ -57,6 +57,7 @@ type installation struct {
 	url  string
 	conn *nats.Conn
 	run  *exec.Cmd
+	env  []string // on top of this process's
 }
 
 // running is the installation that tests share.
@@ -188,6 +189,7 @@ func (in *installation) start(command string, flags ...string) (address string, 
 	in.run = exec.Command(program, append([]string{command, "-f", filepath.Join(in.dir, "docs.yaml"), "--dir", filepath.Join(in.dir, "state"), "--grace", "5s"}, flags...)...)
 	in.run.Env = append(os.Environ(), "HOME="+in.dir, "XDG_CONFIG_HOME="+filepath.Join(in.dir, "config"), "AWS_ACCESS_KEY_ID=test", "AWS_SECRET_ACCESS_KEY=test",
 		"AWS_EC2_METADATA_DISABLED=true", "AWS_CONFIG_FILE="+os.DevNull, "AWS_SHARED_CREDENTIALS_FILE="+os.DevNull)
+	in.run.Env = append(in.run.Env, in.env...)
 	in.run.Stderr = log
 	if command != "dev" {
 		return "", in.run.Start()

@@ -22,6 +22,7 @@ type Config struct {
 	Dir   string // holds workers/ID.json and logs/ID.log
 	// Command gives the program and arguments of a worker.
 	Command func(id string, slot int) []string
+	Env     []string      // NAME=VALUE pairs on top of this process's environment: what must not stand on a command line
 	Grace   time.Duration // from SIGTERM to SIGKILL
 	Log     *slog.Logger
 }
@@ -178,7 +179,7 @@ func (e *Engine) logFile(id string) string { return filepath.Join(e.config.Dir, 
 func (e *Engine) startLocked(now time.Time) error {
 	slot := e.freeSlotLocked()
 	id := fmt.Sprintf("%s-%d-%s", e.config.Pool, slot, newGeneration(now))
-	worker, err := start(e.config.Command(id, slot), id, slot, e.logFile(id))
+	worker, err := start(e.config.Command(id, slot), e.config.Env, id, slot, e.logFile(id))
 	if err != nil {
 		return err
 	}

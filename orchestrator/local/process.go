@@ -32,13 +32,14 @@ type process struct {
 // newGeneration tells apart workers of one slot: the start in milliseconds, base 36.
 func newGeneration(now time.Time) string { return strconv.FormatInt(now.UnixMilli(), 36) }
 
-func start(command []string, id string, slot int, logFile string) (*process, error) {
+func start(command, env []string, id string, slot int, logFile string) (*process, error) {
 	output, err := os.OpenFile(logFile, os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o640)
 	if err != nil {
 		return nil, fmt.Errorf("open the log of worker %s: %w", id, err)
 	}
 	defer func() { _ = output.Close() }() // the child has its own descriptor
 	child := exec.Command(command[0], command[1:]...)
+	child.Env = append(child.Environ(), env...)
 	child.Stdout, child.Stderr = output, output
 	child.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
 	if err := child.Start(); err != nil {
