@@ -19,7 +19,7 @@ import (
 )
 
 func devCommand() *cobra.Command {
-	options := serviceOptions{orphanTimeout: time.Minute}
+	options := serviceOptions{orphanTimeout: time.Minute, embedded: true}
 	var port int
 	command := &cobra.Command{
 		Use:   "dev",

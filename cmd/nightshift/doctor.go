@@ -18,6 +18,9 @@ const (
 	checkFail verdict = "fail"
 )
 
+// gravity puts verdicts in order.
+var gravity = map[verdict]int{checkOK: 0, checkWarn: 1, checkFail: 2}
+
 var verdictColour = map[verdict]colour{checkOK: green, checkWarn: yellow, checkFail: red}
 
 // finding is one line of doctor.
@@ -93,10 +96,11 @@ func (p *program) examineNATS(ctx context.Context, e *examination) error {
 	}
 	e.say(checkOK, "NATS", fmt.Sprintf("%s answers within %s", client.address, time.Since(began).Round(100*time.Microsecond)), "")
 	examineServer(e, client.conn.ConnectedServerVersion())
-	if examineJetStream(ctx, e, client.conn) {
+	about := askService(ctx, client.conn)
+	if examineJetStream(ctx, e, client.conn, about) {
 		examineWorkers(ctx, e, client.conn)
 	}
-	examineService(ctx, e, client)
+	examineService(ctx, e, client, about)
 	return nil
 }
 

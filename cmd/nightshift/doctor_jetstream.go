@@ -13,6 +13,7 @@ import (
 
 	"nightshift.dev/nightshift/orchestrator"
 	"nightshift.dev/nightshift/orchestrator/api"
+	"nightshift.dev/nightshift/orchestrator/service"
 	"nightshift.dev/nightshift/orchestrator/state"
 )
 
@@ -23,7 +24,7 @@ var layout = []string{
 }
 
 // examineJetStream checks the store. It says whether the streams can be used.
-func examineJetStream(ctx context.Context, e *examination, conn *nats.Conn) bool {
+func examineJetStream(ctx context.Context, e *examination, conn *nats.Conn, about micro.Ping) bool {
 	js, err := jetstream.New(conn)
 	if err != nil {
 		e.say(checkFail, "JetStream", err.Error(), "")
@@ -54,7 +55,7 @@ func examineJetStream(ctx context.Context, e *examination, conn *nats.Conn) bool
 		return false
 	}
 	e.say(checkOK, "streams", fmt.Sprintf("all %d are there", len(streams)), "")
-	examineStreams(e, conn, streams)
+	examineStreams(e, streams, embeddedIn(about, conn))
 	return true
 }
 
@@ -66,12 +67,15 @@ func streamInfo(ctx context.Context, js jetstream.JetStream, name string) (*jets
 	return stream.CachedInfo(), nil
 }
 
-// examineStreams looks at what the streams' configuration says about what is kept.
-func examineStreams(e *examination, conn *nats.Conn, streams []*jetstream.StreamInfo) {
-	single, worst := true, finding{verdict: checkOK, what: "stream limits", found: "no stream is near its limit"}
+// examineStreams looks at what the streams' configuration says about what is kept. synced says that the server syncs every write.
+func examineStreams(e *examination, streams []*jetstream.StreamInfo, synced bool) {
+	var single []string
+	worst := finding{verdict: checkOK, what: "stream limits", found: "no stream is near its limit"}
 	for _, info := range streams {
 		config := info.Config
-		single = single && config.Replicas <= 1
+		if config.Replicas <= 1 {
+			single = append(single, config.Name)
+		}
 		switch {
 		case config.PersistMode == jetstream.AsyncPersistMode:
 			e.say(checkFail, "persistence", "stream "+config.Name+" acknowledges before it has written (persist_mode async)", "Set persist_mode to default")
@@ -79,25 +83,33 @@ func examineStreams(e *examination, conn *nats.Conn, streams []*jetstream.Stream
 			e.say(checkFail, "persistence", "stream "+config.Name+" is kept in memory", "Make it anew with file storage")
 		}
 		if config.Discard == jetstream.DiscardNew && config.MaxBytes > 0 {
-			if one := fullness("stream limits", info.State.Bytes, uint64(config.MaxBytes), "stream "+config.Name); one.verdict != checkOK {
+			if one := fullness("stream limits", info.State.Bytes, uint64(config.MaxBytes), "stream "+config.Name); gravity[one.verdict] > gravity[worst.verdict] {
 				worst = one
 			}
 		}
 	}
 	e.report(worst)
 	switch {
-	case !single:
+	case len(single) == 0:
 		e.say(checkOK, "durability", "streams have replicas", "")
-	case conn.ConnectedServerName() == embeddedName:
+	case synced:
 		e.say(checkOK, "durability", "the embedded server syncs every write", "")
 	default:
-		e.say(checkWarn, "durability", "streams have one replica, and how often the server syncs cannot be seen from here",
+		which := strings.Join(single, ", ")
+		if len(single) == len(streams) {
+			which = "all streams"
+		}
+		e.say(checkWarn, "durability", which+" without a second replica, and how often the server syncs cannot be seen from here",
 			"Set jetstream.sync_interval: always on the server, or run nightshift with --replicas 3 on a cluster")
 	}
 }
 
-// embeddedName is what the embedded server calls itself.
-const embeddedName = "nightshift"
+// embeddedIn says whether the connection goes to the server in the process of the service, which says so by the server's identifier. A name is no proof: any
+// server may have it.
+func embeddedIn(about micro.Ping, conn *nats.Conn) bool {
+	id := about.Metadata[service.EmbeddedServer]
+	return id != "" && id == conn.ConnectedServerId()
+}
 
 // fullness says how much of a limit is used; no limit is well.
 func fullness(what string, used, limit uint64, of string) finding {
@@ -116,15 +128,24 @@ func fullness(what string, used, limit uint64, of string) finding {
 	return finding{checkOK, what, found, ""}
 }
 
+// askService asks a service what it is. A user may not be permitted to: then nothing is known of it.
+func askService(ctx context.Context, conn *nats.Conn) (pong micro.Ping) {
+	ctx, cancel := context.WithTimeout(ctx, connectWithin)
+	defer cancel()
+	message, err := conn.RequestWithContext(ctx, "$SRV.PING.nightshift", nil)
+	if err != nil || json.Unmarshal(message.Data, &pong) != nil {
+		return micro.Ping{}
+	}
+	return pong
+}
+
 // examineService checks that a service answers this tenant, and how many there are.
-func examineService(ctx context.Context, e *examination, client *client) {
+func examineService(ctx context.Context, e *examination, client *client, pong micro.Ping) {
 	if _, err := request[api.ListResponse](ctx, client, "jobs.list", api.ListRequest{Limit: 1}); err != nil {
 		e.say(checkFail, "service", explained(err), "")
 		return
 	}
-	message, err := client.conn.RequestWithContext(ctx, "$SRV.PING.nightshift", nil)
-	var pong micro.Ping
-	if err != nil || json.Unmarshal(message.Data, &pong) != nil {
+	if pong.Version == "" {
 		e.say(checkOK, "service", fmt.Sprintf("answers tenant %q", client.tenant), "")
 		return
 	}

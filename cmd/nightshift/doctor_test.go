@@ -15,6 +15,7 @@ import (
 	"nightshift.dev/nightshift/orchestrator"
 	"nightshift.dev/nightshift/orchestrator/document"
 	"nightshift.dev/nightshift/orchestrator/embedded/embeddedtest"
+	"nightshift.dev/nightshift/orchestrator/service"
 	"nightshift.dev/nightshift/orchestrator/state"
 )
 
@@ -83,7 +84,7 @@ func TestDoctor(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	(&answers{jobs: someJobs()}).serve(t, conn)
+	(&answers{jobs: someJobs(), metadata: map[string]string{service.EmbeddedServer: conn.ConnectedServerId()}}).serve(t, conn)
 	if err := store.PutPresence(t.Context(), orchestrator.Presence{Worker: "local-0", State: orchestrator.WorkerIdle}); err != nil {
 		t.Fatal(err)
 	}
@@ -146,6 +147,108 @@ func TestDoctorFinds(t *testing.T) {
 			if !strings.Contains(text, want) || got.code != exitFailed {
 				t.Errorf("%s: %q is not said, exit %d:\n%s", name, want, got.code, got.out)
 			}
+		}
+	}
+}
+
+// TestDoctorLooksAtStreams: of what is wrong with streams the worst is said, and nothing is taken for durable without a proof.
+func TestDoctorLooksAtStreams(t *testing.T) {
+	t.Parallel()
+	const lazy = "warn durability all streams without a second replica, and how often the server syncs cannot be seen from here"
+	for name, test := range map[string]struct {
+		metadata map[string]string
+		change   func(t *testing.T, js jetstream.JetStream)
+		want     string
+		code     int
+	}{
+		"a server called nightshift that syncs now and then": {want: lazy},
+		"the service has another server in its process":      {metadata: map[string]string{service.EmbeddedServer: "NANOTHER"}, want: lazy},
+		"a stream that fails before one that only warns": {change: func(t *testing.T, js jetstream.JetStream) {
+			fill(t, js, state.JournalStream, "nightshift.journal.a.b.c", 97)
+			fill(t, js, state.CommitStream, "nightshift.commits.a.b.c.0.0", 83)
+		}, want: "fail stream limits stream NIGHTSHIFT_JOURNAL holds N of N (97 %)", code: exitFailed},
+		"a stream that warns before one that fails": {change: func(t *testing.T, js jetstream.JetStream) {
+			fill(t, js, state.JournalStream, "nightshift.journal.a.b.c", 83)
+			fill(t, js, state.CommitStream, "nightshift.commits.a.b.c.0.0", 97)
+		}, want: "fail stream limits stream NIGHTSHIFT_COMMITS holds N of N (97 %)", code: exitFailed},
+		"acknowledged before it is written": {change: func(t *testing.T, js jetstream.JetStream) {
+			replace(t, js, jetstream.StreamConfig{Name: state.AttemptStream, Subjects: []string{"nightshift.attempts.>"}, PersistMode: jetstream.AsyncPersistMode})
+		}, want: "fail persistence stream NIGHTSHIFT_ATTEMPTS acknowledges before it has written (persist_mode async). Set persist_mode to default", code: exitFailed},
+		"in memory": {change: func(t *testing.T, js jetstream.JetStream) {
+			replace(t, js, jetstream.StreamConfig{Name: state.LogStream, Subjects: []string{"nightshift.logs.>"}, Storage: jetstream.MemoryStorage})
+		}, want: "fail persistence stream NIGHTSHIFT_LOGS is kept in memory. Make it anew with file storage", code: exitFailed},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			server := embeddedtest.Start(t)
+			conn := embeddedtest.Connect(t, server)
+			if _, err := state.Create(t.Context(), conn, state.Config{}); err != nil {
+				t.Fatal(err)
+			}
+			js, err := jetstream.New(conn)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if test.change != nil {
+				test.change(t, js)
+			}
+			(&answers{jobs: someJobs(), metadata: test.metadata}).serve(t, conn)
+			got := run(t.Context(), server.URL(), nil, "doctor")
+			if text := strings.Join(findings(got), "\n"); !strings.Contains(text, test.want) || got.code != test.code {
+				t.Errorf("exit %d, want %d and %q:\n%s", got.code, test.code, test.want, got.out)
+			}
+		})
+	}
+}
+
+// fill makes a stream hold a share of what it may hold.
+func fill(t *testing.T, js jetstream.JetStream, name, subject string, percent int64) {
+	t.Helper()
+	if _, err := js.Publish(t.Context(), subject, make([]byte, 10_000)); err != nil {
+		t.Fatal(err)
+	}
+	stream, err := js.Stream(t.Context(), name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	config := stream.CachedInfo().Config
+	config.MaxBytes = int64(stream.CachedInfo().State.Bytes) * 100 / percent
+	if _, err := js.UpdateStream(t.Context(), config); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// replace makes a stream anew.
+func replace(t *testing.T, js jetstream.JetStream, config jetstream.StreamConfig) {
+	t.Helper()
+	if err := js.DeleteStream(t.Context(), config.Name); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := js.CreateStream(t.Context(), config); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestReplicasOfAllStreams: one stream with replicas makes no other durable.
+func TestReplicasOfAllStreams(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		replicas []int
+		want     string
+	}{
+		{[]int{3, 3}, "ok durability streams have replicas"},
+		{[]int{3, 1}, "warn durability S1 without a second replica"},
+		{[]int{1, 3}, "warn durability S0 without a second replica"},
+		{[]int{1, 1}, "warn durability all streams without a second replica"},
+	} {
+		var streams []*jetstream.StreamInfo
+		for i, replicas := range test.replicas {
+			streams = append(streams, &jetstream.StreamInfo{Config: jetstream.StreamConfig{Name: fmt.Sprintf("S%d", i), Replicas: replicas}})
+		}
+		var text strings.Builder
+		examineStreams(&examination{out: screen{&text, false}}, streams, false)
+		if got := strings.Join(strings.Fields(text.String()), " "); !strings.Contains(got, test.want) {
+			t.Errorf("replicas %v: got %q, want %q", test.replicas, got, test.want)
 		}
 	}
 }

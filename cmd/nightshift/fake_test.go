@@ -33,12 +33,13 @@ type answers struct {
 	objects  map[string][]byte // what jobs.read gives
 	lost     int               // submits whose answers get lost
 	requests []string
+	metadata map[string]string // of the service
 }
 
 // serve answers on the subjects of the service.
 func (a *answers) serve(t *testing.T, conn *nats.Conn) {
 	t.Helper()
-	service, err := micro.AddService(conn, micro.Config{Name: "nightshift", Version: version})
+	service, err := micro.AddService(conn, micro.Config{Name: "nightshift", Version: version, Metadata: a.metadata})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -34,6 +34,7 @@ type serviceOptions struct {
 	keepWorkers   bool
 	replicas      int
 	maxStore      int64
+	embedded      bool // the NATS server is in this process
 }
 
 // installation is a running service: everything but NATS.
@@ -130,8 +131,12 @@ func (in *installation) run(ctx context.Context, nc *nats.Conn, log *slog.Logger
 	for _, engine := range in.engines {
 		start("local engine", engine.Run)
 	}
+	config := service.Config{Conn: nc, Store: in.store, Jobs: in.dispatcher, Plan: in.loop.Plan, Version: version, Log: log}
+	if in.options.embedded {
+		config.EmbeddedServer = nc.ConnectedServerId()
+	}
 	var err error
-	in.service, err = service.Start(service.Config{Conn: nc, Store: in.store, Jobs: in.dispatcher, Plan: in.loop.Plan, Version: version, Log: log})
+	in.service, err = service.Start(config)
 	return err
 }
 

@@ -14,6 +14,7 @@ import (
 	"github.com/nats-io/nats.go/micro"
 
 	"nightshift.dev/nightshift/orchestrator/api"
+	"nightshift.dev/nightshift/orchestrator/service"
 )
 
 // The tools that know NATS micro services see this one, and the page lists each of its subjects.
@@ -35,6 +36,9 @@ func TestMicroService(t *testing.T) {
 	}
 	if ping.Name != "nightshift" || ping.ID == "" || ping.ID != info.ID || ping.ID != stats.ID {
 		t.Errorf("ping %+v, info of %s, stats of %s", ping, info.ID, stats.ID)
+	}
+	if ping.Metadata[service.EmbeddedServer] != in.conn.ConnectedServerId() {
+		t.Errorf("metadata %v: nightshift dev has the server %s in its process", ping.Metadata, in.conn.ConnectedServerId())
 	}
 	var subjects []string
 	for i, endpoint := range info.Endpoints {

@@ -27,7 +27,9 @@ type Config struct {
 	Jobs    *dispatch.Dispatcher
 	Plan    func() orchestrator.Plan
 	Version string // semantic version of the program
-	Log     *slog.Logger
+	// EmbeddedServer is the identifier of the NATS server in this process, which syncs every write; empty: NATS runs elsewhere.
+	EmbeddedServer string
+	Log            *slog.Logger
 }
 
 // Service answers requests until it is stopped.
@@ -48,13 +50,22 @@ const (
 	answerWithin = 30 * time.Second
 )
 
+// EmbeddedServer is what the service's metadata calls the identifier of the NATS server in its process. Whoever is connected to that very server knows by
+// it how what is stored there is kept.
+const EmbeddedServer = "embedded-server"
+
 // Start registers the service and its endpoints.
 func Start(config Config) (*Service, error) {
 	ctx, cancel := context.WithCancel(context.Background())
 	s := &Service{config: config, room: make(chan struct{}, atOnce), ctx: ctx, cancel: cancel, uploads: &uploads{ctx: ctx, open: map[string]*upload{}}}
+	metadata := map[string]string{}
+	if config.EmbeddedServer != "" {
+		metadata[EmbeddedServer] = config.EmbeddedServer
+	}
 	var err error
 	s.micro, err = micro.AddService(config.Conn, micro.Config{
-		Name: "nightshift", Version: config.Version, Description: "drains batch-inference backlogs by their deadlines at the lowest GPU cost",
+		Metadata: metadata,
+		Name:     "nightshift", Version: config.Version, Description: "drains batch-inference backlogs by their deadlines at the lowest GPU cost",
 	})
 	if err != nil {
 		cancel()
