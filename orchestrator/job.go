@@ -111,17 +111,23 @@ type ModelRef struct {
 	Digest string `json:"digest"` // of the resolved scorer, its parameters and its artifacts; the key of the ModelSnapshot
 }
 
-// Counts are the progress of a job. Rows are known exactly once every shard is settled; before, RowsTotal is an estimate.
+// Counts are the progress of a job. Rows are known exactly once every shard is settled and was read to its end; before, and where bytes could not
+// be read, RowsTotal is an estimate.
 type Counts struct {
 	RowsTotal    int64 `json:"rowsTotal"`
 	RowsExact    bool  `json:"rowsExact"`
 	RowsDone     int64 `json:"rowsDone"`   // scored
-	RowsFailed   int64 `json:"rowsFailed"` // in the error file
+	RowsFailed   int64 `json:"rowsFailed"` // in the error file, rowsUnread included
 	BytesTotal   int64 `json:"bytesTotal"`
 	ShardsTotal  int   `json:"shardsTotal"` // cut so far, or all once CutAll
 	CutAll       bool  `json:"cutAll"`
 	ShardsDone   int   `json:"shardsDone"`
 	ShardsFailed int   `json:"shardsFailed"`
+	ShardsUnread int   `json:"shardsUnread,omitempty"` // of those that failed, how many could not be read to their end
+	BytesUnread  int64 `json:"bytesUnread,omitempty"`  // how long their ranges are, about for parquet
+	// RowsUnread are the rows of those shards that were not read: known for parquet, otherwise estimated. One line of the error file stands for
+	// those of one shard.
+	RowsUnread int64 `json:"rowsUnread,omitempty"`
 }
 
 // Estimate is the price and time table shown before and after a submit.

@@ -58,26 +58,29 @@ type Outcome string
 // The outcomes of a shard.
 const (
 	OutcomeScored  Outcome = "scored"  // result and error objects are written; single rows may have failed
-	OutcomeFailed  Outcome = "failed"  // the bound of attempts was reached; every row is in the error object
+	OutcomeFailed  Outcome = "failed"  // the bound of attempts was reached, or no attempt can help; every row that can be read is in the error object
 	OutcomeIndexed Outcome = "indexed" // Offsets holds where rows begin
 )
 
 // Commit decides a shard: the first one stored on the shard's subject counts, every other is refused by the server.
 type Commit struct {
-	Epoch    int        `json:"epoch"`
-	Number   int        `json:"number"`
-	Attempt  string     `json:"attempt"` // unique; part of the names of the objects below
-	Worker   string     `json:"worker"`
-	Pool     string     `json:"pool"`
-	Outcome  Outcome    `json:"outcome"`
-	Result   *ObjectRef `json:"result,omitempty"`
-	Errors   *ObjectRef `json:"errors,omitempty"`
-	RowsIn   int64      `json:"rowsIn"`
-	RowsOK   int64      `json:"rowsOK"`
-	Failed   int64      `json:"rowsFailed"`
-	Attempts int        `json:"attempts"` // started on this shard up to and with this one
-	Started  time.Time  `json:"started"`
-	Finished time.Time  `json:"finished"`
+	Epoch   int        `json:"epoch"`
+	Number  int        `json:"number"`
+	Attempt string     `json:"attempt"` // unique; part of the names of the objects below
+	Worker  string     `json:"worker"`
+	Pool    string     `json:"pool"`
+	Outcome Outcome    `json:"outcome"`
+	Result  *ObjectRef `json:"result,omitempty"`
+	Errors  *ObjectRef `json:"errors,omitempty"`
+	RowsIn  int64      `json:"rowsIn"`
+	RowsOK  int64      `json:"rowsOK"`
+	Failed  int64      `json:"rowsFailed"`
+	// Unread says that a failed shard's range could not be read to its end. RowsIn and Failed are the rows before that place; the last line of
+	// Errors stands for all that follow, and is counted in neither.
+	Unread   bool      `json:"unread,omitempty"`
+	Attempts int       `json:"attempts"` // started on this shard up to and with this one
+	Started  time.Time `json:"started"`
+	Finished time.Time `json:"finished"`
 	// Seconds of this attempt on its worker, of them LoadSeconds loading the model.
 	Seconds     float64  `json:"seconds"`
 	LoadSeconds float64  `json:"loadSeconds"`

@@ -70,7 +70,8 @@ func (p *program) describe(out screen, job api.Job, wide bool) error {
 	rows = append(rows, []cell{{text: "State"}, {stateText(job, now), stateColour(job.State)}})
 	row("Waiting", failureText(job.Waiting))
 	row("Failure", failureText(job.Failure))
-	row("Rows", fmt.Sprintf("%s of %s scored, %s failed", number(job.Counts.RowsDone), rowsText(job.Counts), number(job.Counts.RowsFailed)))
+	row("Rows", fmt.Sprintf("%s of %s scored, %s failed", number(job.Counts.RowsDone), rowsText(job.Counts), failedText(job.Counts)))
+	row("Not read", unreadText(job.Counts))
 	row("Shards", shardsText(job.Counts)+" done")
 	row("Submitted", moment(job.Times[orchestrator.JobQueued], now))
 	row("Deadline", moment(job.Deadline, now))
@@ -122,7 +123,11 @@ func failureText(failure *orchestrator.Failure) string {
 	if failure == nil {
 		return ""
 	}
-	return failure.Message + " (" + failure.Code + ")"
+	code := "(" + failure.Code + ")"
+	if strings.Contains(failure.Message, code) { // errors about objects say it themselves
+		return failure.Message
+	}
+	return failure.Message + " " + code
 }
 
 func rowsText(counts orchestrator.Counts) string {
@@ -130,6 +135,27 @@ func rowsText(counts orchestrator.Counts) string {
 		return number(counts.RowsTotal)
 	}
 	return "~" + number(counts.RowsTotal)
+}
+
+// failedText is the number of failed rows, which is an estimate where some could not be read.
+func failedText(counts orchestrator.Counts) string {
+	if counts.RowsUnread > 0 && !counts.RowsExact {
+		return "~" + number(counts.RowsFailed)
+	}
+	return number(counts.RowsFailed)
+}
+
+// unreadText says what of the input could not be read; empty for nothing.
+func unreadText(counts orchestrator.Counts) string {
+	if counts.ShardsUnread == 0 {
+		return ""
+	}
+	about := "~"
+	if counts.RowsExact {
+		about = ""
+	}
+	return fmt.Sprintf("%s%s in %s (%s) that could not be read to the end; they count as failed, with one line of the error file for each shard",
+		about, plural(counts.RowsUnread, "row"), plural(counts.ShardsUnread, "shard"), bytesText(counts.BytesUnread))
 }
 
 func shardsText(counts orchestrator.Counts) string {

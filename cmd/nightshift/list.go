@@ -148,7 +148,7 @@ func (l *listing) rows(jobs []api.Job, head bool) [][]cell {
 	now := l.now()
 	for _, job := range jobs {
 		row := cells(job.ID, dash(job.Name), job.Queue, string(job.State), rowsText(job.Counts), number(job.Counts.RowsDone),
-			number(job.Counts.RowsFailed), span(now.Sub(job.Times[orchestrator.JobQueued])), day(job.Deadline, now))
+			failedText(job.Counts), span(now.Sub(job.Times[orchestrator.JobQueued])), day(job.Deadline, now))
 		row[3].in = stateColour(job.State)
 		if job.Counts.RowsFailed > 0 {
 			row[6].in = red

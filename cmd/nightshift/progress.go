@@ -90,7 +90,7 @@ func (l *lines) show(job api.Job, at time.Time) {
 	}
 	l.state, l.told = job.State, at
 	text := fmt.Sprintf("%s  %-11s  rows %s/%s (%d %%)  failed %s  shards %s", at.In(l.zone).Format("15:04:05"), words(job.State),
-		number(settled(job.Counts)), rowsText(job.Counts), percent(settled(job.Counts), total(job.Counts)), number(job.Counts.RowsFailed), shardsText(job.Counts))
+		number(settled(job.Counts)), rowsText(job.Counts), percent(settled(job.Counts), total(job.Counts)), failedText(job.Counts), shardsText(job.Counts))
 	if rate > 0 {
 		text += fmt.Sprintf("  %s rows/s", number(int64(rate)))
 	}
@@ -148,7 +148,7 @@ func (b *bars) rowsText() string {
 	counts := b.job.Counts
 	text := fmt.Sprintf(" %3d %%  %s/%s", percent(settled(counts), total(counts)), number(settled(counts)), rowsText(counts))
 	if counts.RowsFailed > 0 {
-		text += fmt.Sprintf(", %s failed", number(counts.RowsFailed))
+		text += fmt.Sprintf(", %s failed", failedText(counts))
 	}
 	if b.rate > 0 {
 		text += fmt.Sprintf("  %s rows/s", number(int64(b.rate)))

@@ -43,7 +43,7 @@ func (p *program) errorsCommand() *cobra.Command {
 		Use:   "errors JOB",
 		Short: "Print the rows of a job that failed, and why",
 		Long: `Errors prints the error file of a job that has ended: a line of JSON for each row that failed, with its key, its place in the input, a code and a
-sentence. With -o it writes them to a file.`,
+sentence. Where a part of the input could not be read, one line stands for all rows of it. With -o it writes them to a file.`,
 		Example: "  nightshift errors @latest | jq -r .code | sort | uniq -c",
 		Args:    arguments(1, 1, "JOB"), ValidArgsFunction: p.completeJob,
 		RunE: func(command *cobra.Command, args []string) error {
@@ -91,7 +91,10 @@ func (p *program) showResults(out screen, from *outputReader) error {
 	rows := [][]cell{
 		cells("Results", job.Results),
 		cells("Parts", fmt.Sprintf("%s, %s", plural(len(from.parts()), string(job.OutputFormat)+" part"), bytesText(from.bytes()))),
-		cells("Rows", fmt.Sprintf("%s scored, %s failed", number(counts.RowsDone), number(counts.RowsFailed))),
+		cells("Rows", fmt.Sprintf("%s scored, %s failed", number(counts.RowsDone), failedText(counts))),
+	}
+	if unread := unreadText(counts); unread != "" {
+		rows = append(rows, cells("Not read", unread))
 	}
 	if from.manifest.Totals.Errors != nil {
 		rows = append(rows, cells("Errors", from.manifest.Totals.Errors.URI))

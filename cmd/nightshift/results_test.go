@@ -297,6 +297,36 @@ Only parts that the manifest lists count. nightshift results j -o FILE writes on
 	}
 }
 
+// What could not be read is said wherever the counts are, and the code of the failure once.
+func TestUnreadIsShown(t *testing.T) {
+	t.Parallel()
+	w := writeJob(t, orchestrator.FormatJSONL, 3, 2)
+	counts := &w.all.Totals.Counts
+	counts.RowsExact, counts.RowsTotal, counts.RowsFailed, counts.RowsUnread, counts.ShardsUnread, counts.BytesUnread = false, 39_900, 39_895, 32_018, 11, 3<<20
+	w.job.ID, w.job.Counts, w.job.State = "j", *counts, orchestrator.JobPartiallyFailed
+	w.job.Failure = &orchestrator.Failure{Code: "input_changed", Message: "file:///in.jsonl: its size is 8, at the submit it was 7 (input_changed)"}
+	w.writeManifest(t)
+	url := serveJob(t, w, nil).URL()
+	const unread = "~32,018 rows in 11 shards (3.0 MiB) that could not be read to the end; they count as failed, with one line of the error file for each shard\n"
+	for command, wants := range map[string][]string{
+		"results": {"5 scored, ~39,895 failed\n", "Not read  " + unread},
+		"get":     {"5 of ~39,900 scored, ~39,895 failed\n", "Not read  " + unread, "at the submit it was 7 (input_changed)\n"},
+		"watch":   {"5 rows scored, ~39,895 failed", "  not read: " + unread, "at the submit it was 7 (input_changed)\n"},
+		"list":    {" ~39,895 "},
+	} {
+		args := []string{command, "j"}
+		if command == "list" {
+			args = args[:1]
+		}
+		got := run(t.Context(), url, nil, args...)
+		for _, want := range wants {
+			if !strings.Contains(got.out, want) {
+				t.Errorf("%s says %s\nwant %q (%s)", command, got.out, want, got.errs)
+			}
+		}
+	}
+}
+
 // TestResultsInterrupted: Ctrl-C leaves nothing behind.
 func TestResultsInterrupted(t *testing.T) {
 	t.Parallel()

@@ -106,13 +106,16 @@ func (p *program) follow(ctx context.Context, client *client, job api.Job, shown
 // summarise says how a job ended and where its results are.
 func (p *program) summarise(out screen, job api.Job) error {
 	text := fmt.Sprintf("job %s %s after %s: %s scored, %s failed", job.ID, out.paint(words(job.State), stateColour(job.State)), tookText(job),
-		plural(job.Counts.RowsDone, "row"), number(job.Counts.RowsFailed))
+		plural(job.Counts.RowsDone, "row"), failedText(job.Counts))
 	if job.ActualCost != nil {
 		text += ", cost " + costText(job)
 	}
 	fmt.Fprintln(out, text)
 	if failure := failureText(job.Failure); failure != "" {
 		fmt.Fprintln(out, "  "+visible(failure))
+	}
+	if unread := unreadText(job.Counts); unread != "" {
+		fmt.Fprintln(out, "  not read: "+unread)
 	}
 	var rows [][]cell
 	if job.Results != "" {

@@ -438,6 +438,8 @@ type manifest struct {
 		Start  int64                   `json:"start"`
 		End    int64                   `json:"end"`
 		RowsIn int64                   `json:"rowsIn"`
+		Failed int64                   `json:"rowsFailed"`
+		Unread bool                    `json:"unread"`
 		Result *orchestrator.ObjectRef `json:"result"`
 	} `json:"parts"`
 	Totals struct {

@@ -1,6 +1,7 @@
 package faults
 
 import (
+	"bytes"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -8,6 +9,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/parquet-go/parquet-go"
 
 	"nightshift.dev/nightshift/orchestrator"
 	"nightshift.dev/nightshift/orchestrator/api"
@@ -82,4 +85,72 @@ func TestChangedInputIsNotScored(t *testing.T) {
 	if job.State == orchestrator.JobSucceeded || job.Failure == nil || job.Failure.Code != "input_changed" || !strings.Contains(job.Failure.Message, "rows.jsonl") {
 		t.Errorf("job ended %s: %+v", job.State, job.Failure)
 	}
+	in.checkUnread(job, 40_000, 4000)
+}
+
+// checkUnread finds that the rows which could not be read are counted as failed, within so many, and that the error file has a line for each row
+// that was read and one for the rest of each range.
+func (in *installation) checkUnread(job api.Job, rows, within int64) {
+	in.t.Helper()
+	m := in.manifest(job)
+	counts := m.Totals.Counts
+	var unread, lines int64
+	for _, part := range m.Parts {
+		lines += part.Failed
+		if part.Unread {
+			unread++
+		}
+	}
+	if unread == 0 || int64(counts.ShardsUnread) != unread || counts.BytesUnread == 0 || counts.RowsUnread == 0 {
+		in.t.Errorf("%d parts say that they were not read; counts %+v", unread, counts)
+	}
+	if counts.RowsExact != (within == 0) || max(counts.RowsTotal-rows, rows-counts.RowsTotal) > within || counts.RowsDone+counts.RowsFailed != counts.RowsTotal {
+		in.t.Errorf("counts = %+v, want %d rows in all, give or take %d", counts, rows, within)
+	}
+	if counts != job.Counts || counts.RowsFailed != lines+counts.RowsUnread {
+		in.t.Errorf("the manifest counts %+v, the job %+v; %d rows have an error line of their own", counts, job.Counts, lines)
+	}
+	standIns := strings.Count(string(in.read(job.Errors)), "; this line stands for ")
+	if int64(standIns) != unread || m.Totals.Errors.Rows != lines+unread {
+		in.t.Errorf("%d of %d error lines stand for a range, want %d of %d", standIns, m.Totals.Errors.Rows, unread, lines+unread)
+	}
+}
+
+// Rows behind a place that cannot be read are counted: exactly where the range is one of rows, by the bytes elsewhere.
+func TestDamagedInputIsCounted(t *testing.T) {
+	const rows = 60_000
+	in := install(t, setting{rows: 10, ack: 5 * time.Second, before: func(dir string) {
+		packed := gzipped(t, jsonlRows(rows))
+		for i := range 1000 {
+			packed[len(packed)/2+i] = 0xff
+		}
+		for name, content := range map[string][]byte{"damaged.jsonl.gz": packed, "damaged.parquet": damagedParquet(t, rows)} {
+			if err := os.WriteFile(filepath.Join(dir, "in", name), content, 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}})
+	for name, within := range map[string]int64{"damaged.jsonl.gz": rows / 10, "damaged.parquet": 0} {
+		in.input = "file://" + filepath.Join(in.dir, "in", name)
+		job := in.finish(in.submit(name).ID, 90*time.Second)
+		if job.Failure == nil || job.Failure.Code != "corrupt_input" {
+			t.Errorf("%s: job ended %s: %+v", name, job.State, job.Failure)
+		}
+		in.checkUnread(job, rows, within)
+	}
+}
+
+// damagedParquet has a row group in its middle that cannot be decoded.
+func damagedParquet(t *testing.T, rows int) []byte {
+	data := parquetRows(t, rows)
+	file, err := parquet.OpenFile(bytes.NewReader(data), int64(len(data)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	groups := file.Metadata().RowGroups
+	at := groups[len(groups)/2].Columns[0].MetaData.DataPageOffset
+	for i := range data[at : at+16] {
+		data[at+int64(i)] = 0xff
+	}
+	return data
 }

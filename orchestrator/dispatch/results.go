@@ -55,6 +55,7 @@ type Part struct {
 	End    int64                   `json:"end"`
 	RowsIn int64                   `json:"rowsIn"`
 	Failed int64                   `json:"rowsFailed"`
+	Unread bool                    `json:"unread,omitempty"` // the range could not be read to its end; rowsIn are the rows before that place
 	Result *orchestrator.ObjectRef `json:"result,omitempty"` // absent when no row of the shard was scored
 }
 
@@ -153,7 +154,7 @@ func (w *resultWriter) element(index int, value any) error {
 func (w *resultWriter) part(ctx context.Context, cut orchestrator.Cut, commit orchestrator.Commit) error {
 	err := w.element(w.parts, Part{
 		Shard: cut.Number, Object: cut.Range.Object, Start: cut.Range.Start, End: cut.Range.End,
-		RowsIn: commit.RowsIn, Failed: commit.Failed, Result: commit.Result,
+		RowsIn: commit.RowsIn, Failed: commit.Failed, Unread: commit.Unread, Result: commit.Result,
 	})
 	if err != nil {
 		return err

@@ -66,7 +66,16 @@ type sums struct {
 	rowsDone, rowsFailed     int64        // of settled shards, and scored in earlier epochs
 	rowsAgain                int64        // failed in earlier epochs, to be scored again
 	counted                  [units]int64 // extent of the shards with a counted commit
-	rows                     [units]int64 // found in them
+	whole                    [units]int64 // of it, of the shards that were read to their end
+	rows                     [units]int64 // found in those
+	unread                   unread
+}
+
+// unread counts the settled shards that could not be read to their end.
+type unread struct {
+	shards int
+	extent [units]int64 // of all their ranges
+	rows   [units]int64 // read before the place that could not be read
 }
 
 // of is the tally of index or of score shards.
@@ -88,9 +97,13 @@ func (s *sums) add(c sums, sign int) {
 	s.rowsDone += int64(sign) * c.rowsDone
 	s.rowsFailed += int64(sign) * c.rowsFailed
 	s.rowsAgain += int64(sign) * c.rowsAgain
+	s.unread.shards += sign * c.unread.shards
 	for u := range units {
 		s.counted[u] += int64(sign) * c.counted[u]
+		s.whole[u] += int64(sign) * c.whole[u]
 		s.rows[u] += int64(sign) * c.rows[u]
+		s.unread.extent[u] += int64(sign) * c.unread.extent[u]
+		s.unread.rows[u] += int64(sign) * c.unread.rows[u]
 	}
 }
 
@@ -113,7 +126,7 @@ func (m *Machine) contribution(number int) sums {
 			kind.sent = 1
 		}
 	}
-	if index || s.last == nil {
+	if index || s.last == nil || !settled && s.last.unread { // what was not read and is tried again counts as not looked at
 		return c
 	}
 	c.rowsDone = s.last.ok
@@ -127,7 +140,13 @@ func (m *Machine) contribution(number int) sums {
 	}
 	r := &m.shards[number]
 	u := m.cutter.sources[r.object].unit()
-	c.counted[u], c.rows[u] = r.end-r.start, s.last.ok+s.last.bad
+	length, found := r.end-r.start, s.last.ok+s.last.bad
+	c.counted[u] = length
+	if s.last.unread {
+		c.unread.shards, c.unread.extent[u], c.unread.rows[u] = 1, length, found
+	} else {
+		c.whole[u], c.rows[u] = length, found
+	}
 	return c
 }
 
@@ -147,25 +166,50 @@ func (m *Machine) recount(number int, change func()) {
 	}
 }
 
-// Counts is the progress of the job: score shards only. RowsTotal is an estimate until RowsExact.
+// Counts is the progress of the job: score shards only. RowsTotal is an estimate until RowsExact. Rows that could not be read have failed.
 func (m *Machine) Counts() orchestrator.Counts {
 	counts := orchestrator.Counts{
 		RowsDone: m.sums.rowsDone, RowsFailed: m.sums.rowsFailed, BytesTotal: m.extent.bytes,
 		ShardsTotal: m.sums.score.total, CutAll: m.cutsDone,
 		ShardsDone: m.sums.shardsDone, ShardsFailed: m.sums.shardsFailed,
 	}
-	counts.RowsExact = m.cutsDone && m.sums.score.unsettled == 0
-	counts.RowsTotal = m.sums.rowsDone + m.sums.rowsFailed
+	var exact bool
+	counts.ShardsUnread = m.sums.unread.shards
+	counts.RowsUnread, counts.BytesUnread, exact = m.unread()
+	counts.RowsFailed += counts.RowsUnread
+	counts.RowsExact = exact && m.cutsDone && m.sums.score.unsettled == 0
+	counts.RowsTotal = counts.RowsDone + counts.RowsFailed
 	if !counts.RowsExact {
 		counts.RowsTotal += m.sums.rowsAgain + m.estimate(m.rest(m.sums.counted))
 	}
 	return counts
 }
 
+// unread gives the rows that could not be read and the bytes of the ranges they lie in. The rows are exact where ranges count rows; elsewhere
+// they are estimated from the ranges' length, and are at least one.
+func (m *Machine) unread() (count, bytes int64, exact bool) {
+	exact = true
+	for u, extent := range m.sums.unread.extent {
+		if extent == 0 {
+			continue
+		}
+		var alone [units]int64
+		alone[u] = extent
+		missing := m.estimate(alone) - m.sums.unread.rows[u]
+		if unit(u) == rows {
+			bytes += int64(float64(extent) * m.parquetRowBytes())
+		} else {
+			bytes, missing, exact = bytes+extent, max(missing, 1), false
+		}
+		count += max(missing, 0)
+	}
+	return count, bytes, exact
+}
+
 // RowBytes is the average length of a row: as measured by the commits read so far or by the indexes, else as told; 0 is unknown.
 func (m *Machine) RowBytes() float64 {
 	if found := m.sums.rows[plainBytes]; found > 0 {
-		return saneRowBytes(float64(m.sums.counted[plainBytes]) / float64(found))
+		return saneRowBytes(float64(m.sums.whole[plainBytes]) / float64(found))
 	}
 	if m.extent.total[plainBytes] == 0 && m.extent.parquet.rows > 0 {
 		return m.parquetRowBytes()
@@ -224,7 +268,9 @@ func (m *Machine) estimate(rest [units]int64) int64 {
 	plain := orGuess(m.RowBytes())
 	packed := plain / packedRatio
 	if found := m.sums.rows[packedBytes]; found > 0 {
-		packed = math.Max(float64(m.sums.counted[packedBytes])/float64(found), leastRowBytes)
+		packed = math.Max(float64(m.sums.whole[packedBytes])/float64(found), leastRowBytes)
+	} else if m.extent.given > 0 && m.extent.total[packedBytes] == m.extent.bytes {
+		packed = m.extent.given // what was told is of compressed objects: there are no others
 	}
 	estimate := float64(rest[rows]) + float64(rest[plainBytes])/plain + float64(rest[packedBytes])/packed +
 		float64(rest[unseen])/orGuess(m.parquetRowBytes())

@@ -248,6 +248,91 @@ func TestMachineKnowsWhatItCanKnow(t *testing.T) {
 	}
 }
 
+// Rows that could not be read have failed: as many as their range tells, exactly where it counts rows. They say nothing about the length of a row.
+func TestMachineCountsWhatWasNotRead(t *testing.T) {
+	t.Parallel()
+	bytesOf := func(compression orchestrator.Compression) orchestrator.Object {
+		return object(1000, orchestrator.FormatJSONL, compression)
+	}
+	unread := func(rows int64) orchestrator.Commit {
+		return orchestrator.Commit{Outcome: orchestrator.OutcomeFailed, RowsIn: rows, Failed: rows, Unread: true}
+	}
+	cases := map[string]struct {
+		object  orchestrator.Object
+		cuts    []int64 // where the score shards end
+		commits []orchestrator.Commit
+		want    orchestrator.Counts
+	}{
+		"bytes, by the rows of the others": {
+			bytesOf(""), []int64{500, 750, 1000},
+			[]orchestrator.Commit{{Outcome: orchestrator.OutcomeScored, RowsOK: 50}, unread(0), unread(10)},
+			orchestrator.Counts{RowsTotal: 100, RowsDone: 50, RowsFailed: 50, ShardsDone: 1, ShardsFailed: 2, ShardsUnread: 2, BytesUnread: 500, RowsUnread: 40},
+		},
+		"bytes, by what was told": {
+			bytesOf(""), []int64{1000}, []orchestrator.Commit{unread(0)},
+			orchestrator.Counts{RowsTotal: 50, RowsFailed: 50, ShardsFailed: 1, ShardsUnread: 1, BytesUnread: 1000, RowsUnread: 50},
+		},
+		"compressed, by what was told": {
+			bytesOf("gzip"), []int64{1000}, []orchestrator.Commit{unread(30)},
+			orchestrator.Counts{RowsTotal: 50, RowsFailed: 50, ShardsFailed: 1, ShardsUnread: 1, BytesUnread: 1000, RowsUnread: 20},
+		},
+		"more rows before the damage than were expected in all": {
+			bytesOf("gzip"), []int64{1000}, []orchestrator.Commit{unread(70)},
+			orchestrator.Counts{RowsTotal: 71, RowsFailed: 71, ShardsFailed: 1, ShardsUnread: 1, BytesUnread: 1000, RowsUnread: 1},
+		},
+		"parquet": {
+			object(1000, orchestrator.FormatParquet, ""), []int64{30, 70},
+			[]orchestrator.Commit{unread(10), {Outcome: orchestrator.OutcomeScored, RowsOK: 40}},
+			orchestrator.Counts{RowsTotal: 70, RowsExact: true, RowsDone: 40, RowsFailed: 30, ShardsDone: 1, ShardsFailed: 1, ShardsUnread: 1, BytesUnread: 428, RowsUnread: 20},
+		},
+	}
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			m := NewMachine(orchestrator.JobKey{ID: "j"}, 0, nil, 20)
+			entry := orchestrator.JournalEntry{Objects: []orchestrator.Object{tc.object}, ObjectsDone: true, CutsDone: true}
+			if tc.object.Format == orchestrator.FormatParquet {
+				entry.Cuts = append(entry.Cuts, orchestrator.Cut{Kind: orchestrator.ShardIndex, Range: orchestrator.Range{End: tc.object.Size}})
+			}
+			first, start := len(entry.Cuts), int64(0)
+			for _, end := range tc.cuts {
+				entry.Cuts = append(entry.Cuts, orchestrator.Cut{Number: len(entry.Cuts), Kind: orchestrator.ShardScore, Range: orchestrator.Range{Start: start, End: end}})
+				start = end
+			}
+			m.Step(JournalRead{1, entry})
+			m.Step(CommitRead{1, orchestrator.Commit{Outcome: orchestrator.OutcomeIndexed, Offsets: []int64{0, 30, 70}}})
+			for i, commit := range tc.commits {
+				commit.Number = first + i
+				m.Step(CommitRead{uint64(i + 2), commit})
+			}
+			tc.want.BytesTotal, tc.want.ShardsTotal, tc.want.CutAll = 1000, len(tc.cuts), true
+			if diff := cmp.Diff(tc.want, m.Counts()); diff != "" {
+				t.Errorf("counts (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+// A range that could not be read is all to do again in the next epoch, and forgotten once it was read.
+func TestMachineTriesWhatWasNotReadAgain(t *testing.T) {
+	t.Parallel()
+	m := NewMachine(orchestrator.JobKey{ID: "j"}, 1, []uint64{5}, 10)
+	m.Step(JournalRead{1, orchestrator.JournalEntry{
+		Objects: []orchestrator.Object{object(1000, orchestrator.FormatJSONL, "")}, ObjectsDone: true, CutsDone: true,
+		Cuts: []orchestrator.Cut{{Kind: orchestrator.ShardScore, Range: orchestrator.Range{End: 1000}}},
+	}})
+	m.Step(CommitRead{2, orchestrator.Commit{Outcome: orchestrator.OutcomeFailed, RowsIn: 30, Failed: 30, Unread: true}})
+	m.Step(Found{})
+	if counts := m.Counts(); m.RowsLeft() != 100 || counts.RowsTotal != 100 || counts.RowsFailed != 0 || counts.ShardsUnread != 0 {
+		t.Errorf("%d rows left, counts %+v; want all 100 to be done again", m.RowsLeft(), counts)
+	}
+	m.Step(CommitRead{9, orchestrator.Commit{Epoch: 1, Outcome: orchestrator.OutcomeScored, RowsOK: 90}})
+	want := orchestrator.Counts{RowsTotal: 90, RowsExact: true, RowsDone: 90, BytesTotal: 1000, ShardsTotal: 1, CutAll: true, ShardsDone: 1}
+	if diff := cmp.Diff(want, m.Counts()); diff != "" {
+		t.Errorf("once it was read (-want +got):\n%s", diff)
+	}
+}
+
 // A base is kept in memory only until its shard's message is in the stream.
 func TestMachineLetsGoOfBases(t *testing.T) {
 	t.Parallel()

@@ -14,6 +14,7 @@ type commit struct {
 	next    int32                // the shard's commit of a later epoch: index in commits plus one; 0: none
 	epoch   uint16
 	outcome outcome
+	unread  bool // its range was not read to its end
 }
 
 type outcome uint8
@@ -83,7 +84,7 @@ func (m *Machine) keep(number int, event CommitRead, kind outcome) bool {
 	c := event.Commit
 	kept := commit{seq: event.Seq, ok: max(c.RowsOK, 0), bad: max(c.Failed, 0), epoch: uint16(c.Epoch), outcome: kind}
 	if kind == failed {
-		kept.ok = 0
+		kept.ok, kept.unread = 0, c.Unread
 	}
 	if kind == scored && c.Epoch < m.epoch && kept.bad > 0 {
 		kept.full = &c

@@ -291,7 +291,16 @@ func (o *output) result(row *format.Row, line []byte) error {
 	return err
 }
 
+// problem writes the error of one row.
 func (o *output) problem(row *format.Row, code, message string) error {
+	if err := o.appendError(row, code, message); err != nil {
+		return err
+	}
+	o.failed++
+	return nil
+}
+
+func (o *output) appendError(row *format.Row, code, message string) error {
 	if o.errors == nil {
 		out, err := o.objects.Create(o.ctx, o.name(".errors.jsonl"))
 		if err != nil {
@@ -299,7 +308,6 @@ func (o *output) problem(row *format.Row, code, message string) error {
 		}
 		o.errors = format.NewErrorWriter(out)
 	}
-	o.failed++
 	problem := orchestrator.RowError{
 		Object: o.shard.Object.URI, Offset: row.Offset, Code: code, Message: message, Attempts: o.history.started + 1,
 	}
@@ -365,18 +373,36 @@ func (a *attempt) fail(ctx context.Context, failure orchestrator.Failure) (orche
 	}
 	out := newOutput(ctx, a)
 	defer out.abort()
-	if err := out.failRows(failure); err != nil {
-		if why, _ := diagnose(ctx, err); why == causeBlocked || why == causeDrained {
-			return orchestrator.Commit{}, err
+	unread := out.failRows(failure)
+	if unread != nil {
+		why, reason := diagnose(ctx, unread)
+		if why == causeBlocked || why == causeDrained {
+			return orchestrator.Commit{}, unread
 		}
-		// The range cannot be read to its end: one line stands for all rows that were not.
-		if err := out.problem(&format.Row{Offset: a.shard.Range.Start}, failure.Code, failure.Message); err != nil {
+		if err := out.standIn(reason); err != nil {
 			return orchestrator.Commit{}, err
 		}
 	}
 	commit, err := out.commit(orchestrator.OutcomeFailed)
-	commit.Failure = &failure
+	commit.Failure, commit.Unread = &failure, unread != nil
 	return commit, err
+}
+
+// standIn writes the one error line for all rows of the range that cannot be read. Nobody knows how many they are, so it is not counted as a row.
+func (o *output) standIn(reason orchestrator.Failure) error {
+	at, unit := o.shard.Range, "bytes"
+	switch {
+	case !o.shard.Object.Splittable():
+		unit = "compressed bytes"
+	case o.shard.Object.Format == orchestrator.FormatParquet:
+		unit = "rows"
+	}
+	where := "all"
+	if o.rows > 0 {
+		where = fmt.Sprintf("what follows after %d rows", o.rows)
+	}
+	return o.appendError(&format.Row{Offset: at.Start}, reason.Code, fmt.Sprintf(
+		"%s; this line stands for %s of the range from %d to %d (%s), which could not be read", reason.Message, where, at.Start, at.End, unit))
 }
 
 func (o *output) failRows(failure orchestrator.Failure) error {
@@ -394,10 +420,10 @@ func (o *output) failRows(failure orchestrator.Failure) error {
 			return err
 		}
 		for i := range chunk.Rows {
-			o.rows++
 			if err := o.problem(&chunk.Rows[i], failure.Code, failure.Message); err != nil {
 				return err
 			}
+			o.rows++
 		}
 		chunk.Release()
 	}

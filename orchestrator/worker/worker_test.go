@@ -1,6 +1,7 @@
 package worker
 
 import (
+	"compress/gzip"
 	"context"
 	"encoding/json"
 	"errors"
@@ -9,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"sync/atomic"
@@ -19,6 +21,7 @@ import (
 
 	"nightshift.dev/nightshift/orchestrator"
 	"nightshift.dev/nightshift/orchestrator/embedded/embeddedtest"
+	"nightshift.dev/nightshift/orchestrator/format"
 	"nightshift.dev/nightshift/orchestrator/object"
 	"nightshift.dev/nightshift/orchestrator/state"
 )
@@ -93,10 +96,13 @@ func (b *bench) write(name, content string) {
 }
 
 // shard is the whole input as one shard.
-func (b *bench) shard() orchestrator.Shard {
+func (b *bench) shard() orchestrator.Shard { return b.shardOf("rows.jsonl") }
+
+func (b *bench) shardOf(name string) orchestrator.Shard {
+	b.t.Helper()
 	objects, err := object.New(object.Access{Read: b.job.ReadRoots})
 	b.must(err)
-	found, err := objects.Stat(b.t.Context(), "file://"+b.dir+"/rows.jsonl", "")
+	found, err := objects.Stat(b.t.Context(), "file://"+b.dir+"/"+name, "")
 	b.must(err)
 	return orchestrator.Shard{JobKey: b.job.JobKey, Kind: orchestrator.ShardScore, Object: found, Range: orchestrator.Range{End: found.Size}}
 }
@@ -320,6 +326,66 @@ func TestExhaustedShardFailsWithEveryRowNamed(t *testing.T) {
 			}
 		})
 	}
+}
+
+// A range that cannot be read to its end says so: the rows before that place are named, and one line, which is no row, stands for the rest.
+func TestRangeThatCannotBeReadToItsEnd(t *testing.T) {
+	t.Parallel()
+	for name, tc := range map[string]struct {
+		file  string
+		after func(*bench) // what happens to the file once the shard is made
+		code  string
+		lines []string // the ends of the error lines
+	}{
+		"nothing was read": {
+			"rows.jsonl", func(b *bench) { b.write("rows.jsonl", "changed") }, object.CodeInputChanged,
+			[]string{"; this line stands for all of the range from 0 to 51 (bytes), which could not be read"},
+		},
+		"two rows were read": {
+			"rows.jsonl.gz", func(*bench) {}, format.CodeCorruptInput,
+			[]string{"(corrupt_input): unexpected EOF", "(corrupt_input): unexpected EOF",
+				"; this line stands for what follows after 2 rows of the range from 0 to 41 (compressed bytes), which could not be read"},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			b := prepare(t, nil)
+			b.write("rows.jsonl.gz", cutShort(t, `{"id":"a","n":1}`+"\n"+`{"id":"b","n":2}`+"\n"))
+			shard := b.shardOf(tc.file)
+			tc.after(b)
+			b.work(shard)
+			commit, rows := b.commit(shard), int64(len(tc.lines)-1)
+			if commit.Outcome != orchestrator.OutcomeFailed || !commit.Unread || commit.Failure.Code != tc.code || commit.RowsIn != rows || commit.Failed != rows {
+				t.Errorf("commit = %+v, failure %+v, want %d rows read, all failed, and the rest unread", commit, commit.Failure, rows)
+			}
+			data, err := os.ReadFile(strings.TrimPrefix(commit.Errors.URI, "file://"))
+			b.must(err)
+			lines := slices.Collect(strings.Lines(string(data)))
+			if len(lines) != len(tc.lines) || commit.Errors.Rows != int64(len(lines)) {
+				t.Fatalf("%d error lines, %d by the commit, want %d:\n%s", len(lines), commit.Errors.Rows, len(tc.lines), data)
+			}
+			for i, line := range lines {
+				var problem orchestrator.RowError
+				b.must(json.Unmarshal([]byte(line), &problem))
+				if problem.Code != tc.code || !strings.HasSuffix(problem.Message, tc.lines[i]) {
+					t.Errorf("error line %d is %s; want %s and a message that ends in %q", i, line, tc.code, tc.lines[i])
+				}
+			}
+		})
+	}
+}
+
+// cutShort is a compressed object that ends in the middle, after some rows.
+func cutShort(t *testing.T, rows string) string {
+	var out strings.Builder
+	writer := gzip.NewWriter(&out)
+	if _, err := writer.Write([]byte(rows)); err != nil {
+		t.Fatal(err)
+	}
+	if err := writer.Flush(); err != nil {
+		t.Fatal(err)
+	}
+	return out.String()
 }
 
 func failures(count int) (events []orchestrator.AttemptEvent) {
