@@ -433,19 +433,21 @@ func (in *installation) list(prefix string) (names []string) {
 
 // manifest reads the job's manifest.
 type manifest struct {
-	Parts []struct {
-		Shard  int                     `json:"shard"`
-		Start  int64                   `json:"start"`
-		End    int64                   `json:"end"`
-		RowsIn int64                   `json:"rowsIn"`
-		Failed int64                   `json:"rowsFailed"`
-		Unread bool                    `json:"unread"`
-		Result *orchestrator.ObjectRef `json:"result"`
-	} `json:"parts"`
+	Parts  []part `json:"parts"`
 	Totals struct {
 		Counts orchestrator.Counts     `json:"counts"`
 		Errors *orchestrator.ObjectRef `json:"errors"`
 	} `json:"totals"`
+}
+
+type part struct {
+	Shard  int                     `json:"shard"`
+	Start  int64                   `json:"start"`
+	End    int64                   `json:"end"`
+	RowsIn int64                   `json:"rowsIn"`
+	Failed int64                   `json:"rowsFailed"`
+	Unread bool                    `json:"unread"`
+	Result *orchestrator.ObjectRef `json:"result"`
 }
 
 func (in *installation) manifest(job api.Job) manifest {
@@ -517,6 +519,55 @@ func (in *installation) checkCommits() {
 	}
 }
 
+// namedByCommits are the objects that the commits name which count: for each part of the manifest the commit with its result, or the last one.
+func (in *installation) namedByCommits(job api.Job, m manifest) map[string]bool {
+	in.t.Helper()
+	counted := map[int]orchestrator.Commit{}
+	for _, commit := range in.commits(job) {
+		part := slices.IndexFunc(m.Parts, func(part part) bool { return part.Shard == commit.Number })
+		if part >= 0 && (m.Parts[part].Result == nil || commit.Result != nil && commit.Result.URI == m.Parts[part].Result.URI) {
+			counted[commit.Number] = commit
+		}
+	}
+	named := map[string]bool{}
+	for _, commit := range counted {
+		for _, written := range []*orchestrator.ObjectRef{commit.Result, commit.Errors} {
+			if written != nil {
+				named[filepath.Base(written.URI)] = true
+			}
+		}
+	}
+	return named
+}
+
+// commits are those of a job that are stored now, in the order of the stream.
+func (in *installation) commits(job api.Job) (commits []orchestrator.Commit) {
+	in.t.Helper()
+	ctx, done := context.WithCancel(in.t.Context())
+	defer done()
+	err := in.store().WatchCommits(ctx, orchestrator.JobKey{Tenant: job.Tenant, Queue: job.Queue, ID: job.ID}, func(event state.CommitEvent) {
+		if event.CaughtUp {
+			done()
+			return
+		}
+		commits = append(commits, event.Commit)
+	})
+	if ctx.Err() == nil {
+		in.t.Fatal(err)
+	}
+	return commits
+}
+
+// store reads what the installation has stored.
+func (in *installation) store() *state.Store {
+	in.t.Helper()
+	store, err := state.Open(in.t.Context(), in.conn, state.Config{})
+	if err != nil {
+		in.t.Fatal(err)
+	}
+	return store
+}
+
 func (in *installation) checkPart(part *orchestrator.ObjectRef, next int, bad []int) int {
 	in.t.Helper()
 	for lines := bufio.NewScanner(bytes.NewReader(in.read(part.URI))); lines.Scan(); next++ {
@@ -551,20 +602,26 @@ func (in *installation) checkErrors(m manifest, bad []int) {
 	}
 }
 
-// checkStranded waits for the late sweep and then finds only what the manifest names.
+// checkStranded waits for the late sweep and then finds only what the manifest and the commits that count name.
 func (in *installation) checkStranded(job api.Job, m manifest) {
 	in.t.Helper()
-	named := map[string]bool{}
+	named := in.namedByCommits(job, m)
 	for _, part := range m.Parts {
-		if part.Result != nil {
-			named[filepath.Base(part.Result.URI)] = true
+		if part.Result != nil && !named[filepath.Base(part.Result.URI)] {
+			in.t.Errorf("the manifest names %s, no commit does", part.Result.URI)
 		}
 	}
+	beside := map[string]bool{"manifest.json": true, "parts": true, "errors.jsonl": m.Totals.Errors != nil}
 	var stranded []string
 	left := func() bool {
 		stranded = stranded[:0]
 		for _, name := range in.list(job.Output + "parts/") {
-			if !named[name] && !strings.HasSuffix(name, ".errors.jsonl") {
+			if !named[name] {
+				stranded = append(stranded, "parts/"+name)
+			}
+		}
+		for _, name := range in.list(job.Output) {
+			if !beside[name] && !named[name] { // an object store lists what is in parts here too
 				stranded = append(stranded, name)
 			}
 		}

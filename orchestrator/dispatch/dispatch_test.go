@@ -373,10 +373,27 @@ func TestSweepRemovesWhatNoCommitNames(t *testing.T) {
 	// W11: a zombie writes and commits after the end: ignored, and removed by the late sweep.
 	o.eventually("the job succeeds", func() bool { return o.state(job) == orchestrator.JobSucceeded })
 	o.write(fmt.Sprintf("out/%s/parts/000001-zombie.jsonl", job.ID), "{}\n")
+	// R4: what an orchestrator that died has left beside the manifest goes too, what belongs to somebody else stays.
+	for _, name := range []string{".nightshift-tmp.a.manifest.json", ".nightshift-tmp.b.errors.jsonl", ".nightshift-tmp.c.notes", "manifest.json.bak"} {
+		o.write("out/"+job.ID+"/"+name, "half a f")
+	}
+	var left []string
 	o.eventually("the late sweep is done", func() bool {
-		_, err := os.Stat(filepath.Join(parts, "000001-zombie.jsonl"))
-		return errors.Is(err, os.ErrNotExist)
+		left = left[:0]
+		for _, folder := range []string{filepath.Dir(parts), parts} {
+			entries, err := os.ReadDir(folder)
+			o.must(err)
+			for _, entry := range entries {
+				left = append(left, entry.Name())
+			}
+		}
+		return !slices.ContainsFunc(left, func(name string) bool {
+			return strings.Contains(name, "zombie") || strings.HasSuffix(name, ".a.manifest.json") || strings.HasSuffix(name, ".b.errors.jsonl")
+		})
 	})
+	if want := []string{".nightshift-tmp.c.notes", "manifest.json", "manifest.json.bak", "parts"}; !slices.Equal(left[:len(want)], want) {
+		t.Errorf("beside the manifest lie %v, want %v", left, want)
+	}
 }
 
 func TestRequestsThatCannotBeDone(t *testing.T) {

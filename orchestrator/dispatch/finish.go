@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"nightshift.dev/nightshift/orchestrator"
+	"nightshift.dev/nightshift/orchestrator/api"
 	"nightshift.dev/nightshift/orchestrator/object"
 	"nightshift.dev/nightshift/orchestrator/shard"
 )
@@ -126,6 +127,27 @@ func (r *runner) sweepOnce(ctx context.Context, job orchestrator.Job) error {
 	return failed
 }
 
+// sweepTemporaries removes what an orchestrator that died while it wrote the manifest or the error file has left beside them (R4). It may not be done
+// before the late sweep: another orchestrator may be writing them (R5).
+func (r *runner) sweepTemporaries(ctx context.Context, job orchestrator.Job) error {
+	objects, err := object.New(object.Access{Write: job.WriteRoots})
+	if err != nil {
+		return err
+	}
+	defer func() { _ = objects.Close() }() // nothing is open
+	var failed error
+	for _, name := range []string{api.ManifestFile, api.ErrorsFile} {
+		entries, err := objects.ListNames(ctx, job.Output+name)
+		failed = errors.Join(failed, err)
+		for _, entry := range entries {
+			if object.IsTemporary(entry.URI) {
+				failed = errors.Join(failed, objects.Delete(ctx, entry.URI))
+			}
+		}
+	}
+	return failed
+}
+
 // namedByCommits collects the objects that the deciding commits name.
 func (r *runner) namedByCommits(ctx context.Context) (map[string]bool, error) {
 	named := map[string]bool{}
@@ -169,4 +191,7 @@ func (r *runner) lateSweep(ctx context.Context, job orchestrator.Job) {
 		}
 	}
 	r.sweep(ctx, job)
+	if err := r.sweepTemporaries(ctx, job); err != nil && ctx.Err() == nil {
+		r.config.Log.Warn("the late sweep is not complete", "job", r.key.ID, "error", err)
+	}
 }
