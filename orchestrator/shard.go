@@ -78,7 +78,7 @@ type Commit struct {
 	// Unread says that a failed shard's range could not be read to its end. RowsIn and Failed are the rows before that place; the last line of
 	// Errors stands for all that follow, and is counted in neither.
 	Unread   bool      `json:"unread,omitempty"`
-	Attempts int       `json:"attempts"` // started on this shard up to and with this one
+	Attempts int       `json:"attempts"` // started on this shard up to and with this one, without those handed back
 	Started  time.Time `json:"started"`
 	Finished time.Time `json:"finished"`
 	// Seconds of this attempt on its worker, of them LoadSeconds loading the model.

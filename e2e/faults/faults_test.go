@@ -4,9 +4,15 @@ import (
 	"math/rand/v2"
 	"os"
 	"strconv"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+
+	"nightshift.dev/nightshift/orchestrator"
+	"nightshift.dev/nightshift/orchestrator/state"
 )
 
 // random gives the test's source of chance and prints its seed.
@@ -73,6 +79,113 @@ func TestKilledOrchestratorGoesOn(t *testing.T) {
 	in.restartOrchestrator()
 	in.disturb(job.ID, chance, 5, time.Second, in.restartOrchestrator)
 	in.check(in.finish(job.ID, 90*time.Second), 60_000)
+}
+
+// R1: while no orchestrator is there, workers go on taking shards: they commit more than they can have held when it died.
+func TestWorkersGoOnWithoutAnOrchestrator(t *testing.T) {
+	in := install(t, setting{rows: 24_000, objects: 60, pause: .1, ack: 2 * time.Second})
+	job := in.submit("k")
+	in.eventually("every worker has begun", 30*time.Second, func() bool { return len(in.workers()) == mostWorkers && len(in.commits(job)) >= mostWorkers })
+	in.killOrchestrator()
+	before := len(in.commits(job))
+	in.eventually("shards are taken and committed", 20*time.Second, func() bool { return len(in.commits(job)) >= before+2*mostHeld })
+	if all := len(in.commits(job)); all >= 60 {
+		t.Errorf("all %d shards are committed: nothing is left for the orchestrator that comes back", all)
+	}
+	in.orchestrator = in.startOrchestrator("state")
+	in.check(in.finish(job.ID, 90*time.Second), 24_000)
+}
+
+// What mostWorkers of the installation's pool may hold together: each the shard that it scores and one fetched ahead.
+const (
+	mostWorkers = 3
+	mostHeld    = 2 * mostWorkers
+)
+
+// A worker fetches one shard ahead and no more, however many wait, so that those who come later find some.
+func TestWorkersFetchOneShardAhead(t *testing.T) {
+	in := install(t, setting{rows: 24_000, objects: 60, pause: .1, ack: 2 * time.Second})
+	job := in.submit("k")
+	js, err := jetstream.New(in.conn)
+	if err != nil {
+		t.Fatal(err)
+	}
+	full := 0 // looks that saw every worker hold all it may while many shards waited
+	in.eventually("the job ends", 90*time.Second, func() bool {
+		consumer, err := js.Consumer(t.Context(), state.ShardStream, strings.Join([]string{job.Tenant, job.Queue, job.ID}, "_"))
+		if err == nil { // it is there while the job is open
+			info := consumer.CachedInfo()
+			if info.NumAckPending > mostHeld {
+				t.Fatalf("%d shards are held by %d workers, %d wait; want at most %d", info.NumAckPending, mostWorkers, info.NumPending, mostHeld)
+			}
+			if info.NumAckPending == mostHeld && info.NumPending > mostHeld {
+				full++
+			}
+		}
+		return in.job(job.ID).State.Final()
+	})
+	if full == 0 {
+		t.Error("the workers never held all they may while shards waited: the test has shown nothing")
+	}
+	in.check(in.job(job.ID), 24_000)
+}
+
+// R5, R1, C4: two orchestrators work on the same job, and both are killed at random moments.
+func TestTwoOrchestratorsAreKilled(t *testing.T) {
+	in, chance := install(t, setting{rows: 60_000, pause: .05, ack: 2 * time.Second}), random(t)
+	second := in.startOrchestrator("second")
+	defer func() { kill(second) }()
+	job := in.submit("k")
+	killed := [2]int{}
+	in.disturb(job.ID, chance, 8, 800*time.Millisecond, func() {
+		which := chance.IntN(2)
+		killed[which]++
+		if which == 0 {
+			in.restartOrchestrator()
+			return
+		}
+		kill(second)
+		second = in.startOrchestrator("second")
+	})
+	if killed[0] == 0 || killed[1] == 0 {
+		t.Errorf("killed %v times: want each at least once", killed)
+	}
+	in.check(in.finish(job.ID, 90*time.Second), 60_000)
+}
+
+// W12: a worker that is told to end and cannot finish its shard in time hands it back, which is no attempt.
+func TestEndingWorkerHandsItsShardBack(t *testing.T) {
+	in := install(t, setting{rows: 6000, pause: 1, ack: 30 * time.Second, grace: 100 * time.Millisecond})
+	job := in.submit("k")
+	key := orchestrator.JobKey{Tenant: job.Tenant, Queue: job.Queue, ID: job.ID}
+	kinds := func(kind orchestrator.AttemptKind) (count int) {
+		for number := range in.job(job.ID).Counts.ShardsTotal {
+			events, _, err := in.store().Attempts(t.Context(), orchestrator.Shard{JobKey: key, Number: number})
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, event := range events {
+				if event.Kind == kind {
+					count++
+				}
+			}
+		}
+		return count
+	}
+	in.eventually("every worker is scoring", 30*time.Second, func() bool { return kinds(orchestrator.AttemptStarted) >= mostWorkers })
+	for _, pid := range in.workers() {
+		_ = syscall.Kill(pid, syscall.SIGTERM) // it may have ended at this moment
+	}
+	in.eventually("a shard is handed back", 20*time.Second, func() bool { return kinds(orchestrator.AttemptHandedBack) > 0 })
+	in.check(in.finish(job.ID, 90*time.Second), 6000)
+	if failed := kinds(orchestrator.AttemptFailed); failed > 0 {
+		t.Errorf("%d attempts have failed", failed)
+	}
+	for _, commit := range in.commits(job) {
+		if commit.Attempts != 1 {
+			t.Errorf("shard %d has taken %d attempts, want 1: what was handed back does not count", commit.Number, commit.Attempts)
+		}
+	}
 }
 
 // N1, N2, W6: the NATS server dies at random moments and comes back on its file store.

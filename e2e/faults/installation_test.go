@@ -82,6 +82,7 @@ type installation struct {
 	orchestrator *exec.Cmd
 	conn         *nats.Conn
 	ackWait      time.Duration
+	grace        time.Duration
 	starts       int
 	rows         []byte
 	input        string // URI of the rows
@@ -157,10 +158,12 @@ type setting struct {
 	ack   time.Duration // ack wait
 	row   func(i int) string
 	// broken is a file whose presence keeps the scorer from loading
-	broken string
-	input  string // root of inputs and of results; folders of the installation by default
-	output string
-	before func(dir string) // what to do with the folder before anything starts
+	broken  string
+	objects int           // over how many objects the rows are spread; 0: one
+	grace   time.Duration // 0: 5 s
+	input   string        // root of inputs and of results; folders of the installation by default
+	output  string
+	before  func(dir string) // what to do with the folder before anything starts
 }
 
 func plainRow(i int) string {
@@ -172,7 +175,7 @@ func install(t *testing.T, s setting) *installation {
 	if _, err := exec.LookPath("python3"); err != nil {
 		t.Skip("python3 is missing: the scorers of this test are Python programs")
 	}
-	in := &installation{t: t, dir: t.TempDir(), port: freePort(t), ackWait: s.ack}
+	in := &installation{t: t, dir: t.TempDir(), port: freePort(t), ackWait: s.ack, grace: cmp.Or(s.grace, 5*time.Second)}
 	in.input = "file://" + filepath.Join(in.dir, "in", "rows.jsonl")
 	if s.row == nil {
 		s.row = plainRow
@@ -193,6 +196,9 @@ func install(t *testing.T, s setting) *installation {
 			t.Fatal(err)
 		}
 	}
+	if s.objects > 0 {
+		in.spread(s)
+	}
 	if s.before != nil {
 		s.before(in.dir)
 	}
@@ -201,6 +207,24 @@ func install(t *testing.T, s setting) *installation {
 	in.orchestrator = in.startOrchestrator("state")
 	in.awaitService()
 	return in
+}
+
+// spread puts the rows into objects of the same size, in the order of their names.
+func (in *installation) spread(s setting) {
+	in.t.Helper()
+	folder := filepath.Join(in.dir, "in", "many")
+	if err := os.Mkdir(folder, 0o755); err != nil {
+		in.t.Fatal(err)
+	}
+	lines := slices.Collect(bytes.Lines(in.rows))
+	name := 0
+	for chunk := range slices.Chunk(lines, (len(lines)+s.objects-1)/s.objects) {
+		if err := os.WriteFile(filepath.Join(folder, fmt.Sprintf("%03d.jsonl", name)), slices.Concat(chunk...), 0o600); err != nil {
+			in.t.Fatal(err)
+		}
+		name++
+	}
+	in.input = "file://" + folder + "/"
 }
 
 func freePort(t *testing.T) int {
@@ -239,7 +263,7 @@ func (in *installation) startOrchestrator(folder string) *exec.Cmd {
 	in.t.Helper()
 	in.starts++
 	command := exec.Command(program, "run", "--nats", in.url(), "-f", filepath.Join(in.dir, "docs.yaml"), "--dir", filepath.Join(in.dir, folder),
-		"--ack-wait", in.ackWait.String(), "--grace", "5s")
+		"--ack-wait", in.ackWait.String(), "--grace", in.grace.String())
 	command.Stderr = in.log(fmt.Sprintf("orchestrator-%d", in.starts))
 	if err := command.Start(); err != nil {
 		in.t.Fatal(err)
@@ -442,6 +466,7 @@ type manifest struct {
 
 type part struct {
 	Shard  int                     `json:"shard"`
+	Object int                     `json:"object"`
 	Start  int64                   `json:"start"`
 	End    int64                   `json:"end"`
 	RowsIn int64                   `json:"rowsIn"`
@@ -470,10 +495,13 @@ func (in *installation) check(job api.Job, rows int, bad ...int) {
 		in.t.Fatalf("job ended %s (%+v), want %s", job.State, job.Failure, want)
 	}
 	m := in.manifest(job)
-	next, at := 0, int64(0)
+	next, object, at := 0, 0, int64(0)
 	for _, part := range m.Parts {
-		if part.Start != at {
-			in.t.Fatalf("shard %d begins at %d, the one before ended at %d", part.Shard, part.Start, at)
+		if part.Object == object+1 {
+			object, at = object+1, 0
+		}
+		if part.Object != object || part.Start != at {
+			in.t.Fatalf("shard %d begins in object %d at %d, the one before ended in object %d at %d", part.Shard, part.Object, part.Start, object, at)
 		}
 		at = part.End
 		if part.Result != nil {

@@ -4,7 +4,7 @@ import "nightshift.dev/nightshift/orchestrator"
 
 // history counts how the earlier attempts on a shard ended.
 type history struct {
-	started int
+	started int // and not handed back
 	failed  int // scorer or input
 	blocked int // output or store
 	lost    int // no word of an end: the machine, or the worker, is gone
@@ -30,6 +30,8 @@ func historyOf(events []orchestrator.AttemptEvent, own string) (h history) {
 			if !ended[event.Attempt] {
 				h.lost++
 			}
+		case orchestrator.AttemptHandedBack: // not an attempt (W12)
+			h.started--
 		case orchestrator.AttemptFailed:
 			h.failed++
 			h.last = event.Failure
