@@ -123,7 +123,7 @@ func TestSolveAgreesWithThePlainProgramme(t *testing.T) {
 						rest := kindsOf(&p).rest(stand.phase)
 						if cost, want := plain(ticks, left, stand.available, stand.runs, rest); !math.IsInf(cost, 1) {
 							asked++
-							if Choose(table, ticks, left, stand.runs, rest, Begin(now, stand.available), now) != want {
+							if Choose(table, time.Duration(ticks)*p.Tick, left, stand.runs, rest, Begin(now, stand.available), now) != want {
 								wrong++
 							}
 						}
@@ -166,13 +166,16 @@ func TestSolveRefuses(t *testing.T) {
 func TestCovers(t *testing.T) {
 	t.Parallel()
 	table := &orchestrator.Table{Parameters: parameters(10, time.Hour, time.Minute, 3, DefaultPrior)}
+	m := time.Minute
 	for _, tc := range []struct {
-		ticks int
-		work  time.Duration
-		want  bool
-	}{{10, time.Hour, true}, {1, 1, true}, {11, time.Hour, false}, {0, time.Hour, false}, {10, time.Hour + 1, false}, {10, 0, false}} {
-		if got := Covers(table, tc.ticks, tc.work); got != tc.want {
-			t.Errorf("%d ticks, %s: %v", tc.ticks, tc.work, got)
+		until, work time.Duration
+		want        bool
+	}{
+		{100 * m, 60 * m, true}, {100 * m, 50 * m, true}, {100 * m, 49 * m, false}, {109 * m, 60 * m, true}, {110 * m, 60 * m, false}, {50 * m, m, true},
+		{10 * m, 1, true}, {9 * m, 1, false}, {100 * m, 61 * m, false}, {10 * m, 0, false},
+	} {
+		if got := Covers(table, tc.until, tc.work); got != tc.want {
+			t.Errorf("%s of work in %s: %v", tc.work, tc.until, got)
 		}
 	}
 }

@@ -23,15 +23,18 @@ const (
 	mostUnits   = 1<<choiceShift - 1
 )
 
-// Covers says whether a table was made for so many ticks and so much work.
-func Covers(table *orchestrator.Table, ticks int, work time.Duration) bool {
-	return ticks >= 1 && ticks <= table.Parameters.Ticks && work > 0 && work <= table.Parameters.Work
+// Covers says whether a task lies in a table: with so much time until the deadline, and work that may be left then.
+func Covers(table *orchestrator.Table, until, left time.Duration) bool {
+	p := &table.Parameters
+	ticks := int(until / p.Tick)
+	least := p.Work - time.Duration(p.Ticks-ticks+1)*p.Tick // one tick more, since the deadline need not be whole ticks away
+	return ticks >= 1 && ticks <= p.Ticks && left > 0 && left <= p.Work && left >= least
 }
 
 // Choose looks up the best decision: the one that most of the neighbours of the belief in the grid vote for, each as much as it is near. What
 // runs is what is left after a loss, and starting what it has left of its start. Whether the decision is safe an Account must say.
-func Choose(table *orchestrator.Table, ticks int, left time.Duration, runs Choice, starting time.Duration, memory orchestrator.SpotMemory, now time.Time) Choice {
-	at := stateOf(memory, now, table.Parameters.Tick)
+func Choose(table *orchestrator.Table, until, left time.Duration, runs Choice, starting time.Duration, memory orchestrator.SpotMemory, now time.Time) Choice {
+	at, ticks := stateOf(memory, now, table.Parameters.Tick), int(until/table.Parameters.Tick)
 	units := int((left + table.Unit - 1) / table.Unit)
 	kinds := kindsOf(&table.Parameters)
 	kind := kinds.of(at.available, runs, kinds.phase(starting))

@@ -49,6 +49,7 @@ type Loop struct {
 	config      Config
 	wake        chan struct{}
 	assignments *assignments
+	tables      tables
 
 	mu       sync.Mutex
 	workers  map[string]orchestrator.Presence
@@ -103,6 +104,7 @@ func (l *Loop) Run(ctx context.Context) error {
 	}
 	var watching sync.WaitGroup
 	defer watching.Wait()
+	defer l.tables.wait()
 	present := make(chan struct{})
 	watching.Go(func() { l.watchPresence(ctx, sync.OnceFunc(func() { close(present) })) })
 	select {
@@ -147,6 +149,7 @@ func (l *Loop) sleep(ctx context.Context, most time.Duration) {
 func (l *Loop) once(ctx context.Context, now time.Time) time.Duration {
 	observation, workers := l.observe(ctx, now)
 	plan := planner.Compute(observation, l.config.Policy(), now)
+	l.tables.want(plan.Tables, l.Wake)
 	l.mu.Lock()
 	l.plan, l.memory = plan, plan.Memory
 	l.mu.Unlock()
@@ -199,7 +202,7 @@ func (l *Loop) observation(ctx context.Context, jobs []orchestrator.JobView) orc
 	l.mu.Lock()
 	memory := l.memory
 	l.mu.Unlock()
-	observation := orchestrator.Observation{Jobs: jobs, Speeds: l.config.Speeds(), Memory: memory}
+	observation := orchestrator.Observation{Jobs: jobs, Speeds: l.config.Speeds(), Memory: memory, Tables: l.tables.all()}
 	for _, worker := range l.Workers() {
 		observation.Workers = append(observation.Workers, orchestrator.WorkerView{
 			ID: worker.Worker, Pool: worker.Pool, Slot: worker.Slot, State: worker.State, Model: worker.Model, Job: worker.Job,

@@ -32,7 +32,7 @@ func viewOf(key orchestrator.JobKey, known *entry) orchestrator.JobView {
 	job := &known.job
 	view := orchestrator.JobView{
 		JobKey: key, Epoch: job.Epoch, State: job.State, Model: job.Model, Submitted: job.Times[orchestrator.JobQueued], Deadline: job.Deadline,
-		RowsLeft: job.Estimate.Rows, RowsUncut: job.Estimate.Rows, RowBytes: rowBytes(known.job), BatchRows: job.BatchRows,
+		RowsTotal: max(job.Counts.RowsTotal, job.Estimate.Rows, 0), RowsLeft: job.Estimate.Rows, RowsUncut: job.Estimate.Rows, RowBytes: rowBytes(known.job), BatchRows: job.BatchRows,
 	}
 	if job.Estimate.Rows <= 0 {
 		view.RowsLeft, view.RowsUncut = -1, -1

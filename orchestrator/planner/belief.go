@@ -59,14 +59,31 @@ func Solve(parameters orchestrator.TableParameters) (*orchestrator.Table, error)
 	return capacity.Solve(parameters)
 }
 
-// tick is the time between two decisions of a table for so much time left: the interval, but not so short that a table is too large, nor a start too many ticks.
-func (w *world) tick(left, start time.Duration) time.Duration {
-	tick := max(w.interval, left/mostTableTicks, start/capacity.MostPhases)
-	if tick == w.interval {
-		return tick
-	}
-	return tick.Truncate(time.Second) + time.Second
+// ladder are the ticks of tables: few, so that queues share them, and so that one goes on being of use while its deadline comes nearer.
+var ladder = []time.Duration{
+	5 * time.Second, 15 * time.Second, 30 * time.Second, time.Minute, 2 * time.Minute, 5 * time.Minute, 10 * time.Minute, 30 * time.Minute, time.Hour, 6 * time.Hour,
 }
 
-// mostTableTicks bounds a table.
-const mostTableTicks = 500
+const (
+	mostTableTicks = 500 // bounds a table
+	startsOfTick   = 50  // the start of a table is rounded up to such a part of its tick
+)
+
+// tableFor is what a table would have to be made for: with the shortest tick of the ladder that is not below the interval, not so short that the table is too
+// large, nor a start too many ticks.
+func (w *world) tableFor(a *capacity.Account, onDemand float64) orchestrator.TableParameters {
+	tick := w.interval
+	if least := max(w.interval, a.Until/mostTableTicks, a.Start/capacity.MostPhases); least > tick {
+		tick = ladder[len(ladder)-1]
+		for _, step := range ladder {
+			if step >= least {
+				tick = step
+				break
+			}
+		}
+	}
+	grain := max(tick/startsOfTick, 1)
+	return orchestrator.TableParameters{
+		Tick: tick, Ticks: int(a.Until / tick), Work: a.Left, Start: (a.Start + grain - 1) / grain * grain, OnDemand: onDemand, Prior: w.prior,
+	}
+}

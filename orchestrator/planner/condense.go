@@ -39,6 +39,7 @@ func together(group []orchestrator.JobView) orchestrator.JobView {
 	for _, one := range group[1:] {
 		sum.Also += 1 + one.Also
 		sum.RowsLeft, sum.RowsUncut = addRows(sum.RowsLeft, one.RowsLeft), addRows(sum.RowsUncut, one.RowsUncut)
+		sum.RowsTotal = addRows(sum.RowsTotal, one.RowsTotal)
 		sum.ShardsLeft = min(sum.ShardsLeft+one.ShardsLeft, endless)
 		sum.CutAll = sum.CutAll && one.CutAll
 	}

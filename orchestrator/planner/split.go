@@ -140,12 +140,7 @@ func (b *bargain) decide(w *world, q *queue) {
 // lookUp decides with a table; where there is none it asks for one.
 func (b *bargain) lookUp(w *world, q *queue) bool {
 	a := &b.account
-	tick := w.tick(a.Until, a.Start)
-	ticks := int(a.Until / tick)
-	wanted := orchestrator.TableParameters{
-		Tick: tick, Ticks: ticks, Work: a.Left, Start: a.Start, OnDemand: ratio(q.onDemand.policy.Price, q.spot.policy.Price), Prior: w.prior,
-	}
-	table := w.table(wanted)
+	table := w.table(a, ratio(q.onDemand.policy.Price, q.spot.policy.Price))
 	if table == nil {
 		return false
 	}
@@ -160,7 +155,7 @@ func (b *bargain) lookUp(w *world, q *queue) bool {
 	if memory.Since.IsZero() {
 		memory = capacity.Begin(w.now, b.granted > 0)
 	}
-	switch capacity.Choose(table, ticks, a.Left, runs, starting, memory, w.now) {
+	switch capacity.Choose(table, a.Until, a.Left, runs, starting, memory, w.now) {
 	case capacity.Spot:
 		b.spot = min(1, b.granted)
 	case capacity.OnDemand:
@@ -169,12 +164,16 @@ func (b *bargain) lookUp(w *world, q *queue) bool {
 	return true
 }
 
-// table finds one that was made for the same and covers what is left: the smallest. Where there is none, the plan asks for it.
-func (w *world) table(wanted orchestrator.TableParameters) (best *orchestrator.Table) {
+// table finds one that was made for the same kind of task and covers what is left, with the shortest tick. Where there is none, the plan asks for it.
+func (w *world) table(a *capacity.Account, onDemand float64) (best *orchestrator.Table) {
+	wanted := w.tableFor(a, onDemand)
 	for _, one := range w.tables {
-		same := one.Parameters
-		same.Ticks, same.Work = wanted.Ticks, wanted.Work
-		if same == wanted && capacity.Covers(one, wanted.Ticks, wanted.Work) && (best == nil || one.Parameters.Ticks < best.Parameters.Ticks) {
+		p := one.Parameters
+		p.Ticks, p.Work = wanted.Ticks, wanted.Work
+		if grain := p.Tick / startsOfTick; p.Tick >= w.interval && p.Start >= a.Start && p.Start < a.Start+max(grain, 1) {
+			p.Tick, p.Start = wanted.Tick, wanted.Start
+		}
+		if p == wanted && capacity.Covers(one, a.Until, a.Left) && (best == nil || one.Parameters.Tick < best.Parameters.Tick) {
 			best = one
 		}
 	}
