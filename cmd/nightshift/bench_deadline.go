@@ -2,13 +2,10 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"regexp"
-	"runtime"
+	"slices"
 	"strconv"
-	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -110,29 +107,18 @@ func (d *deadlineSpot) check() string {
 	return ""
 }
 
-// trial is one world that every policy goes through.
-type trial struct {
-	cell, series string
-	world        *simulate.World
-	installation simulate.Installation
-	optimum      float64
-	planned      simulate.Result
-	safe         []simulate.Result // by peer
-	published    []simulate.Result // likewise
-}
-
 func (d *deadlineSpot) run(ctx context.Context) (*deadlineReport, error) {
-	all, err := readTraces(d.traces)
+	history, err := readTraces(d.traces)
 	if err != nil {
 		return nil, err
 	}
-	judged := matching(all, regexp.MustCompile(d.series))
+	judged := matching(history, regexp.MustCompile(d.series))
 	if len(judged) == 0 {
 		return nil, fmt.Errorf("read traces from %s: no window has a path that matches %q", d.traces, d.series)
 	}
 	report := &deadlineReport{Task: d.task, Deadlines: d.deadlines, Restarts: d.restarts, OnDemand: d.prices[0], Spot: d.prices[1], Windows: d.windows, History: d.traces}
 	if d.history != "" {
-		if all, err = readTraces(d.history); err != nil {
+		if history, err = readTraces(d.history); err != nil {
 			return nil, err
 		}
 		report.History = d.history
@@ -140,15 +126,27 @@ func (d *deadlineSpot) run(ctx context.Context) (*deadlineReport, error) {
 	for _, series := range judged {
 		report.Series = append(report.Series, series.name)
 	}
-	trials, cells, err := d.trials(report, judged, all)
+	trials, cells, err := d.trials(report, judged, history)
 	if err != nil {
 		return nil, err
 	}
-	d.say("%s, %d peers", plural(int64(len(trials)), "case"), len(simulate.Peers()))
-	if err := d.tryAll(ctx, trials); err != nil {
+	// The published runs are entrants of the same contest, and are told apart afterwards.
+	entrants, published := []entrant{planned}, []entrant{}
+	for _, peer := range simulate.Peers() {
+		entrants = append(entrants, entrant{peer.Name, func(*trial) (simulate.Policy, error) { return simulate.Safe(peer.Policy), nil }})
+		published = append(published, entrant{peer.Name, func(*trial) (simulate.Policy, error) { return simulate.Published(peer.Policy), nil }})
+	}
+	all := contest{append(slices.Clone(entrants), published...), simulate.Optimum, d.say}
+	if err := all.run(ctx, trials); err != nil {
 		return nil, err
 	}
-	report.sum(trials, append(cells, allCells))
+	safe := len(entrants)
+	for row := range slices.Chunk(all.rows(trials, append(cells, allCells)), 1+len(all.entrants)) {
+		report.Rows = append(report.Rows, row[:1+safe]...)
+		if row[0].Cell == allCells {
+			report.Published = row[1+safe:]
+		}
+	}
 	return report, nil
 }
 
@@ -177,7 +175,7 @@ func (d *deadlineSpot) trials(report *deadlineReport, judged, history []traceSer
 				installation := installations[restart]
 				installation.Policy.Prior = beliefs[series.name]
 				for _, window := range series.spread(d.windows) {
-					trials = append(trials, &trial{cell: cell, series: series.name, world: d.world(window, deadline, restart), installation: installation})
+					trials = append(trials, &trial{cells: []string{cell, allCells}, series: series.name, world: d.world(window, deadline, restart), installation: installation})
 				}
 			}
 		}
@@ -196,84 +194,8 @@ func ofHours(hours float64) time.Duration {
 	return time.Duration(hours * float64(time.Hour)).Round(time.Second)
 }
 
-// tryAll goes through the trials on all cores, and says now and then how far it is.
-func (d *deadlineSpot) tryAll(ctx context.Context, trials []*trial) error {
-	var next atomic.Int64
-	var failed atomic.Pointer[error]
-	var all sync.WaitGroup
-	for range runtime.GOMAXPROCS(0) {
-		all.Go(func() {
-			for ctx.Err() == nil {
-				at := int(next.Add(1)) - 1
-				if at >= len(trials) {
-					return
-				}
-				if err := trials[at].try(); err != nil {
-					failed.Store(&err)
-				}
-			}
-		})
-	}
-	done := make(chan struct{})
-	go func() { all.Wait(); close(done) }()
-	ticker := time.NewTicker(2 * time.Second)
-	defer ticker.Stop()
-	for {
-		select {
-		case <-done:
-			if err := failed.Load(); err != nil {
-				return *err
-			}
-			if ctx.Err() != nil {
-				return errors.New("interrupted")
-			}
-			return nil
-		case <-ticker.C:
-			d.say("%d of %s", min(int(next.Load()), len(trials)), plural(int64(len(trials)), "case"))
-		}
-	}
-}
-
-func (t *trial) try() error {
-	decide, err := t.installation.Planned(t.world)
-	if err != nil {
-		return err
-	}
-	t.planned = simulate.Run(t.world, decide)
-	t.optimum = simulate.Optimum(t.world)
-	for _, peer := range simulate.Peers() {
-		t.safe = append(t.safe, simulate.Run(t.world, simulate.Safe(peer.Policy)))
-		t.published = append(t.published, simulate.Run(t.world, simulate.Published(peer.Policy)))
-	}
-	return nil
-}
-
 // allCells is the cell of the sums over all.
 const allCells = "all"
-
-// sum makes the rows of each cell.
-func (r *deadlineReport) sum(trials []*trial, cells []string) {
-	for _, cell := range cells {
-		r.Rows = append(r.Rows, simulate.NewRow(cell, "optimum", outcomes(trials, cell, func(t *trial) simulate.Result { return simulate.Result{Cost: t.optimum} })))
-		r.Rows = append(r.Rows, simulate.NewRow(cell, ours, outcomes(trials, cell, func(t *trial) simulate.Result { return t.planned })))
-		for i, peer := range simulate.Peers() {
-			r.Rows = append(r.Rows, simulate.NewRow(cell, peer.Name, outcomes(trials, cell, func(t *trial) simulate.Result { return t.safe[i] })))
-			if cell == allCells {
-				r.Published = append(r.Published, simulate.NewRow(cell, peer.Name, outcomes(trials, cell, func(t *trial) simulate.Result { return t.published[i] })))
-			}
-		}
-	}
-}
-
-func outcomes(trials []*trial, cell string, result func(*trial) simulate.Result) (list []simulate.Outcome) {
-	for _, one := range trials {
-		if cell == allCells || cell == one.cell {
-			got := result(one)
-			list = append(list, simulate.Outcome{Series: one.series, Cost: got.Cost, Optimum: one.optimum, Late: got.Late})
-		}
-	}
-	return list
-}
 
 func (r *deadlineReport) print(out screen) error {
 	fmt.Fprintf(out, "%g h of work, %d series, on demand %g and spot %g an hour\n", r.Task, len(r.Series), r.OnDemand, r.Spot)
@@ -283,14 +205,4 @@ func (r *deadlineReport) print(out screen) error {
 	}
 	fmt.Fprintf(out, "\nas published, by a runner that does not look at lateness:\n\n")
 	return printRows(out, r.Published)
-}
-
-func printRows(out screen, rows []simulate.Row) error {
-	list := [][]cell{cells("CELL", "POLICY", "CASES", "COST", "RATIO", "95 % BY SERIES", "MEAN RATIO", "P95", "WORST", "LATE")}
-	for _, row := range rows {
-		list = append(list, cells(row.Cell, row.Policy, strconv.Itoa(row.Cases), fmt.Sprintf("%.4f", row.Cost), fmt.Sprintf("%.4f", row.Ratio),
-			fmt.Sprintf("%.4f..%.4f", row.Low, row.High), fmt.Sprintf("%.4f", row.MeanRatio), fmt.Sprintf("%.4f", row.P95),
-			fmt.Sprintf("%.4f", row.Worst), strconv.Itoa(row.Late)))
-	}
-	return out.table(list)
 }

@@ -12,9 +12,6 @@ import (
 	"nightshift.dev/nightshift/orchestrator/simulate"
 )
 
-// ours is the name of the planner in the tables.
-const ours = "nightshift"
-
 // worldDocuments are all that the planner is told about a simulated world besides what it observes: the start of a worker, the prices, the width.
 const worldDocuments = `apiVersion: nightshift.dev/v1alpha1
 kind: Model

@@ -78,7 +78,7 @@ func drawWorld(t *rapid.T) *World {
 	world := hours(rapid.IntRange(1, 4).Draw(t, "work"), 0, rapid.SliceOfN(rapid.IntRange(0, 1), 8, 8).Draw(t, "granted")...)
 	world.Start = time.Duration(rapid.IntRange(0, 5).Draw(t, "start")) * 30 * time.Minute
 	world.OnDemand = rapid.SampledFrom([]float64{1.5, 3, 10}).Draw(t, "on-demand")
-	least := world.need(world.Work)
+	least := int((world.Work + world.Start + world.Gap - 1) / world.Gap)
 	world.Deadline = rapid.IntRange(least, max(least, 7)).Draw(t, "deadline")
 	return world
 }
