@@ -17,6 +17,7 @@ import (
 	"nightshift.dev/nightshift/orchestrator"
 	"nightshift.dev/nightshift/orchestrator/api"
 	"nightshift.dev/nightshift/orchestrator/embedded/embeddedtest"
+	"nightshift.dev/nightshift/orchestrator/object"
 	"nightshift.dev/nightshift/orchestrator/planner"
 	"nightshift.dev/nightshift/orchestrator/state"
 )
@@ -146,14 +147,22 @@ func (o *office) awaitShards(job orchestrator.Job, count int) {
 // settle commits a shard as a worker would, with a part that holds its two rows.
 func (o *office) settle(job orchestrator.Job, number int) {
 	o.t.Helper()
+	o.settleWith(job, number, func(*orchestrator.Commit) {})
+}
+
+// settleWith changes the commit before it is stored.
+func (o *office) settleWith(job orchestrator.Job, number int, change func(*orchestrator.Commit)) {
+	o.t.Helper()
 	name := fmt.Sprintf("out/%s/parts/%06d-w.jsonl", job.ID, number)
 	o.write(name, "{}\n{}\n")
 	shard := orchestrator.Shard{JobKey: job.JobKey, Epoch: job.Epoch, Number: number}
-	o.must(o.store.Commit(o.t.Context(), shard, orchestrator.Commit{
+	commit := orchestrator.Commit{
 		Epoch: job.Epoch, Number: number, Attempt: fmt.Sprint("w", number), Pool: "local", Outcome: orchestrator.OutcomeScored, RowsIn: 2, RowsOK: 2,
 		Seconds: 1, Started: time.Unix(100, 0).UTC(), Finished: time.Unix(int64(101+number), 0).UTC(),
 		Result: &orchestrator.ObjectRef{URI: "file://" + o.dir + "/" + name, Rows: 2, Bytes: 6, SHA256: "x"},
-	}))
+	}
+	change(&commit)
+	o.must(o.store.Commit(o.t.Context(), shard, commit))
 }
 
 func (o *office) state(job orchestrator.Job) orchestrator.JobState {
@@ -184,6 +193,59 @@ func TestJobGoesFromSubmitToManifest(t *testing.T) {
 	if diff := cmp.Diff([]string{"queued", "validating", "planning", "running", "finalizing", "succeeded"}, o.events); diff != "" {
 		t.Errorf("events (-want +got)\n%s", diff)
 	}
+}
+
+// The manifest alone tells what was scored, by what, in which time and at which cost, and what was not.
+func TestManifestTellsEverything(t *testing.T) {
+	t.Parallel()
+	o := open(t, 0)
+	o.must(os.Chtimes(filepath.Join(o.dir, "rows.jsonl"), time.Time{}, time.Unix(50, 0)))
+	o.live()
+	submission := o.submission("k")
+	submission.Spec.Name = "nightly"
+	job, _, err := o.Submit(t.Context(), submission)
+	o.must(err)
+	o.awaitShards(job, 5)
+	for number := range 3 {
+		o.settle(job, number)
+	}
+	o.settleWith(job, 3, func(commit *orchestrator.Commit) {
+		commit.RowsOK, commit.Failed, commit.Errors = 1, 1, o.errorObject(job, 3, "{}\n")
+	})
+	o.settleWith(job, 4, func(commit *orchestrator.Commit) {
+		commit.Outcome, commit.Unread, commit.Failure = orchestrator.OutcomeFailed, true, &orchestrator.Failure{Code: "input_changed", Message: "it is another one"}
+		commit.RowsIn, commit.RowsOK, commit.Result, commit.Errors = 0, 0, nil, o.errorObject(job, 4, "{}\n")
+	})
+	o.eventually("the job ends", func() bool { return o.state(job) == orchestrator.JobPartiallyFailed })
+	got, err := os.ReadFile(filepath.Join(o.dir, "out", job.ID, "manifest.json"))
+	o.must(err)
+	objects, err := object.New(object.Access{Read: o.queue.ReadRoots})
+	o.must(err)
+	input, err := objects.Stat(t.Context(), submission.Spec.Input[0], "")
+	o.must(err)
+	text := strings.NewReplacer(o.dir, "DIR", job.ID, "JOB", input.ETag, "ETAG", job.Times[orchestrator.JobQueued].Format(time.RFC3339Nano), "SUBMITTED").Replace(string(got))
+	if diff := cmp.Diff(manifestText, text); diff != "" {
+		t.Errorf("manifest (-want +got)\n%s", diff)
+	}
+}
+
+const manifestText = `{"apiVersion":"nightshift.dev/v1alpha1","kind":"Manifest","job":"JOB","tenant":"default","queue":"echo","name":"nightly","epoch":0,"model":{"name":"echo","digest":"d1"},"key":"id","format":"jsonl","submitted":"SUBMITTED",
+"input":[
+{"uri":"file://DIR/rows.jsonl","size":170,"etag":"ETAG","modTime":"1970-01-01T00:00:50Z","format":"jsonl"}],
+"parts":[
+{"shard":0,"object":0,"start":0,"end":34,"rowsIn":2,"rowsFailed":0,"result":{"uri":"file://DIR/out/JOB/parts/000000-w.jsonl","bytes":6,"rows":2,"sha256":"x"}},
+{"shard":1,"object":0,"start":34,"end":68,"rowsIn":2,"rowsFailed":0,"result":{"uri":"file://DIR/out/JOB/parts/000001-w.jsonl","bytes":6,"rows":2,"sha256":"x"}},
+{"shard":2,"object":0,"start":68,"end":102,"rowsIn":2,"rowsFailed":0,"result":{"uri":"file://DIR/out/JOB/parts/000002-w.jsonl","bytes":6,"rows":2,"sha256":"x"}},
+{"shard":3,"object":0,"start":102,"end":136,"rowsIn":2,"rowsFailed":1,"result":{"uri":"file://DIR/out/JOB/parts/000003-w.jsonl","bytes":6,"rows":2,"sha256":"x"}},
+{"shard":4,"object":0,"start":136,"end":170,"rowsIn":0,"rowsFailed":0,"unread":true}],
+"totals":{"counts":{"rowsTotal":10,"rowsExact":false,"rowsDone":7,"rowsFailed":3,"bytesTotal":170,"shardsTotal":5,"cutAll":true,"shardsDone":4,"shardsFailed":1,"shardsUnread":1,"bytesUnread":34,"rowsUnread":2},"actual":{"workerSeconds":5,"loadSeconds":0,"cost":{"amount":"0.005","currency":"EUR"},"started":"1970-01-01T00:01:40Z","finished":"1970-01-01T00:01:45Z","bytesOut":24},"errors":{"uri":"file://DIR/out/JOB/errors.jsonl","bytes":6,"rows":2,"sha256":"3b00ba5361676a0a8152642a6edaf54a222bd409b5774b5b461ac8d1cee09cb4"},"failure":{"code":"input_changed","message":"it is another one"}}}
+`
+
+// errorObject is the error object of a shard.
+func (o *office) errorObject(job orchestrator.Job, number int, content string) *orchestrator.ObjectRef {
+	name := fmt.Sprintf("out/%s/parts/%06d-w.errors.jsonl", job.ID, number)
+	o.write(name, content)
+	return &orchestrator.ObjectRef{URI: "file://" + o.dir + "/" + name, Rows: 1, Bytes: int64(len(content)), SHA256: "y"}
 }
 
 // C1, C2, C3: cuts are recorded and only some of their shards published; after a restart exactly the others are published.
