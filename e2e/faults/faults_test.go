@@ -155,7 +155,7 @@ func TestTwoOrchestratorsAreKilled(t *testing.T) {
 
 // W12: a worker that is told to end and cannot finish its shard in time hands it back, which is no attempt.
 func TestEndingWorkerHandsItsShardBack(t *testing.T) {
-	in := install(t, setting{rows: 6000, pause: 1, ack: 30 * time.Second, grace: 100 * time.Millisecond})
+	in := install(t, setting{rows: 3000, pause: 1, ack: 30 * time.Second, grace: 100 * time.Millisecond})
 	job := in.submit("k")
 	key := orchestrator.JobKey{Tenant: job.Tenant, Queue: job.Queue, ID: job.ID}
 	kinds := func(kind orchestrator.AttemptKind) (count int) {
@@ -177,7 +177,7 @@ func TestEndingWorkerHandsItsShardBack(t *testing.T) {
 		_ = syscall.Kill(pid, syscall.SIGTERM) // it may have ended at this moment
 	}
 	in.eventually("a shard is handed back", 20*time.Second, func() bool { return kinds(orchestrator.AttemptHandedBack) > 0 })
-	in.check(in.finish(job.ID, 90*time.Second), 6000)
+	in.check(in.finish(job.ID, 90*time.Second), 3000)
 	if failed := kinds(orchestrator.AttemptFailed); failed > 0 {
 		t.Errorf("%d attempts have failed", failed)
 	}
