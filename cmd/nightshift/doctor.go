@@ -31,10 +31,25 @@ type finding struct {
 	next    string // what to do; empty when it is well
 }
 
-// examination prints findings as they come and remembers the worst.
+// examination prints findings as they come, or keeps them for a program, and remembers the worst.
 type examination struct {
 	out    screen
+	kept   *[]checkReport // nil: findings are printed
 	failed bool
+}
+
+// doctorReport is what -o json prints.
+type doctorReport struct {
+	Healthy bool          `json:"healthy"` // no check failed
+	Checks  []checkReport `json:"checks"`
+}
+
+type checkReport struct {
+	Check   string   `json:"check"`
+	Verdict verdict  `json:"verdict"`
+	Found   string   `json:"found"`
+	Next    string   `json:"next,omitempty"` // what to do
+	Stderr  []string `json:"stderr,omitempty"`
 }
 
 func (e *examination) say(verdict verdict, what, found, next string) {
@@ -43,6 +58,10 @@ func (e *examination) say(verdict verdict, what, found, next string) {
 
 func (e *examination) report(f finding) {
 	e.failed = e.failed || f.verdict == checkFail
+	if e.kept != nil {
+		*e.kept = append(*e.kept, checkReport{Check: f.what, Verdict: f.verdict, Found: f.found, Next: f.next})
+		return
+	}
 	text := fmt.Sprintf("%s  %-16s  %s", e.out.paint(fmt.Sprintf("%-4s", f.verdict), verdictColour[f.verdict]), f.what, visible(f.found))
 	if f.next != "" {
 		text += ". " + f.next
@@ -50,8 +69,19 @@ func (e *examination) report(f finding) {
 	fmt.Fprintln(e.out, text)
 }
 
+// quote shows a line that belongs to the last finding.
+func (e *examination) quote(line string) {
+	if e.kept != nil {
+		last := &(*e.kept)[len(*e.kept)-1]
+		last.Stderr = append(last.Stderr, line)
+		return
+	}
+	fmt.Fprintf(e.out, "      | %s\n", visible(line))
+}
+
 func (p *program) doctorCommand() *cobra.Command {
 	var files []string
+	var format *printFormat
 	command := &cobra.Command{
 		Use:   "doctor",
 		Short: "Check NATS, JetStream, the service and, with -f, everything that documents name",
@@ -61,11 +91,20 @@ scorer of each model, which loads it. The exit code is 1 when a check fails.`,
 		Args:    arguments(0, 0, "nothing"),
 		RunE: func(command *cobra.Command, _ []string) error {
 			e := &examination{out: p.screen(command.OutOrStdout())}
+			report := doctorReport{Checks: []checkReport{}}
+			if format.machine() {
+				e.kept = &report.Checks
+			}
 			if err := p.examineNATS(command.Context(), e); err != nil {
 				return err
 			}
 			if len(files) > 0 {
 				if err := examineDocuments(command.Context(), e, files); err != nil {
+					return err
+				}
+			}
+			if report.Healthy = !e.failed; format.machine() {
+				if err := format.print(e.out, report); err != nil {
 					return err
 				}
 			}
@@ -76,6 +115,7 @@ scorer of each model, which loads it. The exit code is 1 when a check fails.`,
 		},
 	}
 	documentFlag(command, &files)
+	format = formatOption(command, formatFlag, formatJSON, formatYAML)
 	return command
 }
 

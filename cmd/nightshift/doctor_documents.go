@@ -140,7 +140,7 @@ func showStderr(e *examination, err error) {
 		return
 	}
 	for line := range strings.Lines(strings.TrimSpace(load.Stderr)) {
-		fmt.Fprintf(e.out, "      | %s\n", visible(strings.TrimRight(line, "\n")))
+		e.quote(strings.TrimRight(line, "\n"))
 	}
 }
 

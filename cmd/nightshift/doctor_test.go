@@ -1,6 +1,7 @@
 package main
 
 import (
+	"encoding/json"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -10,6 +11,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 	"github.com/nats-io/nats.go/jetstream"
 
 	"nightshift.dev/nightshift/orchestrator"
@@ -148,6 +150,21 @@ func TestDoctorFinds(t *testing.T) {
 				t.Errorf("%s: %q is not said, exit %d:\n%s", name, want, got.code, got.out)
 			}
 		}
+	}
+}
+
+// TestDoctorForPrograms: the checks as data, with the last words of a scorer that did not load.
+func TestDoctorForPrograms(t *testing.T) {
+	t.Parallel()
+	_, broken := writeDocuments(t, "broken")
+	got := run(t.Context(), "nats://127.0.0.1:1", nil, "doctor", "-o", "json", "-f", broken)
+	var report doctorReport
+	if err := json.Unmarshal([]byte(got.out), &report); err != nil || got.code != exitFailed || report.Healthy || got.errs != "" {
+		t.Fatalf("%v, got %+v", err, got)
+	}
+	want := checkReport{Check: "scorer", Verdict: checkFail, Stderr: []string{"ImportError: no module named torch"}}
+	if diff := cmp.Diff(want, report.Checks[len(report.Checks)-1], cmpopts.IgnoreFields(checkReport{}, "Found")); diff != "" {
+		t.Errorf("the last check (-want +got):\n%s", diff)
 	}
 }
 

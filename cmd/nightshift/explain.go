@@ -9,7 +9,8 @@ import (
 )
 
 func (p *program) explainCommand() *cobra.Command {
-	return &cobra.Command{
+	var format *printFormat
+	command := &cobra.Command{
 		Use:   "explain [QUEUE|POOL|JOB]",
 		Short: "Say why there are as many workers as there are, and what a job waits for",
 		Long: `Explain prints the chains of reasons of the present plan: for each pool, each rule that changed its number of replicas, and for each open job what
@@ -31,8 +32,13 @@ is expected of it and why.`,
 			if err != nil {
 				return err
 			}
+			if format.machine() {
+				return format.print(command.OutOrStdout(), answer)
+			}
 			_, err = fmt.Fprint(command.OutOrStdout(), answer.Text)
 			return err
 		},
 	}
+	format = formatOption(command, formatFlag, formatJSON, formatYAML)
+	return command
 }

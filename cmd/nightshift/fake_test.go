@@ -235,7 +235,11 @@ func (a *answers) read(_ string, data []byte) (any, *api.Error) {
 }
 
 func (a *answers) explain(string, []byte) (any, *api.Error) {
-	return api.ExplainResponse{Text: "pool local: 2 replicas\n  0 -> 2  demand  queue fraud wants 2 workers\n"}, nil
+	reasons := []orchestrator.Reason{{Code: "demand", To: 2, Sentence: "queue fraud wants 2 workers"}}
+	return api.ExplainResponse{
+		Text:  "pool local: 2 replicas\n  0 -> 2  demand  queue fraud wants 2 workers\n",
+		Pools: []orchestrator.PoolPlan{{Name: "local", Replicas: 2, Reasons: reasons}}, Jobs: []orchestrator.JobPlan{},
+	}, nil
 }
 
 // asked gives the requests since the last call, without what differs from run to run.

@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"io"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -11,8 +12,29 @@ import (
 	"nightshift.dev/nightshift/orchestrator/document"
 )
 
+// validation is what -o json prints.
+type validation struct {
+	Valid     bool              `json:"valid"`
+	Documents *documentCounts   `json:"documents,omitempty"` // when they are valid
+	Problems  []documentProblem `json:"problems"`
+}
+
+type documentCounts struct {
+	Models int `json:"models"`
+	Pools  int `json:"pools"`
+	Queues int `json:"queues"`
+}
+
+type documentProblem struct {
+	File    string `json:"file"`
+	Line    int    `json:"line,omitempty"`
+	Field   string `json:"field,omitempty"`
+	Message string `json:"message"`
+}
+
 func (p *program) validateCommand() *cobra.Command {
 	var files []string
+	var format *printFormat
 	command := &cobra.Command{
 		Use:     "validate",
 		Short:   "Check documents and name everything that is wrong with them",
@@ -21,6 +43,9 @@ func (p *program) validateCommand() *cobra.Command {
 		RunE: func(command *cobra.Command, _ []string) error {
 			set, err := catalog.Read(files)
 			var problems document.Problems
+			if format.machine() && (err == nil || errors.As(err, &problems)) {
+				return printValidation(command.OutOrStdout(), format, set, problems)
+			}
 			if errors.As(err, &problems) {
 				out := p.screen(command.OutOrStdout())
 				for _, problem := range problems {
@@ -37,7 +62,22 @@ func (p *program) validateCommand() *cobra.Command {
 		},
 	}
 	documentFlag(command, &files, "nightshift.yaml")
+	format = formatOption(command, formatFlag, formatJSON, formatYAML)
 	return command
+}
+
+func printValidation(out io.Writer, format *printFormat, set document.Set, problems document.Problems) error {
+	result := validation{Valid: len(problems) == 0, Problems: []documentProblem{}}
+	if result.Valid {
+		result.Documents = &documentCounts{len(set.Models), len(set.Pools), len(set.Queues)}
+	}
+	for _, problem := range problems {
+		result.Problems = append(result.Problems, documentProblem(problem))
+	}
+	if err := format.print(out, result); err != nil || result.Valid {
+		return err
+	}
+	return silentError{exitFailed}
 }
 
 // documentFlag adds -f with the files that are read when it is not given.

@@ -52,7 +52,23 @@ type display interface {
 
 // await waits until a job has ended and says how; progress goes to talk, and the job to out where a program wants it. The error is the exit code.
 func (p *program) await(ctx context.Context, client *client, job api.Job, progress bool, talk io.Writer, format *printFormat, out io.Writer) error {
-	screen := p.screen(talk)
+	job, err := p.ending(ctx, client, job, progress, talk)
+	if err != nil {
+		return err
+	}
+	if format.machine() {
+		err = p.printJob(out, format, job)
+	} else {
+		err = p.summarise(p.screen(talk), job)
+	}
+	if err == nil && job.State != orchestrator.JobSucceeded {
+		err = silentError{exitFailed}
+	}
+	return err
+}
+
+// ending waits until a job has ended; progress goes to talk.
+func (p *program) ending(ctx context.Context, client *client, job api.Job, progress bool, talk io.Writer) (api.Job, error) {
 	var shown display = silence{}
 	switch {
 	case progress && terminal(talk):
@@ -62,18 +78,7 @@ func (p *program) await(ctx context.Context, client *client, job api.Job, progre
 	}
 	job, err := p.follow(ctx, client, job, shown)
 	shown.end()
-	if err != nil {
-		return err
-	}
-	if format.machine() {
-		err = p.printJob(out, format, job)
-	} else {
-		err = p.summarise(screen, job)
-	}
-	if err == nil && job.State != orchestrator.JobSucceeded {
-		err = silentError{exitFailed}
-	}
-	return err
+	return job, err
 }
 
 // The times between two looks at a job: short at first, for short jobs.

@@ -3,6 +3,8 @@ package api
 import (
 	"fmt"
 	"time"
+
+	"nightshift.dev/nightshift/orchestrator"
 )
 
 // MaxReadBytes bounds one answer of read, so that it fits into a message when written as base64.
@@ -70,7 +72,9 @@ type ExplainRequest struct {
 // Validate returns what is wrong with the request: nothing, whatever the name; an unknown one is not found.
 func (r ExplainRequest) Validate() []Problem { return nil }
 
-// ExplainResponse is the chain of reasons, for people.
+// ExplainResponse is the chains of reasons of the present plan: as text for people, and as data of the same pools and jobs.
 type ExplainResponse struct {
-	Text string `json:"text"`
+	Text  string                  `json:"text"`
+	Pools []orchestrator.PoolPlan `json:"pools"`
+	Jobs  []orchestrator.JobPlan  `json:"jobs"` // the most urgent first, at most 100
 }

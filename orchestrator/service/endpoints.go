@@ -219,19 +219,28 @@ func (s *Service) explain(_ context.Context, call call, request api.ExplainReque
 				"the present plan has no pool, and tenant %q no open job or queue with open jobs, called %q", call.tenant, name)}
 		}
 	}
-	return api.ExplainResponse{Text: explained(plan)}, nil
+	return explained(plan), nil
 }
 
 // mostExplained keeps an answer readable, and below a message's limit.
 const mostExplained = 100
 
-// explained is the text of the most urgent jobs of a plan, and says how many are left out.
-func explained(plan orchestrator.Plan) string {
+// explained is a plan with its most urgent jobs, and says how many are left out.
+func explained(plan orchestrator.Plan) api.ExplainResponse {
 	more := len(plan.Jobs) - mostExplained
 	plan.Jobs = plan.Jobs[:min(len(plan.Jobs), mostExplained)]
 	text := planner.Explain(plan)
 	if more > 0 {
 		text += fmt.Sprintf("and %d less urgent jobs; nightshift explain JOB shows one of them\n", more)
 	}
-	return text
+	answer := api.ExplainResponse{Text: text, Pools: []orchestrator.PoolPlan{}, Jobs: []orchestrator.JobPlan{}} // lists, also where there is nothing
+	for _, pool := range plan.Pools {
+		pool.Reasons = append([]orchestrator.Reason{}, pool.Reasons...)
+		answer.Pools = append(answer.Pools, pool)
+	}
+	for _, job := range plan.Jobs {
+		job.Reasons = append([]orchestrator.Reason{}, job.Reasons...)
+		answer.Jobs = append(answer.Jobs, job)
+	}
+	return answer
 }

@@ -14,12 +14,16 @@ func TestExplainedIsBounded(t *testing.T) {
 	for i := range mostExplained + 51 {
 		plan.Jobs = append(plan.Jobs, orchestrator.JobPlan{JobKey: orchestrator.JobKey{Tenant: "acme", Queue: "fraud", ID: fmt.Sprintf("fraud-%03d", i)}})
 	}
-	text := explained(plan)
+	answer := explained(plan)
+	text := answer.Text
+	if len(answer.Pools) != 1 || len(answer.Jobs) != mostExplained || answer.Jobs[0].ID != "fraud-000" || answer.Pools[0].Reasons == nil || answer.Jobs[0].Reasons == nil {
+		t.Errorf("data of %d pools and %d jobs", len(answer.Pools), len(answer.Jobs))
+	}
 	if got := strings.Count(text, "job acme.fraud."); got != mostExplained || !strings.Contains(text, "fraud-000") || !strings.HasSuffix(text, "and 51 less urgent jobs; nightshift explain JOB shows one of them\n") {
 		t.Errorf("%d jobs: %.200s ... %s", got, text, text[max(0, len(text)-100):])
 	}
 	plan.Jobs = plan.Jobs[:mostExplained]
-	if text := explained(plan); strings.Contains(text, "less urgent") {
+	if text := explained(plan).Text; strings.Contains(text, "less urgent") {
 		t.Errorf("nothing is left out, but: %s", text[len(text)-100:])
 	}
 }

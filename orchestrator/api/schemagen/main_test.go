@@ -140,9 +140,11 @@ func TestAnswersValidate(t *testing.T) {
 		"delete-response.json":   api.DeleteResponse{ID: "a"},
 		"logs-response.json":     api.LogsResponse{Entries: []api.LogEntry{{Worker: "w", At: now, Lines: []string{"loaded"}}}},
 		"read-response.json":     api.ReadResponse{Data: []byte("{}"), Size: 2},
-		"explain-response.json":  api.ExplainResponse{Text: "2 replicas"},
-		"error-response.json":    api.ErrorResponse{Error: invalid},
-		"event.json":             api.EventOf(record),
+		"explain-response.json": api.ExplainResponse{Text: "2 replicas",
+			Pools: []orchestrator.PoolPlan{{Name: "local", Replicas: 2, Reasons: []orchestrator.Reason{{Code: "demand", To: 2, Sentence: "queue fraud wants 2 workers"}}}},
+			Jobs:  []orchestrator.JobPlan{{JobKey: record.JobKey, Workers: 2, Cost: orchestrator.Money{Micros: 1, Currency: "EUR"}, Reasons: []orchestrator.Reason{}}}},
+		"error-response.json": api.ErrorResponse{Error: invalid},
+		"event.json":          api.EventOf(record),
 	} {
 		text, err := json.Marshal(answer)
 		if err != nil {
