@@ -1,9 +1,11 @@
-// Package examples holds no code of its own: its test runs the examples' own tests.
+// Package examples holds no code of its own: its tests run the examples' own tests, and check their documents.
 package examples
 
 import (
 	"os"
 	"os/exec"
+	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -30,5 +32,27 @@ func TestExamples(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// TestDocuments: the documents of the examples are valid, as `nightshift validate` sees them.
+func TestDocuments(t *testing.T) {
+	t.Parallel()
+	program := os.Getenv("NIGHTSHIFT_TEST_PROGRAM")
+	if program == "" {
+		program = filepath.Join(t.TempDir(), "nightshift")
+		if output, err := exec.CommandContext(t.Context(), "go", "build", "-o", program, "nightshift.dev/nightshift/cmd/nightshift").CombinedOutput(); err != nil {
+			t.Fatalf("%s", output)
+		}
+	}
+	found, err := filepath.Glob("*/nightshift.yaml")
+	if want := []string{"embed/nightshift.yaml", "forest/nightshift.yaml", "fraud/nightshift.yaml"}; err != nil || !slices.Equal(found, want) {
+		t.Fatalf("documents %v, %v, want %v", found, err, want)
+	}
+	for _, file := range found {
+		text, err := exec.CommandContext(t.Context(), program, "validate", "-f", file).CombinedOutput()
+		if want := "valid: 1 model, 1 pool, 1 queue\n"; err != nil || string(text) != want {
+			t.Errorf("%s: %v, %s, want %s", file, err, text, want)
+		}
 	}
 }

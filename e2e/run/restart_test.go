@@ -19,13 +19,13 @@ func TestOrderlyRestartGoesOnAtOnce(t *testing.T) {
 	if code := x.run(0); code != 0 { // makes the data
 		t.Fatalf("make run ended with %d\n%s", code, x.said())
 	}
-	service := x.dev()
+	service := x.dev("fraud")
 	id := strings.TrimSpace(x.nightshift(service, "submit", "-q", "fraud", "examples/fraud/data/transactions-100000.jsonl", "--set", "threads=1", "-o", "name"))
 	id = id[strings.LastIndexByte(id, '\n')+1:]
 	for range 3 {
 		x.eventually("a shard is done", func() bool { return !strings.Contains(x.nightshift(service, "get", id), "\nShards      0 of") })
 		service.stop()
-		service = x.dev()
+		service = x.dev("fraud")
 	}
 	x.eventually("the job has ended", func() bool { return strings.Contains(x.nightshift(service, "get", id), "\nTook ") })
 	service.stop()
@@ -37,9 +37,9 @@ type dev struct {
 	address string
 }
 
-func (x *tree) dev() *dev {
+func (x *tree) dev(example string) *dev {
 	x.Helper()
-	d := &dev{Cmd: exec.Command("bin/nightshift", "dev", "--dir", "state", "--port", "0", "--ack-wait", "1h", "-f", "examples/fraud/nightshift.yaml")}
+	d := &dev{Cmd: exec.Command("bin/nightshift", "dev", "--dir", "state", "--port", "0", "--ack-wait", "1h", "-f", "examples/"+example+"/nightshift.yaml")}
 	d.Dir, d.Env = x.dir, append(os.Environ(), marker+"="+x.id)
 	out, err := d.StdoutPipe()
 	x.must(err)

@@ -63,6 +63,7 @@ func TestInterruptedRunResumes(t *testing.T) {
 type tree struct {
 	*testing.T
 	dir, id string
+	python  string // environment of the tests
 }
 
 func newTree(t *testing.T) *tree {
@@ -72,8 +73,8 @@ func newTree(t *testing.T) *tree {
 	}
 	x := &tree{T: t, dir: t.TempDir(), id: strconv.Itoa(os.Getpid()) + "-" + t.Name()}
 	x.must(os.CopyFS(filepath.Join(x.dir, "scripts"), os.DirFS("../../scripts")))
-	x.copyExample()
-	x.linkEnvironment(filepath.Dir(filepath.Dir(python)))
+	x.python = filepath.Dir(filepath.Dir(python))
+	x.addExample("fraud")
 	program := os.Getenv("NIGHTSHIFT_TEST_PROGRAM")
 	if program == "" {
 		program = filepath.Join(t.TempDir(), "nightshift")
@@ -94,15 +95,16 @@ func (x *tree) must(err error) {
 	}
 }
 
-// copyExample leaves out what earlier runs have made.
-func (x *tree) copyExample() {
-	from := "../../examples/fraud"
+// addExample copies an example without what earlier runs have made, and gives it an environment.
+func (x *tree) addExample(example string) {
+	x.Helper()
+	from := filepath.Join("../../examples", example)
 	x.must(filepath.WalkDir(from, func(path string, entry fs.DirEntry, err error) error {
 		if err != nil {
 			return err
 		}
 		name, err := filepath.Rel(from, path)
-		switch to := filepath.Join(x.dir, "examples", "fraud", name); {
+		switch to := filepath.Join(x.dir, "examples", example, name); {
 		case err != nil:
 			return err
 		case name == ".venv" || name == "data" || name == "out":
@@ -117,11 +119,11 @@ func (x *tree) copyExample() {
 			return os.WriteFile(to, data, 0o600)
 		}
 	}))
+	x.linkEnvironment(filepath.Join(x.dir, "examples", example, ".venv"), x.python)
 }
 
-// linkEnvironment gives the example the environment of the tests, marked as what its requirements name.
-func (x *tree) linkEnvironment(environment string) {
-	venv := filepath.Join(x.dir, "examples", "fraud", ".venv")
+// linkEnvironment gives an example the environment of the tests, marked as what its requirements name.
+func (x *tree) linkEnvironment(venv, environment string) {
 	x.must(os.Mkdir(venv, 0o750))
 	entries, err := os.ReadDir(environment)
 	x.must(err)
