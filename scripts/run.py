@@ -46,16 +46,21 @@ class Run:
         if self.interrupted:
             raise Stopped
 
-    def step(self, *command: str, ask: bool = False) -> tuple[int, str]:
-        """Runs a command to its end. Its exit code, and what it prints where that is asked for."""
+    def step(self, *command: str, ask: bool = False, python: bool = False) -> tuple[int, str]:
+        """Runs a command to its end. Its exit code, and what it prints where that is asked for.
+
+        A Python program says of an interrupt where it was, so what it complains of is shown only when there was none.
+        """
         self.check()
-        self.child = subprocess.Popen(command, stdout=subprocess.PIPE if ask else None, text=True)
-        said, _ = self.child.communicate()
+        out, err = (subprocess.PIPE if held else None for held in (ask, python))
+        self.child = subprocess.Popen(command, stdout=out, stderr=err, text=True)
+        said, complaint = self.child.communicate()
         self.check()
+        sys.stderr.write(complaint or "")
         return self.child.returncode, said or ""
 
-    def must(self, *command: str, ask: bool = False) -> str:
-        code, said = self.step(*command, ask=ask)
+    def must(self, *command: str, ask: bool = False, python: bool = False) -> str:
+        code, said = self.step(*command, ask=ask, python=python)
         if code != 0:
             raise SystemExit(code)
         return said
@@ -69,13 +74,14 @@ class Run:
         if not mark.exists() or mark.read_text() != wanted:
             say("preparing the example: a Python environment with numpy and onnxruntime (once)")
             shutil.rmtree(EXAMPLE / ".venv", ignore_errors=True)
-            self.must(sys.executable, "-m", "venv", str(EXAMPLE / ".venv"))
-            self.must(self.python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "-r", str(requirements))
+            self.must(sys.executable, "-m", "venv", str(EXAMPLE / ".venv"), python=True)
+            install = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "-r", str(requirements)]
+            self.must(self.python, *install, python=True)
             mark.write_text(wanted)
         if not self.data.exists():
             say(f"preparing the example: {self.rows} synthetic transactions (once)")
-            generate, out = str(EXAMPLE / "generate.py"), str(EXAMPLE / "data")
-            self.must(self.python, generate, "--rows", self.rows, "--seed", "7", "--out", out, "--format", "jsonl")
+            generate = [str(EXAMPLE / "generate.py"), "--rows", self.rows, "--seed", "7", "--format", "jsonl"]
+            self.must(self.python, *generate, "--out", str(EXAMPLE / "data"), python=True)
 
     def start(self) -> None:
         say("starting the service with its embedded JetStream and local workers")

@@ -59,6 +59,43 @@ func TestInterruptedRunResumes(t *testing.T) {
 	}
 }
 
+// TestInterruptWhilePreparing: Ctrl-C before there is an environment, or before there are data, ends the script with its one word and leaves no half of a
+// file behind.
+func TestInterruptWhilePreparing(t *testing.T) {
+	for name, test := range map[string]struct {
+		sign   string // below the example: there once the step is going on
+		before func(x *tree, example string)
+	}{
+		"making the environment": {".venv/pyvenv.cfg", func(x *tree, example string) { x.must(os.RemoveAll(filepath.Join(example, ".venv"))) }},
+		"drawing the data":       {"data", nil},
+		"writing the data":       {"data/.transactions-*", nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			x := newTree(t)
+			example := filepath.Join(x.dir, "examples", "fraud")
+			if test.before != nil {
+				test.before(x, example)
+			}
+			script := x.start()
+			x.eventually(name, func() bool {
+				found, err := filepath.Glob(filepath.Join(example, test.sign))
+				return err == nil && len(found) > 0
+			})
+			interrupt(script)
+			_ = script.Wait() // the code says it
+			said := x.said()
+			if code := script.ProcessState.ExitCode(); code != 130 || !strings.Contains(said, "\nstopped; make run resumes\n") || strings.Contains(said, "Traceback") ||
+				strings.Contains(said, "KeyboardInterrupt") {
+				t.Errorf("ended with %d, want 130 and one word\n%s", code, said)
+			}
+			x.nothingRuns(0)
+			if left, _ := os.ReadDir(filepath.Join(example, "data")); len(left) > 0 {
+				t.Errorf("left behind: %v", left)
+			}
+		})
+	}
+}
+
 // tree is a copy of what `make run` needs.
 type tree struct {
 	*testing.T
@@ -140,6 +177,23 @@ func (x *tree) linkEnvironment(venv, environment string) {
 // run runs the script, interrupts it after a time unless that is 0, and gives its exit code.
 func (x *tree) run(after time.Duration) int {
 	x.Helper()
+	script := x.start()
+	late := time.AfterFunc(5*time.Minute, func() { _ = syscall.Kill(-script.Process.Pid, syscall.SIGKILL) })
+	defer late.Stop()
+	if after > 0 {
+		soon := time.AfterFunc(after, func() { interrupt(script) })
+		defer soon.Stop()
+	}
+	_ = script.Wait() // the code says it
+	return script.ProcessState.ExitCode()
+}
+
+// interrupt does what Ctrl-C in a terminal does.
+func interrupt(script *exec.Cmd) { _ = syscall.Kill(-script.Process.Pid, syscall.SIGINT) }
+
+// start starts the script in a process group of its own.
+func (x *tree) start() *exec.Cmd {
+	x.Helper()
 	script := exec.Command("python3", "scripts/run.py")
 	script.Dir = x.dir
 	script.Env = append(os.Environ(), fmt.Sprintf("ROWS=%d", rows), "NIGHTSHIFT=bin/nightshift", marker+"="+x.id)
@@ -149,14 +203,7 @@ func (x *tree) run(after time.Duration) int {
 	defer func() { _ = said.Close() }() // the child has its own descriptor
 	script.Stdout, script.Stderr = said, said
 	x.must(script.Start())
-	late := time.AfterFunc(5*time.Minute, func() { _ = syscall.Kill(-script.Process.Pid, syscall.SIGKILL) })
-	defer late.Stop()
-	if after > 0 {
-		soon := time.AfterFunc(after, func() { _ = syscall.Kill(-script.Process.Pid, syscall.SIGINT) }) // as a terminal does
-		defer soon.Stop()
-	}
-	_ = script.Wait() // the code says it
-	return script.ProcessState.ExitCode()
+	return script
 }
 
 func (x *tree) said() string {
