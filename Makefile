@@ -3,6 +3,7 @@
 GO     ?= go
 PYTHON ?= python3
 BIN    := bin
+SEED   ?= 1
 # Tools and environments are cached outside of the tree, by their versions.
 CACHE  ?= $(or $(NIGHTSHIFT_CACHE),$(if $(XDG_CACHE_HOME),$(XDG_CACHE_HOME),$(HOME)/.cache)/nightshift)
 
@@ -15,7 +16,7 @@ GOVULNCHECK := $(CACHE)/tools/govulncheck-$(GOVULNCHECK_VERSION)/govulncheck
 RUFF        := $(CACHE)/tools/ruff-$(RUFF_VERSION)/bin/ruff
 TEST_VENV   := $(CACHE)/venv/test-$(shell cat examples/fraud/requirements*.txt scripts/requirements-test.txt 2>/dev/null | cksum | cut -d' ' -f1)
 
-.PHONY: help build run test test-stores check generate generated fmt clean prove-guard bench-dataplane
+.PHONY: help build run test test-long test-stores check generate generated fmt clean prove-guard bench-dataplane
 
 help: ## show the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 20
@@ -34,6 +35,9 @@ test: build $(TEST_VENV)/ready ## run the tests, the race detector on; those tha
 		$(GO) test -race -shuffle=on -timeout 40m $$($(GO) list ./... | grep -v /e2e/)
 	NIGHTSHIFT_TEST_PYTHON=$(TEST_VENV)/bin/python NIGHTSHIFT_TEST_PROGRAM=$(CURDIR)/$(BIN)/nightshift \
 		$(GO) test -race -shuffle=on -timeout 40m -p 1 ./e2e/...
+
+test-long: ## the tests of the largest jobs, a million shards; SEED=N for another course
+	NIGHTSHIFT_LONG=1 NIGHTSHIFT_LONG_SEED=$(SEED) $(GO) test -count=1 -timeout 60m -v -run '^TestMachineMillionShards$$' ./orchestrator/shard
 
 test-stores: ## s3, gs and azblob against server programs (needs npm)
 	@GO=$(GO) CACHE=$(CACHE) bash scripts/test-stores.sh

@@ -4,6 +4,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"runtime"
+	"strconv"
 	"testing"
 	"time"
 
@@ -96,7 +97,7 @@ func TestMachineMillionShards(t *testing.T) {
 		t.Logf("%d shards; NIGHTSHIFT_LONG=1 runs a million", shards)
 	}
 	const rowsPerShard, objects = 1000, 10
-	r := &longRun{random: rand.New(rand.NewPCG(1, uint64(shards)))}
+	r := &longRun{random: rand.New(rand.NewPCG(longSeed(t), uint64(shards)))}
 	var entry orchestrator.JournalEntry
 	for range objects {
 		entry.Objects = append(entry.Objects, object(int64(shards)*rowsPerShard/objects, orchestrator.FormatJSONL, ""))
@@ -124,6 +125,20 @@ func TestMachineMillionShards(t *testing.T) {
 	}
 	t.Logf("%d shards, %d commits in %s", r.machine.Len(), len(r.commits), time.Since(began).Round(time.Millisecond))
 	measureMachine(t, r, shards)
+}
+
+// longSeed gives the seed of the test and prints it.
+func longSeed(t *testing.T) uint64 {
+	t.Helper()
+	seed := uint64(1)
+	if text := os.Getenv("NIGHTSHIFT_LONG_SEED"); text != "" {
+		var err error
+		if seed, err = strconv.ParseUint(text, 10, 64); err != nil {
+			t.Fatalf("NIGHTSHIFT_LONG_SEED: %q; allowed: a whole number from 0", text)
+		}
+	}
+	t.Logf("seed %d (NIGHTSHIFT_LONG_SEED repeats it)", seed)
+	return seed
 }
 
 // checkLong recomputes the counts from the commits alone.
