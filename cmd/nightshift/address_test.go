@@ -65,6 +65,9 @@ func TestAddress(t *testing.T) {
 		t.Error("the address is still there")
 	}
 	announceAddress(nobody) // as after a kill
+	if address, from := (&program{ignoreDev: true}).address(); address != defaultAddress || from != fromDefault {
+		t.Errorf("a service would connect to %s, which is that of a nightshift dev", address)
+	}
 	checkAddress(t, nil, "", "A nightshift dev wrote down this address and is gone: start it again, or name another address with --nats")
 }
 
