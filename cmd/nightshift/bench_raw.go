@@ -18,9 +18,12 @@ import (
 type rawReport struct {
 	PublishPerSecond      float64 `json:"jetstream_publish_per_second"`       // one client, each acknowledged before the next, synced to disk
 	PublishAsyncPerSecond float64 `json:"jetstream_publish_async_per_second"` // likewise, 256 on their way
-	PullAckPerSecond      float64 `json:"jetstream_pull_ack_per_second"`      // one client: fetch of one message and its double ack
-	MessageBytes          int     `json:"jetstream_message_bytes"`
-	ReadWriteMB           float64 `json:"file_read_write_mb_per_second"` // the input copied and synced, megabytes of it per second
+	// The same number of clients at once as submit jobs, each with one on its way.
+	PublishAtOnce          quantiles `json:"jetstream_publish_at_once"` // seconds
+	PublishAtOncePerSecond float64   `json:"jetstream_publish_at_once_per_second"`
+	PullAckPerSecond       float64   `json:"jetstream_pull_ack_per_second"` // one client: fetch of one message and its double ack
+	MessageBytes           int       `json:"jetstream_message_bytes"`
+	ReadWriteMB            float64   `json:"file_read_write_mb_per_second"` // the input copied and synced, megabytes of it per second
 }
 
 const (
@@ -65,6 +68,12 @@ func (d *dataplane) measureRaw(ctx context.Context) (raw rawReport, err error) {
 	if raw.PublishAsyncPerSecond, err = publishAsync(ctx, js, payload); err != nil {
 		return raw, err
 	}
+	began := time.Now()
+	raw.PublishAtOnce, err = timeAtOnce(ctx, submitsTimed, func(ctx context.Context) error { _, err := js.Publish(ctx, "raw", payload); return err })
+	if err != nil {
+		return raw, fmt.Errorf("publish: %w", err)
+	}
+	raw.PublishAtOncePerSecond = float64(submitsTimed) / time.Since(began).Seconds()
 	consumer, err := stream.CreateConsumer(ctx, jetstream.ConsumerConfig{Durable: "raw", AckPolicy: jetstream.AckExplicitPolicy, MaxAckPending: 100_000})
 	if err != nil {
 		return raw, fmt.Errorf("create a consumer: %w", err)

@@ -188,7 +188,6 @@ func (r *dataplaneReport) serviceRows() [][]cell {
 
 func (r *dataplaneReport) requestRows() [][]cell {
 	q := r.Requests
-	times := func(of quantiles) string { return "p50 " + milliseconds(of.P50) + ", p99 " + milliseconds(of.P99) }
 	return [][]cell{
 		cells("jobs accepted per second", whole(q.AcceptedPerSecond), plural(q.Clients, "client")+" at once, one row each"),
 		cells("submit, none queued", times(q.SubmitNone), plural(q.Clients, "client")+" at once"),
@@ -198,8 +197,13 @@ func (r *dataplaneReport) requestRows() [][]cell {
 	}
 }
 
+func times(of quantiles) string {
+	return "p50 " + milliseconds(of.P50) + ", p99 " + milliseconds(of.P99)
+}
+
 func (r *dataplaneReport) rawRows() [][]cell {
 	return [][]cell{
+		cells("raw: JetStream publish, as many clients as submit", times(r.Raw.PublishAtOnce), whole(r.Raw.PublishAtOncePerSecond)+" per second, synced"),
 		cells("raw: JetStream publish per second", whole(r.Raw.PublishPerSecond), "one client, one at a time, synced"),
 		cells("raw: JetStream publish per second, many on their way", whole(r.Raw.PublishAsyncPerSecond), "one client, "+strconv.Itoa(rawAhead)+" on their way, synced"),
 		cells("raw: JetStream pull and double ack per second", whole(r.Raw.PullAckPerSecond), "one client, one at a time, synced"),

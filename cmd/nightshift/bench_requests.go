@@ -74,6 +74,14 @@ func (d *dataplane) measureRequests(ctx context.Context) (requests requestReport
 
 // timeSubmits submits jobs from several clients at once.
 func (s *benchService) timeSubmits(ctx context.Context, input string, count int) (quantiles, error) {
+	return timeAtOnce(ctx, count, func(ctx context.Context) error {
+		_, err := s.submit(ctx, "waiting", input)
+		return err
+	})
+}
+
+// timeAtOnce repeats one step, by several clients at once.
+func timeAtOnce(ctx context.Context, count int, step func(context.Context) error) (quantiles, error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	next := make(chan struct{})
@@ -84,7 +92,7 @@ func (s *benchService) timeSubmits(ctx context.Context, input string, count int)
 		all.Go(func() {
 			for range next {
 				began := time.Now()
-				if _, err := s.submit(ctx, "waiting", input); err != nil {
+				if err := step(ctx); err != nil {
 					cancel(err)
 					return
 				}

@@ -9,7 +9,9 @@ func Bound(world *World) float64 {
 	d := newDual(world)
 	// The dual is concave in the price: golden section.
 	ratio := (math.Sqrt(5) - 1) / 2
-	low, high := 0.0, 4*math.Max(world.Spot, world.OnDemand)
+	// A tick of a worker that starts costs the price of the tick for what is left of it: work is hardly dearer than that.
+	most := world.Gap.Hours() / math.Max((world.Gap-world.Start).Hours(), world.Gap.Hours()/20)
+	low, high := 0.0, 4*most*math.Max(world.Spot, world.OnDemand)
 	a, b := high-ratio*(high-low), low+ratio*(high-low)
 	atA, atB := d.value(a), d.value(b)
 	for range priceSteps {
@@ -26,7 +28,7 @@ func Bound(world *World) float64 {
 	return math.Max(atA, atB)
 }
 
-const priceSteps = 32
+const priceSteps = 40
 
 // dual holds the least costs, less the worth of the work done, by the numbers of spot and on-demand workers that run.
 type dual struct {
