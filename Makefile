@@ -16,7 +16,7 @@ GOVULNCHECK := $(CACHE)/tools/govulncheck-$(GOVULNCHECK_VERSION)/govulncheck
 RUFF        := $(CACHE)/tools/ruff-$(RUFF_VERSION)/bin/ruff
 TEST_VENV   := $(CACHE)/venv/test-$(shell cat examples/fraud/requirements*.txt scripts/requirements-test.txt 2>/dev/null | cksum | cut -d' ' -f1)
 
-.PHONY: help build run test test-long test-stores check generate generated fmt clean prove-guard transcript bench-dataplane
+.PHONY: help build run test test-long test-stores check generate generated fmt clean prove-guard bench transcript bench-dataplane
 
 help: ## show the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 20
@@ -64,6 +64,9 @@ fmt: ## format
 
 prove-guard: ## remove the commit guard in a scratch copy and see the fault tests fail
 	bash scripts/prove-guard.sh
+
+bench: build ## decisions against published policies: DATA=DIR
+	@NIGHTSHIFT=$(BIN)/nightshift $(PYTHON) scripts/bench.py $(DATA)
 
 transcript: ## write what make run prints into the README
 	@$(PYTHON) scripts/transcript.py
