@@ -152,12 +152,14 @@ def elastic_width(data: Path) -> Bars:
     cells = by_cell(report["rows"])
     musts = {"5": (1.043, 1.047, 1.068, 1.072), "3.14": (1.035, 1.037, 1.054, 1.055), "2.5": (1.030, 1.031, 1.045, 1.046)}
     bars.check("gate: on-demand at 5, all", abs(cells["5/all"]["on-demand"]["ratio"] - 2.024) < 0.001, f"{cells['5/all']['on-demand']['ratio']:.4f}, published 2.024")
-    for cell, want in (("5/all", 1.0494), ("5/six", 1.0772)):
-        seen = cells[cell]["uniform-progress-sum"]["ratio"]
-        bars.check(f"gate: uniform progress on the sum at {cell}", abs(seen - want) < 0.0003, f"{seen:.4f}, published {want}")
+    for cell, of_sums, of_zones in (("5/all", 1.0494, 1.0562), ("5/six", 1.0772, 1.0833)):
+        seen = cells[cell]["uniform-progress-sum"]
+        close = abs(seen["ratio"] - of_sums) < 0.0003 and abs(seen["mean_of_series"] - of_zones) < 0.0003
+        published = f"{seen['ratio']:.4f} and {seen['mean_of_series']:.4f}, published {of_sums} and {of_zones}"
+        bars.check(f"gate: uniform progress on the sum at {cell}, sum and mean of zones", close, published)
     for price, must in musts.items():
         for group, of in (("all", must[:2]), ("six", must[2:])):
-            for value, most in (("ratio", of[0]), ("mean_ratio", of[1])):
+            for value, most in (("ratio", of[0]), ("mean_of_series", of[1])):
                 one = cells[f"{price}/{group}"]
                 best, who = best_peer(one, value)
                 seen = one["nightshift"][value]
@@ -169,7 +171,7 @@ def elastic_width(data: Path) -> Bars:
     text += "768 hours of work on at most 16 workers within 60 hours, starts of 0.1 hours, in the capacity that was granted to requests for 16 H100 nodes in 13 zones (SkyNomad), 25\n"
     text += "windows each. A cell is PRICE/ZONES: what on-demand costs where spot capacity costs 1, and all zones or the six in which neither all nor none is the rule. Numbers are over the\n"
     text += "bound of the Lagrange dual. **Without a table for many workers the planner is uniform progress on the sum; the bars below it do not hold yet.**\n\n"
-    text += bars.table() + "\n![cost over the bound](elastic-width.svg)\n\n" + table(cells, groups) + "\n## Means of the cases' ratios\n\n" + table(cells, groups, "mean_ratio")
+    text += bars.table() + "\n![cost over the bound](elastic-width.svg)\n\n" + table(cells, groups) + "\n## Means of the zones' ratios\n\n" + table(cells, groups, "mean_of_series")
     text += "\n## What the planner was told\n\nThese documents; in other cells only the price differs.\n\n```yaml\n" + report["documents"][0] + "```\n"
     (OUT / "elastic-width.md").write_text(text)
     return bars

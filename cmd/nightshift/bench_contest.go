@@ -117,10 +117,10 @@ func (c contest) rows(trials []*trial, cells []string) (rows []simulate.Row) {
 }
 
 func printRows(out screen, rows []simulate.Row) error {
-	list := [][]cell{cells("CELL", "POLICY", "CASES", "COST", "RATIO", "95 % BY SERIES", "MEAN RATIO", "P95", "WORST", "LATE")}
+	list := [][]cell{cells("CELL", "POLICY", "CASES", "COST", "RATIO", "95 % BY SERIES", "MEAN RATIO", "OF SERIES", "P95", "WORST", "LATE")}
 	for _, row := range rows {
 		list = append(list, cells(row.Cell, row.Policy, strconv.Itoa(row.Cases), fmt.Sprintf("%.4f", row.Cost), fmt.Sprintf("%.4f", row.Ratio),
-			fmt.Sprintf("%.4f..%.4f", row.Low, row.High), fmt.Sprintf("%.4f", row.MeanRatio), fmt.Sprintf("%.4f", row.P95),
+			fmt.Sprintf("%.4f..%.4f", row.Low, row.High), fmt.Sprintf("%.4f", row.MeanRatio), fmt.Sprintf("%.4f", row.SeriesMean), fmt.Sprintf("%.4f", row.P95),
 			fmt.Sprintf("%.4f", row.Worst), strconv.Itoa(row.Late)))
 	}
 	return out.table(list)

@@ -1,6 +1,8 @@
 package planner
 
 import (
+	"cmp"
+	"container/heap"
 	"fmt"
 	"math"
 	"slices"
@@ -48,43 +50,69 @@ func (j *job) safe() {
 	}
 }
 
-// run plays a pool's work through: its open jobs by urgency, and whenever one ends, the next that waits in its queue.
+// run plays a pool's work through: its open jobs by urgency, and whenever one ends, the next that waits in its queue. The lines whose first jobs
+// have the most urgent deadline share the workers by weight. How far each has come is told by one clock for all of them, the work done for each unit of weight
+// (virtual time, as in weighted fair queueing), so that an end costs no look at the others.
 type run struct {
 	pool    *pool
 	workers int
 	price   orchestrator.Money // of a worker and hour
 	seconds float64            // from now
-	lines   []*line
-	left    map[*job]float64 // work, seconds of one worker
-	loaded  map[string]bool  // models whose load has been paid
+	loaded  map[string]bool    // models whose load has been paid
+	clock   float64            // seconds of work done for each unit of weight
+	weight  int                // of the active lines
+	active  lines              // the first to end first
+	later   lines              // less urgent ones, the most urgent first
 }
 
 // line is the work of one queue, by urgency.
 type line struct {
 	queue         *queue
+	order         int // among the lines, where all else is equal
 	open, waiting []*job
+	left          float64 // work of the first job, seconds of one worker; while the line is not active
+	ends          float64 // on the clock, while it is
+}
+
+// lines are a heap.
+type lines struct {
+	list   []*line
+	before func(a, b *line) int
+}
+
+func (l lines) Len() int { return len(l.list) }
+func (l lines) Less(i, j int) bool {
+	return cmp.Or(l.before(l.list[i], l.list[j]), l.list[i].order-l.list[j].order) < 0
+}
+func (l lines) Swap(i, j int) { l.list[i], l.list[j] = l.list[j], l.list[i] }
+func (l *lines) Push(one any) { l.list = append(l.list, one.(*line)) }
+func (l *lines) Pop() any {
+	last := l.list[len(l.list)-1]
+	l.list = l.list[:len(l.list)-1]
+	return last
 }
 
 func newRun(p *pool) *run {
 	workers, price := p.working()
-	r := &run{pool: p, workers: workers, price: price, left: map[*job]float64{}, loaded: map[string]bool{}}
-	for _, q := range p.queues {
-		l := &line{queue: q}
+	r := &run{
+		pool: p, workers: workers, price: price, loaded: map[string]bool{},
+		active: lines{before: func(a, b *line) int { return cmp.Compare(a.ends, b.ends) }},
+		later:  lines{before: func(a, b *line) int { return compareDeadlines(a.open[0].view.Deadline, b.open[0].view.Deadline) }},
+	}
+	for order, q := range p.queues {
+		l := &line{queue: q, order: order}
 		for _, j := range q.jobs {
-			if !j.counts() {
-				continue
-			}
-			if r.left[j] = j.work; j.work < 0 {
-				r.left[j] = math.Inf(1)
-			}
-			if j.open {
+			switch {
+			case !j.counts():
+			case j.open:
 				l.open = append(l.open, j)
-			} else {
+			default:
 				l.waiting = append(l.waiting, j)
 			}
 		}
 		if len(l.open) > 0 {
-			r.lines = append(r.lines, l)
+			l.left = l.open[0].workAhead()
+			heap.Push(&r.later, l)
 		}
 	}
 	return r
@@ -92,51 +120,53 @@ func newRun(p *pool) *run {
 
 // play goes from one job's end to the next until nothing ends any more.
 func (r *run) play(now time.Time) {
-	for len(r.lines) > 0 {
-		heads, weight := r.heads()
-		rate := func(l *line) float64 {
-			return float64(r.workers) * float64(l.queue.policy.Weight) / float64(weight)
-		}
-		var first *line
-		length := math.Inf(1)
-		for _, l := range heads {
-			head := l.open[0]
-			if head.begins < 0 {
-				head.begins = r.seconds
-			}
-			if ends := r.left[head] / rate(l); ends < length {
-				first, length = l, ends
-			}
-		}
-		if first == nil {
+	for r.activate(); r.active.Len() > 0; r.activate() {
+		first := r.active.list[0]
+		if math.IsInf(first.ends, 1) {
 			return
 		}
-		for _, l := range heads {
-			r.left[l.open[0]] -= length * rate(l)
-		}
-		r.seconds += length
+		r.seconds += (first.ends - r.clock) * float64(r.weight) / float64(r.workers)
+		r.clock = first.ends
 		done := first.open[0]
-		r.promise(done, now, r.seconds, rate(first), !r.loaded[done.view.Model.Name])
+		rate := float64(r.workers) * float64(first.queue.policy.Weight) / float64(r.weight)
+		r.promise(done, now, r.seconds, rate, !r.loaded[done.view.Model.Name])
 		r.loaded[done.view.Model.Name] = true
-		first.end()
-		r.lines = slices.DeleteFunc(r.lines, func(l *line) bool { return len(l.open) == 0 })
+		heap.Pop(&r.active)
+		r.weight -= first.queue.policy.Weight
+		if first.end(); len(first.open) > 0 {
+			first.left = first.open[0].workAhead()
+			heap.Push(&r.later, first)
+		}
 	}
 }
 
-// heads are the lines that are worked on: those whose first job has the most urgent deadline. weight is the sum of their queues'.
-func (r *run) heads() (heads []*line, weight int) {
-	earliest := r.lines[0].open[0].view.Deadline
-	for _, l := range r.lines {
-		if deadline := l.open[0].view.Deadline; compareDeadlines(deadline, earliest) < 0 {
-			earliest = deadline
+// activate lets the lines with the most urgent first jobs work. A job that was opened just now may be more urgent than those that are worked on.
+func (r *run) activate() {
+	urgency := func(l *line) time.Time { return l.open[0].view.Deadline }
+	if r.active.Len() > 0 && r.later.Len() > 0 && compareDeadlines(urgency(r.later.list[0]), urgency(r.active.list[0])) < 0 {
+		for _, paused := range r.active.list {
+			paused.left = (paused.ends - r.clock) * float64(paused.queue.policy.Weight)
+			heap.Push(&r.later, paused)
 		}
+		r.active.list, r.weight = r.active.list[:0], 0
 	}
-	for _, l := range r.lines {
-		if l.open[0].view.Deadline.Equal(earliest) {
-			heads, weight = append(heads, l), weight+l.queue.policy.Weight
+	for r.later.Len() > 0 && (r.active.Len() == 0 || urgency(r.later.list[0]).Equal(urgency(r.active.list[0]))) {
+		next := heap.Pop(&r.later).(*line)
+		if head := next.open[0]; head.begins < 0 {
+			head.begins = r.seconds
 		}
+		next.ends = r.clock + next.left/float64(next.queue.policy.Weight)
+		r.weight += next.queue.policy.Weight
+		heap.Push(&r.active, next)
 	}
-	return heads, weight
+}
+
+// workAhead is the work of a job, endless where nobody knows it.
+func (j *job) workAhead() float64 {
+	if j.work < 0 {
+		return math.Inf(1)
+	}
+	return j.work
 }
 
 // end takes the first job out and opens the next, if the queue may open one.
