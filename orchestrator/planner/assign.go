@@ -18,6 +18,11 @@ func assign(w *world) {
 			}
 		}
 	}
+	count := 0
+	for _, p := range w.pools {
+		count += len(p.workers)
+	}
+	w.workers = make([]orchestrator.Assignment, 0, count)
 	for _, p := range w.pools {
 		p.assign(w, tiers(open[p]))
 	}

@@ -18,14 +18,16 @@ type group struct {
 
 // groups are the replicas of the workers that have been heard of, by slot.
 func (p *pool) groups() []group {
-	var groups []group
-	for _, one := range p.workers { // by slot
+	groups := make([]group, 0, len(p.workers)/p.slots()+1)
+	first := 0 // of the last group
+	for i, one := range p.workers { // by slot
 		replica := one.view.Slot / p.slots()
 		if len(groups) == 0 || groups[len(groups)-1].replica != replica {
 			groups = append(groups, group{replica: replica})
+			first = i
 		}
 		last := &groups[len(groups)-1]
-		last.workers = append(last.workers, one)
+		last.workers = p.workers[first : i+1]
 		last.busy = last.busy || one.busy()
 		last.drains = last.drains || one.drains
 		last.rank = max(last.rank, one.rank())
