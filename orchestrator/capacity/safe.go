@@ -28,54 +28,69 @@ func (a Account) Slack() time.Duration {
 
 // Safe says whether so many workers in this tick leave the deadline safe. That is exact: with less some future would be late, more is not needed in
 // any. Those that have the longest rest of a start go first.
-func (a Account) Safe(spot, onDemand int) bool {
-	after := a
-	after.Until = a.Until - a.Tick
-	after.Left = a.Left - a.progress(a.Spot, spot) - a.progress(a.OnDemand, onDemand)
-	if after.Left <= 0 || after.Until <= 0 {
-		return after.Left <= 0
-	}
-	after.OnDemand = nil
-	for _, rest := range a.resized(a.OnDemand, onDemand) {
-		after.OnDemand = append(after.OnDemand, max(rest-a.Tick, 0))
-	}
-	return after.Slack() >= 0
+func (a Account) Safe(spot, onDemand int) bool { return a.ledger().safe(spot, onDemand) }
+
+// ledger has the sums that make many questions about one account cheap.
+type ledger struct {
+	Account
+	spot, onDemand sums
+	newDone        time.Duration // in this tick, of a worker that starts
+	newAfter       time.Duration // from the next tick on, of an on-demand worker that starts in this one
+	idleAfter      time.Duration // likewise, of one that starts in the next
 }
 
-// progress is the work of so many workers in this tick.
-func (a Account) progress(running []time.Duration, count int) (done time.Duration) {
-	for _, rest := range a.resized(running, count) {
-		done += max(min(a.Tick, a.Until)-rest, 0)
+// sums are of the first so many running workers of a type, those with the shortest rest first.
+type sums struct{ done, after []time.Duration }
+
+func (a Account) ledger() *ledger {
+	after := a.Until - a.Tick
+	return &ledger{
+		Account: a, spot: a.sums(a.Spot), onDemand: a.sums(a.OnDemand), newDone: a.done(a.Start),
+		newAfter: max(after-max(a.Start-a.Tick, 0), 0), idleAfter: max(after-a.Start, 0),
 	}
-	return done
 }
 
-func (a Account) resized(running []time.Duration, count int) []time.Duration {
-	all := slices.Sorted(slices.Values(running))
-	if count <= len(all) {
-		return all[:count]
+func (a Account) sums(running []time.Duration) sums {
+	all := sums{make([]time.Duration, 1, len(running)+1), make([]time.Duration, 1, len(running)+1)}
+	for i, rest := range slices.Sorted(slices.Values(running)) {
+		all.done = append(all.done, all.done[i]+a.done(rest))
+		all.after = append(all.after, all.after[i]+max(a.Until-a.Tick-max(rest-a.Tick, 0), 0))
 	}
-	return append(all, slices.Repeat([]time.Duration{a.Start}, count-len(all))...)
+	return all
+}
+
+// done is the work of a worker in this tick.
+func (a Account) done(rest time.Duration) time.Duration { return max(min(a.Tick, a.Until)-rest, 0) }
+
+// of gives the sum of so many workers, of which those beyond the running ones start.
+func of(sums []time.Duration, count int, each time.Duration) time.Duration {
+	running := min(count, len(sums)-1)
+	return sums[running] + time.Duration(count-running)*each
+}
+
+func (l *ledger) safe(spot, onDemand int) bool {
+	left := l.Left - of(l.spot.done, spot, l.newDone) - of(l.onDemand.done, onDemand, l.newDone)
+	if left <= 0 || l.Until <= l.Tick {
+		return left <= 0
+	}
+	return of(l.onDemand.after, onDemand, l.newAfter)+time.Duration(max(l.Width-onDemand, 0))*l.idleAfter >= left
 }
 
 // Correct is the safe decision that is nearest to a wish: with the fewest on-demand workers, and of those with the most spot workers. Where none is
 // safe any more, spot workers that run stay and on-demand workers fill up the width.
 func (a Account) Correct(spot, onDemand, granted int) (nearSpot, nearOnDemand int, safe bool) {
-	spot = min(spot, granted, a.Width)
-	onDemand = min(onDemand, a.Width-spot)
-	if a.Safe(spot, onDemand) {
-		return spot, onDemand, true
-	}
-	anything := [2]int{min(granted, a.Width), 0} // at the very end more spot workers than wished may be what ends in time
-	for _, wish := range [][2]int{{spot, onDemand}, anything} {
+	granted = min(max(granted, 0), a.Width)
+	spot = min(max(spot, 0), granted)
+	onDemand = min(max(onDemand, 0), a.Width-spot)
+	l := a.ledger()
+	// More spot workers beside the same on-demand ones are never less safe. At the very end more of them than wished may be what ends in time.
+	for _, wish := range [][2]int{{spot, onDemand}, {granted, 0}} {
 		for more := wish[1]; more <= a.Width; more++ {
-			for fewer := min(wish[0], a.Width-more); fewer >= 0; fewer-- {
-				if a.Safe(fewer, more) {
-					return fewer, more, true
-				}
+			if most := min(wish[0], a.Width-more); l.safe(most, more) {
+				return most, more, true
 			}
 		}
 	}
-	spot = min(len(a.Spot), granted, a.Width)
+	spot = min(len(a.Spot), granted)
 	return spot, a.Width - spot, false
 }

@@ -31,7 +31,14 @@ func drawAccount(t *rapid.T) (a Account, granted int) {
 // onDemandOnly plays the ticks from a decision on when all spot capacity ends after the first: all the width is on-demand then.
 func onDemandOnly(a Account, spot, onDemand int) (inTime bool) {
 	left := a.Left
-	steady, risky := a.resized(a.OnDemand, onDemand), a.resized(a.Spot, spot)
+	resized := func(running []time.Duration, count int) []time.Duration {
+		all := slices.Sorted(slices.Values(running))
+		if count <= len(all) {
+			return all[:count]
+		}
+		return append(all, slices.Repeat([]time.Duration{a.Start}, count-len(all))...)
+	}
+	steady, risky := resized(a.OnDemand, onDemand), resized(a.Spot, spot)
 	for until := a.Until; until > 0; until -= a.Tick {
 		for _, workers := range [][]time.Duration{steady, risky} {
 			for i, rest := range workers {
@@ -99,6 +106,16 @@ func TestSlack(t *testing.T) {
 	} {
 		if got := tc.account.Slack(); got != tc.want {
 			t.Errorf("%s: %s, want %s", name, got, tc.want)
+		}
+	}
+}
+
+// A decision on very many workers is as quick as any.
+func BenchmarkCorrect(b *testing.B) {
+	a := Account{Tick: 5 * time.Second, Until: time.Hour, Width: 10_000, Left: 11_000 * time.Hour, Start: time.Minute, Spot: make([]time.Duration, 5000)}
+	for b.Loop() {
+		if _, _, safe := a.Correct(5000, 0, 5000); safe {
+			b.Fatal("it cannot be")
 		}
 	}
 }

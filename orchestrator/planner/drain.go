@@ -19,7 +19,7 @@ type group struct {
 // groups are the replicas of the workers that have been heard of, by slot.
 func (p *pool) groups() []group {
 	groups := make([]group, 0, len(p.workers)/p.slots()+1)
-	first := 0 // of the last group
+	first := 0                      // of the last group
 	for i, one := range p.workers { // by slot
 		replica := one.view.Slot / p.slots()
 		if len(groups) == 0 || groups[len(groups)-1].replica != replica {
