@@ -148,7 +148,11 @@ func (c *Catalog) ModelSnapshot(name string, parameters map[string]any) (orchest
 	at := folder(model.Position)
 	hashes := map[string]string{}
 	for _, artifact := range model.Spec.Artifacts {
-		sum, err := c.hash(filepath.Join(at, artifact))
+		path := artifact
+		if !filepath.IsAbs(path) {
+			path = filepath.Join(at, path)
+		}
+		sum, err := c.hash(path)
 		if err != nil {
 			return orchestrator.ModelSnapshot{}, fmt.Errorf("model %q, artifact %s: %w", name, artifact, err)
 		}
