@@ -162,6 +162,9 @@ def main() -> int:
         return 130
     finally:
         run.stop()
+        # From here on there is nothing left to interrupt; Python, while it ends, would put back the deadly default of a handled signal, not of an ignored one.
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
 
 
 if __name__ == "__main__":

@@ -46,6 +46,24 @@ type dataplane struct {
 	documents, identity string // file, folder
 }
 
+// benchReport is what a benchmark has seen.
+type benchReport interface{ print(out screen) error }
+
+// runBench runs a benchmark unless there is a problem with its flags, and prints its report for people or programs.
+func (p *program) runBench(command *cobra.Command, format *printFormat, problem string, run func() (benchReport, error)) error {
+	if problem != "" {
+		return usage(command, "%s", problem)
+	}
+	report, err := run()
+	if err != nil {
+		return err
+	}
+	if format.machine() {
+		return format.print(command.OutOrStdout(), report)
+	}
+	return report.print(p.screen(command.OutOrStdout()))
+}
+
 func (p *program) benchDataplaneCommand() *cobra.Command {
 	run := dataplane{batchRows: 4096}
 	var format *printFormat
@@ -57,18 +75,8 @@ scorers directly, and through Ray Data. Each is measured with its start and with
 Beside them stand the limits of the machine, the rate of submits, and answers with many queued jobs.`,
 		Args: cobra.NoArgs,
 		RunE: func(command *cobra.Command, _ []string) error {
-			if problem := run.check(); problem != "" {
-				return usage(command, "%s", problem)
-			}
 			run.say = sayTo(command.ErrOrStderr())
-			report, err := run.run(command.Context())
-			if err != nil {
-				return err
-			}
-			if format.machine() {
-				return format.print(command.OutOrStdout(), report)
-			}
-			return report.table(p.screen(command.OutOrStdout()))
+			return p.runBench(command, format, run.check(), func() (benchReport, error) { return run.run(command.Context()) })
 		},
 	}
 	flags := command.Flags()

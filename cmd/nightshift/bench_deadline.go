@@ -52,18 +52,8 @@ func (p *program) benchDeadlineCommand() *cobra.Command {
 possible. Every policy is corrected so that it is never late where that can be avoided; the published runs, which were not, stand beside them.`,
 		Args: cobra.NoArgs,
 		RunE: func(command *cobra.Command, _ []string) error {
-			if problem := run.check(); problem != "" {
-				return usage(command, "%s", problem)
-			}
 			run.say = sayTo(command.ErrOrStderr())
-			report, err := run.run(command.Context())
-			if err != nil {
-				return err
-			}
-			if format.machine() {
-				return format.print(command.OutOrStdout(), report)
-			}
-			return report.print(p.screen(command.OutOrStdout()))
+			return p.runBench(command, format, run.check(), func() (benchReport, error) { return run.run(command.Context()) })
 		},
 	}
 	flags := command.Flags()

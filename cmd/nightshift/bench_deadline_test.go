@@ -133,18 +133,22 @@ func TestTracesThatMakeNoSense(t *testing.T) {
 	}
 }
 
-func TestBenchDeadlineSpot(t *testing.T) {
-	t.Parallel()
+// benchReported runs a benchmark and reads what it prints for programs.
+func benchReported[R any](t *testing.T, arguments ...string) (report R) {
+	t.Helper()
 	var out, errs bytes.Buffer
-	code := execute(t.Context(), []string{"bench", "deadline-spot", "--traces", writeTraces(t, twoSeries()), "--task", "8", "--deadline", "10,14", "--restart", "0.1", "--windows", "3", "-o", "json"},
-		strings.NewReader(""), &out, &errs)
-	if code != 0 {
+	if code := execute(t.Context(), append(append([]string{"bench"}, arguments...), "-o", "json"), strings.NewReader(""), &out, &errs); code != 0 {
 		t.Fatalf("exit code %d: %s", code, errs.String())
 	}
-	var report deadlineReport
 	if err := json.Unmarshal(out.Bytes(), &report); err != nil {
 		t.Fatal(err)
 	}
+	return report
+}
+
+func TestBenchDeadlineSpot(t *testing.T) {
+	t.Parallel()
+	report := benchReported[deadlineReport](t, "deadline-spot", "--traces", writeTraces(t, twoSeries()), "--task", "8", "--deadline", "10,14", "--restart", "0.1", "--windows", "3")
 	cells := map[string]int{}
 	for _, row := range report.Rows {
 		cells[row.Cell] += row.Cases

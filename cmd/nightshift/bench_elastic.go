@@ -50,18 +50,8 @@ func (p *program) benchElasticCommand() *cobra.Command {
 what that costs with the least that could have been enough. Every policy is corrected so that it is never late where that can be avoided.`,
 		Args: cobra.NoArgs,
 		RunE: func(command *cobra.Command, _ []string) error {
-			if problem := run.check(); problem != "" {
-				return usage(command, "%s", problem)
-			}
 			run.say = sayTo(command.ErrOrStderr())
-			report, err := run.run(command.Context())
-			if err != nil {
-				return err
-			}
-			if format.machine() {
-				return format.print(command.OutOrStdout(), report)
-			}
-			return report.print(p.screen(command.OutOrStdout()))
+			return p.runBench(command, format, run.check(), func() (benchReport, error) { return run.run(command.Context()) })
 		},
 	}
 	flags := command.Flags()

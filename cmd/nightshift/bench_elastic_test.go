@@ -3,7 +3,6 @@ package main
 import (
 	"bytes"
 	"compress/gzip"
-	"encoding/json"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -84,16 +83,8 @@ func TestReadCapacity(t *testing.T) {
 
 func TestBenchElasticWidth(t *testing.T) {
 	t.Parallel()
-	var out, errs bytes.Buffer
-	code := execute(t.Context(), []string{"bench", "elastic-width", "--capacity", capacityFile(t, 60), "--work", "12", "--width", "4", "--deadline", "5", "--price-ratio", "5,2",
-		"--every", "10", "--group", "part=moody", "-o", "json"}, strings.NewReader(""), &out, &errs)
-	if code != 0 {
-		t.Fatalf("exit code %d: %s", code, errs.String())
-	}
-	var report elasticReport
-	if err := json.Unmarshal(out.Bytes(), &report); err != nil {
-		t.Fatal(err)
-	}
+	report := benchReported[elasticReport](t, "elastic-width", "--capacity", capacityFile(t, 60), "--work", "12", "--width", "4", "--deadline", "5", "--price-ratio", "5,2",
+		"--every", "10", "--group", "part=moody")
 	cells := map[string]int{}
 	for _, row := range report.Rows {
 		if row.Late > 0 || row.Ratio < .9 {

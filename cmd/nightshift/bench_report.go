@@ -124,7 +124,7 @@ func quantilesOf(times []float64) quantiles {
 }
 
 // table prints the report for people.
-func (r *dataplaneReport) table(out screen) error {
+func (r *dataplaneReport) print(out screen) error {
 	fmt.Fprintf(out, "%s of %.0f bytes (seed %d), %s, batches of %s, %s, %d cores\n", plural(r.Rows, "row"), r.RowBytes, r.Seed, plural(r.Scorers, "scorer"),
 		number(r.BatchRows), plural(r.Rounds, "round"), r.Cores)
 	for _, name := range slices.Sorted(maps.Keys(r.Versions)) {

@@ -53,16 +53,7 @@ func (p *program) benchScaleCommand() *cobra.Command {
 planner on one core: nothing is observed or applied.`,
 		Args: cobra.NoArgs,
 		RunE: func(command *cobra.Command, _ []string) error {
-			for name, value := range map[string]int{"queues": run.queues, "pools": run.pools, "workers": run.workers, "rounds": run.rounds} {
-				if value < 1 || value > 1_000_000 {
-					return usage(command, "--%s: %d; allowed: 1 to 1000000", name, value)
-				}
-			}
-			report := run.run()
-			if format.machine() {
-				return format.print(command.OutOrStdout(), report)
-			}
-			return report.print(p.screen(command.OutOrStdout()))
+			return p.runBench(command, format, run.check(), func() (benchReport, error) { return run.run(), nil })
 		},
 	}
 	flags := command.Flags()
@@ -73,6 +64,19 @@ planner on one core: nothing is observed or applied.`,
 	flags.Uint64Var(&run.seed, "seed", 1, "seed of the world")
 	format = formatOption(command, formatFlag, formatJSON, formatYAML)
 	return command
+}
+
+// check says what is wrong with the flags.
+func (s planScale) check() string {
+	for _, flag := range []struct {
+		name  string
+		value int
+	}{{"queues", s.queues}, {"pools", s.pools}, {"workers", s.workers}, {"rounds", s.rounds}} {
+		if flag.value < 1 || flag.value > 1_000_000 {
+			return fmt.Sprintf("--%s: %d; allowed: 1 to 1000000", flag.name, flag.value)
+		}
+	}
+	return ""
 }
 
 func (s planScale) run() *scaleReport {

@@ -2,28 +2,20 @@ package main
 
 import (
 	"bytes"
-	"encoding/json"
 	"strings"
 	"testing"
 )
 
 func TestBenchPlanScale(t *testing.T) {
 	t.Parallel()
-	var out, errs bytes.Buffer
-	if code := execute(t.Context(), []string{"bench", "plan-scale", "--queues", "20", "--pools", "4", "--workers", "40", "--rounds", "3", "-o", "json"}, strings.NewReader(""), &out, &errs); code != 0 {
-		t.Fatalf("exit code %d: %s", code, errs.String())
-	}
-	var report scaleReport
-	if err := json.Unmarshal(out.Bytes(), &report); err != nil {
-		t.Fatal(err)
-	}
+	report := benchReported[scaleReport](t, "plan-scale", "--queues", "20", "--pools", "4", "--workers", "40", "--rounds", "3")
 	if len(report.Rows) != 1 || report.Jobs != 100 {
 		t.Fatalf("%+v", report)
 	}
 	if row := report.Rows[0]; row.Cell != "20/4/40" || !(row.Least > 0) || row.Seconds < row.Least || row.Most < row.Seconds || row.Allocations == 0 || row.Bytes == 0 || row.HeapBytes == 0 {
 		t.Errorf("%+v", row)
 	}
-	out.Reset()
+	var out, errs bytes.Buffer
 	if code := execute(t.Context(), []string{"bench", "plan-scale", "--pools", "0"}, strings.NewReader(""), &out, &errs); code != 2 || !strings.Contains(errs.String(), "--pools: 0; allowed: 1 to 1000000") {
 		t.Errorf("exit code %d: %s", code, errs.String())
 	}
