@@ -4,12 +4,13 @@ import "time"
 
 // Observation is everything a decision may look at, read at one time. The planner reads nothing else.
 type Observation struct {
-	Jobs    []JobView
-	Pools   []PoolView
-	Workers []WorkerView
-	Speeds  []Speed
-	Memory  Memory
-	Tables  []*Table // that were solved, by any planner before; see Plan.Tables
+	Jobs     []JobView
+	Backlogs []BacklogView
+	Pools    []PoolView
+	Workers  []WorkerView
+	Speeds   []Speed
+	Memory   Memory
+	Tables   []*Table // that were solved, by any planner before; see Plan.Tables
 }
 
 // Reading says how old and how good an observed value is. Unknown is not zero: a value whose reading has an error, or is older than
@@ -38,6 +39,27 @@ type JobView struct {
 	CutAll     bool
 	// Also is how many more waiting jobs this one stands for; see planner.Condense.
 	Also int
+}
+
+// BacklogView is what is read of a queue whose work arrives item by item and never ends, unlike a job. Each item is due the queue's FinishWithin after
+// it has arrived.
+type BacklogView struct {
+	Tenant  string
+	Queue   string
+	Model   ModelRef
+	Reading Reading
+	// Waiting is what has arrived and is neither done nor held by a worker, oldest first. One entry may stand for many arrivals; its time is the first.
+	Waiting []Arrival
+	Held    int64 // rows that workers hold
+	// How many rows arrived in a second, on average over the last ten minutes and over the last day (or since the first, where that is shorter).
+	RecentRate float64
+	DailyRate  float64
+}
+
+// Arrival is when how many rows came.
+type Arrival struct {
+	At   time.Time
+	Rows int64
 }
 
 // PoolView is what an engine says of a pool.
@@ -112,6 +134,8 @@ type QueuePolicy struct {
 	MaxOpenJobs int
 	MaxWorkers  int // 0: as many as the pools allow
 	Weight      int
+	// FinishWithin is how long after its arrival an item of the queue's backlog is due, and a job that names no deadline after its submit; 0: never.
+	FinishWithin time.Duration
 }
 
 // Plan is one decision: what shall be, why, and what the next decision has to remember.

@@ -34,12 +34,13 @@ func (s Set) Policy() orchestrator.Policy {
 	}
 	for _, queue := range s.Queues {
 		policy.Queues = append(policy.Queues, orchestrator.QueuePolicy{
-			Name:        queue.Name,
-			Tenant:      queue.Spec.Tenant,
-			Pools:       slices.Clone(queue.Spec.Pools),
-			MaxOpenJobs: queue.Spec.Limits.MaxOpenJobs,
-			MaxWorkers:  queue.Spec.Limits.MaxWorkers,
-			Weight:      1,
+			Name:         queue.Name,
+			Tenant:       queue.Spec.Tenant,
+			Pools:        slices.Clone(queue.Spec.Pools),
+			MaxOpenJobs:  queue.Spec.Limits.MaxOpenJobs,
+			MaxWorkers:   queue.Spec.Limits.MaxWorkers,
+			Weight:       1,
+			FinishWithin: queue.Spec.Objective.FinishWithin,
 		})
 	}
 	return policy

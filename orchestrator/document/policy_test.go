@@ -43,7 +43,7 @@ spec: {model: fraud, pools: [spot, demand], tenant: payments, input: {roots: [da
 apiVersion: nightshift.dev/v1alpha1
 kind: Queue
 metadata: {name: hourly}
-spec: {model: fraud, pools: [demand], input: {roots: ["file:///"]}, output: {root: "s3://out?region=eu-central-1"}, limits: {maxOpenJobs: 2}}
+spec: {model: fraud, pools: [demand], input: {roots: ["file:///"]}, output: {root: "s3://out?region=eu-central-1"}, limits: {maxOpenJobs: 2}, objective: {finishWithin: 1h}}
 ---
 apiVersion: nightshift.dev/v1alpha1
 kind: Queue
@@ -70,7 +70,7 @@ func TestPolicy(t *testing.T) {
 				SlotsPerReplica: 2, ScaleDownDelay: time.Minute, StartSeconds: 1.5, Notice: 15 * time.Second},
 		},
 		Queues: []orchestrator.QueuePolicy{
-			{Name: "hourly", Tenant: "default", Pools: []string{"demand"}, MaxOpenJobs: 2, Weight: 1},
+			{Name: "hourly", Tenant: "default", Pools: []string{"demand"}, MaxOpenJobs: 2, Weight: 1, FinishWithin: time.Hour},
 			{Name: "nightly", Tenant: "payments", Pools: []string{"spot", "demand"}, MaxOpenJobs: 8, MaxWorkers: 3, Weight: 1},
 			{Name: "other", Tenant: "default", Pools: []string{"spot"}, MaxOpenJobs: 8, Weight: 1},
 		},
