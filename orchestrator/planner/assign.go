@@ -1,6 +1,10 @@
 package planner
 
-import "nightshift.dev/nightshift/orchestrator"
+import (
+	"encoding/binary"
+
+	"nightshift.dev/nightshift/orchestrator"
+)
 
 // mostOrders is the longest list a worker is given, the most urgent of its jobs: more than it can do in the hour that it may be without
 // us, and small enough to be a record.
@@ -29,29 +33,30 @@ func assign(w *world) {
 }
 
 func (p *pool) assign(w *world, list []tier) {
-	var homes [][]int // of each tier that a list reaches
-	count := 0
+	list, count := reached(list)
+	homes := make([][]int, len(list))
 	for i := range list {
-		if count < mostOrders {
-			homes = append(homes, p.homes(&list[i]))
-			count += len(list[i].jobs)
-		}
+		homes[i] = p.homes(&list[i])
 	}
-	count = min(count, mostOrders)
 	orders := map[string][]orchestrator.Order{} // workers of equal homes and model share one list
 	key := make([]byte, 0, 64)
 	for at, one := range p.workers {
 		key = key[:0]
-		for i := range homes {
-			home := homes[i][at]
-			key = append(key, byte(home), byte(home>>8), byte(home>>16))
+		for _, home := range homes {
+			if home != nil {
+				key = binary.LittleEndian.AppendUint32(key, uint32(home[at])) //nolint:gosec // an index
+			}
 		}
-		key = append(append(append(key, one.view.Model.Name...), 0), one.view.Model.Digest...)
+		key = binary.LittleEndian.AppendUint32(key, uint32(one.model)) //nolint:gosec // a count
 		jobs, made := orders[string(key)]
 		if !made {
 			jobs = make([]orchestrator.Order, 0, count)
-			for i := range homes {
-				jobs = list[i].order(jobs, homes[i][at], one.view.Model)
+			for i := range list {
+				home := 0
+				if homes[i] != nil {
+					home = homes[i][at]
+				}
+				jobs = list[i].order(jobs, home, one.model)
 			}
 			orders[string(key)] = jobs
 		}
@@ -59,13 +64,23 @@ func (p *pool) assign(w *world, list []tier) {
 	}
 }
 
-// homes gives each worker of the pool its queue in the tier: first the one whose shard it holds, then one whose model it has loaded, then
-// any that has fewer workers than its share.
-func (p *pool) homes(t *tier) []int {
-	home := make([]int, len(p.workers))
-	if len(t.queues) == 1 {
-		return home
+// reached are the tiers that an order list reaches, and how long it is.
+func reached(list []tier) (within []tier, count int) {
+	for i := range list {
+		if count += len(list[i].jobs); count >= mostOrders {
+			return list[:i+1], mostOrders
+		}
 	}
+	return list, count
+}
+
+// homes gives each worker of the pool its queue in the tier: first the one whose shard it holds, then one whose model it has loaded, then
+// any that has fewer workers than its share. It is nil where there is but one.
+func (p *pool) homes(t *tier) []int {
+	if len(t.queues) == 1 {
+		return nil
+	}
+	home := make([]int, len(p.workers))
 	staying, most := 0, make([]int, len(t.queues))
 	for i := range most {
 		most[i] = endless
@@ -87,10 +102,10 @@ func (p *pool) homes(t *tier) []int {
 			}
 		}
 	}
-	index, loaded := map[*queue]int{}, map[orchestrator.ModelRef][]int{}
+	index, loaded := make(map[*queue]int, len(t.queues)), map[int][]int{}
 	for i, j := range t.jobs {
 		index[j.queue] = t.of[i]
-		loaded[j.view.Model] = append(loaded[j.view.Model], t.of[i])
+		loaded[j.model] = append(loaded[j.model], t.of[i])
 	}
 	take(func(one *worker) int {
 		if one.holds == nil {
@@ -102,11 +117,11 @@ func (p *pool) homes(t *tier) []int {
 		return -1
 	})
 	take(func(one *worker) int {
-		wanted := loaded[one.view.Model]
+		wanted := loaded[one.model]
 		for len(wanted) > 0 && quota[wanted[0]] == 0 {
 			wanted = wanted[1:]
 		}
-		loaded[one.view.Model] = wanted
+		loaded[one.model] = wanted
 		if len(wanted) == 0 {
 			return -1
 		}
@@ -130,37 +145,48 @@ func (p *pool) homes(t *tier) []int {
 
 // order adds the tier's jobs for a worker with this home and this model loaded: those of the home first, then the other queues in turn;
 // among them, those whose model is loaded first.
-func (t *tier) order(orders []orchestrator.Order, home int, model orchestrator.ModelRef) []orchestrator.Order {
+func (t *tier) order(orders []orchestrator.Order, home, model int) []orchestrator.Order {
 	add := func(j *job) {
-		if len(orders) == mostOrders {
-			return
+		if len(orders) < mostOrders {
+			orders = append(orders, orchestrator.Order{JobKey: j.view.JobKey, JobEpoch: j.view.Epoch, Model: j.view.Model})
 		}
-		orders = append(orders, orchestrator.Order{JobKey: j.view.JobKey, JobEpoch: j.view.Epoch, Model: j.view.Model})
 	}
-	byQueue := make([][]*job, len(t.queues)) // what is not added yet
+	byQueue := t.byQueue()
+	for _, loaded := range []bool{true, false} {
+		for _, j := range byQueue[home] {
+			if (j.model == model) == loaded {
+				add(j)
+			}
+		}
+	}
+	if len(t.queues) == 1 {
+		return orders
+	}
 	for i, j := range t.jobs {
-		if t.of[i] == home && j.view.Model == model {
+		if t.of[i] != home && j.model == model {
 			add(j)
 		}
 	}
-	for i, j := range t.jobs {
-		if t.of[i] == home && j.view.Model != model {
-			add(j)
-		}
-	}
-	for i, j := range t.jobs {
-		switch at := t.of[i]; {
-		case at == home:
-		case j.view.Model == model:
-			add(j)
-		default:
-			byQueue[at] = append(byQueue[at], j)
-		}
-	}
-	for i := 1; i < len(t.queues); i++ {
+	for i := 1; i < len(t.queues) && len(orders) < mostOrders; i++ {
 		for _, j := range byQueue[(home+i)%len(t.queues)] {
-			add(j)
+			if j.model != model {
+				add(j)
+			}
 		}
 	}
 	return orders
+}
+
+// byQueue are the jobs of each queue, by urgency.
+func (t *tier) byQueue() [][]*job {
+	if len(t.queues) == 1 {
+		return [][]*job{t.jobs}
+	}
+	if t.lists == nil {
+		t.lists = make([][]*job, len(t.queues))
+		for i, j := range t.jobs {
+			t.lists[t.of[i]] = append(t.lists[t.of[i]], j)
+		}
+	}
+	return t.lists
 }

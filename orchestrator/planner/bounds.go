@@ -24,7 +24,7 @@ func queueBounds(w *world) {
 func busyFloor(w *world) {
 	for _, p := range w.pools {
 		busy := 0
-		for _, r := range p.groups() {
+		for _, r := range p.groups {
 			if r.busy && !r.drains {
 				busy++
 			}

@@ -22,7 +22,7 @@ func Condense(jobs []orchestrator.JobView, most int) []orchestrator.JobView {
 		waiting[k] = append(waiting[k], one)
 	}
 	for _, list := range waiting {
-		slices.SortFunc(list, compareViews)
+		slices.SortFunc(list, func(a, b orchestrator.JobView) int { return compareViews(&a, &b) })
 		near := min(most, len(list))
 		short = append(short, list[:near]...)
 		list = list[near:]

@@ -9,11 +9,16 @@ type draft struct {
 	reasons  []orchestrator.Reason
 }
 
+const usualReasons = 4
+
 // startAt begins with the number as it is at present.
 func startAt(number int) draft { return draft{from: number, to: number} }
 
 // change sets the number and says which rule did it and why. A rule that looked at the number and left it may say so too.
 func (d *draft) change(code string, to int, sentence string) {
+	if d.reasons == nil {
+		d.reasons = make([]orchestrator.Reason, 0, usualReasons)
+	}
 	d.reasons = append(d.reasons, orchestrator.Reason{Code: code, From: d.to, To: to, Sentence: sentence})
 	d.to = to
 }

@@ -16,8 +16,8 @@ type group struct {
 	rank    int  // the least loss first
 }
 
-// groups are the replicas of the workers that have been heard of, by slot.
-func (p *pool) groups() []group {
+// findGroups puts the workers that have been heard of together to replicas, by slot.
+func (p *pool) findGroups() {
 	groups := make([]group, 0, len(p.workers)/p.slots()+1)
 	first := 0                      // of the last group
 	for i, one := range p.workers { // by slot
@@ -32,7 +32,7 @@ func (p *pool) groups() []group {
 		last.drains = last.drains || one.drains
 		last.rank = max(last.rank, one.rank())
 	}
-	return groups
+	p.groups = groups
 }
 
 // rank says how much is lost when the worker goes.
@@ -53,20 +53,19 @@ func (w *worker) rank() int {
 // drain names the workers that go: whole replicas, idle before busy, then the highest slot. One that drains already goes on doing so.
 func drain(w *world) {
 	for _, p := range w.pools {
-		groups := p.groups()
-		stay := make([]*group, 0, len(groups))
-		for i := range groups {
-			if groups[i].drains {
-				groups[i].drain()
-				continue
+		surplus := -p.replicas.to
+		for _, g := range p.groups {
+			if g.drains {
+				g.drain()
+			} else {
+				surplus++
 			}
-			stay = append(stay, &groups[i])
 		}
-		surplus := len(stay) - p.replicas.to
 		if p.doubt != "" || surplus <= 0 {
 			continue
 		}
-		slices.SortStableFunc(stay, func(a, b *group) int {
+		stay := slices.DeleteFunc(slices.Clone(p.groups), func(g group) bool { return g.drains })
+		slices.SortStableFunc(stay, func(a, b group) int {
 			return cmp.Or(cmp.Compare(a.rank, b.rank), cmp.Compare(b.replica, a.replica))
 		})
 		for _, victim := range stay[:surplus] {

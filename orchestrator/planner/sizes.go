@@ -22,17 +22,18 @@ func shardSizes(w *world) {
 		if p := j.pool(); p != nil {
 			count, _ = p.working()
 		}
-		sized := shard.Size(j.sizing(j.uncut(), count))
-		j.plan.ShardRows, j.plan.Sharing = sized.Rows, max(count, 1)
+		sizing := j.sizing(j.uncut(), count)
+		j.plan.ShardRows, j.plan.Sharing = shard.Rows(sizing), max(count, 1)
 		if !j.open {
 			continue
 		}
-		j.plan.Ahead = j.ahead(count, sized.Rows)
+		j.plan.Ahead = j.ahead(count, j.plan.ShardRows)
 		if j.view.CutAll {
 			j.workers.note("cut", fmt.Sprintf("everything is cut; up to %d shards are kept ahead", j.plan.Ahead))
 			continue
 		}
-		j.workers.note("cut", fmt.Sprintf("the next shards have %d rows: %s; %d are kept ahead", sized.Rows, sized.Sentence, j.plan.Ahead))
+		rows, why := shard.Size(sizing)
+		j.workers.note("cut", fmt.Sprintf("the next shards have %d rows: %s; %d are kept ahead", rows, why, j.plan.Ahead))
 	}
 }
 

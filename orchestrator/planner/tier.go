@@ -9,6 +9,7 @@ type tier struct {
 	queues   []*queue // theirs, in the order of their first job
 	weights  []int    // of the queues
 	of       []int    // for each job, the index of its queue
+	lists    [][]*job // by queue; see byQueue
 }
 
 // tiers puts jobs that come by urgency into tiers.

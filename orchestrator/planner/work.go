@@ -20,7 +20,7 @@ func (j *job) measure() {
 		j.feed, j.most = max(cut, 1), max(cut, 1) // what is cut already has to tell first how much there is
 		return
 	}
-	usual := shard.Size(j.sizing(-1, 1)).Rows
+	usual := shard.Rows(j.sizing(-1, 1))
 	j.feed = min(cut+parts(uncut, usual), endless)
 	j.most = min(cut+parts(uncut, int64(max(j.view.BatchRows, 1))), endless)
 }

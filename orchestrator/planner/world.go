@@ -28,6 +28,7 @@ type world struct {
 	pools      []*pool                        // of the policy, by name
 	queues     []*queue                       // of the policy, by tenant and name
 	jobs       []*job                         // not ended, by urgency
+	models     map[orchestrator.ModelRef]int  // of the jobs, numbered from 1
 	memory     orchestrator.Memory
 	workers    []orchestrator.Assignment
 	nextCheck  time.Time
@@ -42,6 +43,7 @@ type pool struct {
 	memory   orchestrator.PoolMemory
 	queues   []*queue  // those that prefer it, most urgent first
 	workers  []*worker // by slot
+	groups   []group   // the same as replicas
 	line     []*job    // of the queues that use it, by urgency
 	replicas draft
 	wanted   int  // workers that the queues ask for
@@ -95,6 +97,7 @@ type queue struct {
 // job is one job that has not ended.
 type job struct {
 	view    orchestrator.JobView
+	model   int    // its number in the world
 	queue   *queue // nil: its queue is not in the policy
 	speed   speed
 	work    float64 // seconds of one worker; -1: unknown
@@ -118,14 +121,15 @@ func (j *job) pool() *pool {
 
 // worker is one worker of a pool.
 type worker struct {
-	view   orchestrator.WorkerView
+	view   *orchestrator.WorkerView // of the observation
+	model  int                      // the number of the one it has loaded; 0: no job needs it
 	holds  *job
 	drains bool
 }
 
 // newWorld puts the observation in order. Of several entries of one name the first in a fixed order counts.
 func newWorld(observation orchestrator.Observation, policy orchestrator.Policy, now time.Time) *world {
-	w := &world{now: now, staleAfter: policy.StaleAfter, memory: copyMemory(observation.Memory)}
+	w := &world{now: now, staleAfter: policy.StaleAfter, memory: copyMemory(observation.Memory), models: map[orchestrator.ModelRef]int{}}
 	if w.staleAfter <= 0 {
 		w.staleAfter = time.Minute
 	}
@@ -143,6 +147,7 @@ func newWorld(observation orchestrator.Observation, policy orchestrator.Policy, 
 	for _, p := range w.pools {
 		slices.SortStableFunc(p.queues, func(a, b *queue) int { return compareQueues(a, b) })
 		p.findReady()
+		p.findGroups()
 	}
 	return w
 }
@@ -225,25 +230,30 @@ type queueName struct{ tenant, name string }
 func (w *world) addJobs(observation orchestrator.Observation, queues map[queueName]*queue) map[string]*job {
 	speeds := newSpeeds(observation)
 	byID := make(map[string]*job, len(observation.Jobs))
-	seen := make(map[orchestrator.JobKey]bool, len(observation.Jobs))
-	for _, view := range sorted(observation.Jobs, func(a, b orchestrator.JobView) int {
-		return cmp.Or(compareKeys(a.JobKey, b.JobKey), cmp.Compare(b.Epoch, a.Epoch))
+	w.jobs = make([]*job, 0, len(observation.Jobs))
+	all := make([]job, len(observation.Jobs))
+	for i, view := range inOrder(observation.Jobs, func(a, b *orchestrator.JobView) int {
+		return cmp.Or(compareKeys(&a.JobKey, &b.JobKey), cmp.Compare(b.Epoch, a.Epoch))
 	}) {
-		if view.State.Final() || seen[view.JobKey] {
+		if view.State.Final() || len(w.jobs) > 0 && w.jobs[len(w.jobs)-1].view.JobKey == view.JobKey {
 			continue
 		}
-		seen[view.JobKey] = true
-		view.ShardsLeft = min(max(view.ShardsLeft, 0), endless)
-		view.RowsLeft, view.RowsUncut = min(max(view.RowsLeft, -1), mostRows), min(max(view.RowsUncut, -1), mostRows)
-		j := &job{view: view, queue: queues[queueName{view.Tenant, view.Queue}], plan: orchestrator.JobPlan{JobKey: view.JobKey}}
+		j := &all[i]
+		j.view, j.queue, j.plan.JobKey = *view, queues[queueName{view.Tenant, view.Queue}], view.JobKey
+		j.view.ShardsLeft = min(max(view.ShardsLeft, 0), endless)
+		j.view.RowsLeft, j.view.RowsUncut = min(max(view.RowsLeft, -1), mostRows), min(max(view.RowsUncut, -1), mostRows)
 		if p := j.pool(); p != nil {
 			j.speed = speeds.of(view.Model.Name, p.policy.Name)
+		}
+		if j.model = w.models[view.Model]; j.model == 0 {
+			j.model = len(w.models) + 1
+			w.models[view.Model] = j.model
 		}
 		j.measure()
 		w.jobs = append(w.jobs, j)
 		byID[view.ID] = j
 	}
-	slices.SortStableFunc(w.jobs, compareJobs)
+	slices.SortFunc(w.jobs, compareJobs)
 	for _, j := range w.jobs {
 		if j.queue != nil {
 			j.queue.jobs = append(j.queue.jobs, j)
@@ -274,41 +284,55 @@ func (q *queue) uses() []*pool {
 }
 
 func (w *world) addWorkers(observation orchestrator.Observation, pools map[string]*pool, jobs map[string]*job) {
-	seen := make(map[string]bool, len(observation.Workers))
-	all := make([]worker, 0, len(observation.Workers))
-	for _, view := range sorted(observation.Workers, func(a, b orchestrator.WorkerView) int {
-		return cmp.Or(cmp.Compare(a.Pool, b.Pool), cmp.Compare(a.Slot, b.Slot), cmp.Compare(a.ID, b.ID), b.Seen.Compare(a.Seen))
-	}) {
-		p := pools[view.Pool]
-		if p == nil || seen[view.ID] {
-			continue
+	all := make([]worker, len(observation.Workers))
+	for i := range observation.Workers {
+		view := &observation.Workers[i]
+		if p := pools[view.Pool]; p != nil {
+			all[i] = worker{view: view, model: w.models[view.Model], drains: view.Draining || view.State == orchestrator.WorkerDraining}
+			p.workers = append(p.workers, &all[i])
 		}
-		seen[view.ID] = true
-		one := worker{view: view, drains: view.Draining || view.State == orchestrator.WorkerDraining}
-		if view.Job != "" {
-			if one.holds = jobs[view.Job]; one.holds != nil {
+	}
+	seen := make(map[string]bool, len(observation.Workers))
+	for _, p := range w.pools {
+		slices.SortFunc(p.workers, func(a, b *worker) int { return compareWorkers(a.view, b.view) })
+		p.workers = slices.DeleteFunc(p.workers, func(one *worker) bool {
+			again := seen[one.view.ID]
+			seen[one.view.ID] = true
+			return again
+		})
+		for _, one := range p.workers {
+			if one.view.Job == "" {
+				continue
+			}
+			if one.holds = jobs[one.view.Job]; one.holds != nil {
 				one.holds.busy++
 			}
 		}
-		all = append(all, one)
-		p.workers = append(p.workers, &all[len(all)-1])
 	}
 	for _, j := range w.jobs {
 		j.workers = startAt(j.busy)
 	}
 }
 
+// compareWorkers orders by slot; of two words of one worker the newer comes first.
+func compareWorkers(a, b *orchestrator.WorkerView) int {
+	return cmp.Or(cmp.Compare(a.Slot, b.Slot), cmp.Compare(a.ID, b.ID), b.Seen.Compare(a.Seen))
+}
+
 // busy says that the worker holds a shard.
 func (w *worker) busy() bool { return w.view.State == orchestrator.WorkerBusy || w.view.Job != "" }
 
-func compareJobs(a, b *job) int { return compareViews(a.view, b.view) }
+func compareJobs(a, b *job) int { return compareViews(&a.view, &b.view) }
 
 // compareViews orders by urgency: earliest deadline, then submitted, then identifier. A job without a deadline comes after all with one.
-func compareViews(a, b orchestrator.JobView) int {
-	return cmp.Or(compareDeadlines(a.Deadline, b.Deadline), a.Submitted.Compare(b.Submitted), cmp.Compare(a.ID, b.ID), compareKeys(a.JobKey, b.JobKey))
+func compareViews(a, b *orchestrator.JobView) int {
+	if urgency := cmp.Or(compareDeadlines(a.Deadline, b.Deadline), a.Submitted.Compare(b.Submitted)); urgency != 0 {
+		return urgency
+	}
+	return cmp.Or(cmp.Compare(a.ID, b.ID), compareKeys(&a.JobKey, &b.JobKey))
 }
 
-func compareKeys(a, b orchestrator.JobKey) int {
+func compareKeys(a, b *orchestrator.JobKey) int {
 	return cmp.Or(cmp.Compare(a.Tenant, b.Tenant), cmp.Compare(a.Queue, b.Queue), cmp.Compare(a.ID, b.ID))
 }
 
@@ -330,6 +354,16 @@ func compareQueues(a, b *queue) int {
 	return compareJobs(a.jobs[0], b.jobs[0])
 }
 
+// inOrder are the entries of a list, in order: long entries are not moved.
+func inOrder[T any](list []T, compare func(a, b *T) int) []*T {
+	order := make([]*T, len(list))
+	for i := range list {
+		order[i] = &list[i]
+	}
+	slices.SortFunc(order, compare)
+	return order
+}
+
 // sorted is an ordered copy.
 func sorted[T any](list []T, compare func(a, b T) int) []T {
 	list = slices.Clone(list)
@@ -340,7 +374,9 @@ func sorted[T any](list []T, compare func(a, b T) int) []T {
 // plan is the world's result.
 func (w *world) plan() orchestrator.Plan {
 	plan := orchestrator.Plan{At: w.now, NextCheck: w.nextCheck, Workers: w.workers, Memory: w.memory, Tables: w.lacking}
-	plan.Memory.Pools = nil
+	plan.Memory.Pools = make([]orchestrator.PoolMemory, 0, len(w.pools))
+	plan.Pools = make([]orchestrator.PoolPlan, 0, len(w.pools))
+	plan.Jobs = make([]orchestrator.JobPlan, 0, len(w.jobs))
 	for _, p := range w.pools {
 		plan.Memory.Pools = append(plan.Memory.Pools, p.memory)
 		if p.observed {

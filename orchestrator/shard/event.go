@@ -38,14 +38,12 @@ type (
 
 // rows is the length of a cut when so many rows are left to cut; a negative number is unknown.
 func (d Demand) rows(uncut int64) int64 {
-	if d.Workers < 1 {
+	if d.Workers < 1 || uncut < 0 {
 		return d.Rows
 	}
 	work := Work{BatchRows: d.BatchRows, RowsUncut: uncut, Workers: d.Workers}.sane()
-	if limit, _, known := work.share(); known {
-		return min(d.Rows, work.whole(limit))
-	}
-	return d.Rows
+	limit, _ := work.share()
+	return min(d.Rows, work.whole(limit))
 }
 
 func (JournalRead) event()   {}

@@ -35,30 +35,32 @@ type Work struct {
 	Notice        time.Duration // from the announcement of an eviction to the loss of the worker; 0: not announced
 }
 
-// Sized is a number of rows, a multiple of the best batch, and the sentence that says why.
-type Sized struct {
-	Rows     int64
-	Sentence string
+// Size is the number of rows of the next shards, a multiple of the best batch, and the sentence that says why. It is total: whatever the numbers, the
+// result is at least one best batch and at most 2^40 rows.
+func Size(work Work) (rows int64, sentence string) {
+	work = work.sane()
+	size, why := work.size()
+	text := work.sentence(why)
+	switch {
+	case size < float64(work.BatchRows):
+		text = fmt.Sprintf("one batch of %d rows is the least (%s)", work.BatchRows, text)
+	case work.BatchRows > 1:
+		text = fmt.Sprintf("%s, in batches of %d rows", text, work.BatchRows)
+	}
+	return work.whole(size), text
 }
 
-// Size is the number of rows of the next shards. It is total: whatever the numbers, the result is at least one best batch and
-// at most 2^40 rows.
-func Size(work Work) Sized {
+// Rows is Size without its sentence.
+func Rows(work Work) int64 {
 	work = work.sane()
-	rows, why := work.size()
-	switch {
-	case rows < float64(work.BatchRows):
-		return Sized{Rows: int64(work.BatchRows), Sentence: fmt.Sprintf("one batch of %d rows is the least (%s)", work.BatchRows, why())}
-	case work.BatchRows == 1:
-		return Sized{Rows: work.whole(rows), Sentence: why()}
-	}
-	return Sized{Rows: work.whole(rows), Sentence: fmt.Sprintf("%s, in batches of %d rows", why(), work.BatchRows)}
+	size, _ := work.size()
+	return work.whole(size)
 }
 
 // Count is how many shards the rows not cut yet make when they lie in one object.
 func Count(work Work) int {
 	work = work.sane()
-	demand := Demand{Rows: Size(work).Rows, Workers: work.Workers, BatchRows: work.BatchRows}
+	demand := Demand{Rows: Rows(work), Workers: work.Workers, BatchRows: work.BatchRows}
 	count := int64(0)
 	for left := work.RowsUncut; left > 0; {
 		each := demand.rows(left)
@@ -75,67 +77,79 @@ func (w Work) whole(rows float64) int64 {
 	return int64(math.Max(1, math.Min(math.Floor(rows/batch), math.Floor(mostRows/batch))) * batch)
 }
 
+// rule is what decided on a size.
+type rule int
+
+const (
+	byBytes rule = iota
+	bySpeed
+	byNotice
+	byShare
+	byTail
+	byRest
+)
+
 // size is the length that the rules give, before it becomes whole batches.
-func (w Work) size() (rows float64, why func() string) {
-	rows, why = w.target()
-	if limit := w.Notice.Seconds() * w.RowsPerSecond; limit > 0 && rows > limit {
-		rows, why = limit, func() string {
-			return fmt.Sprintf("ends within the notice of %s at %s rows/s", w.Notice, number(w.RowsPerSecond))
-		}
+func (w Work) size() (rows float64, why rule) {
+	rows, why = targetBytes/w.RowBytes, byBytes
+	if w.RowsPerSecond > 0 {
+		rows, why = w.target()*w.RowsPerSecond, bySpeed
 	}
-	if limit, sentence, known := w.share(); known && rows > limit {
-		rows, why = limit, sentence
+	if limit := w.Notice.Seconds() * w.RowsPerSecond; limit > 0 && rows > limit {
+		rows, why = limit, byNotice
+	}
+	if limit, of := w.share(); w.RowsUncut >= 0 && rows > limit {
+		rows, why = limit, of
 	}
 	return rows, why
 }
 
-// target is the size that makes the fixed cost of a shard small.
-func (w Work) target() (rows float64, why func() string) {
-	if w.RowsPerSecond == 0 {
-		return targetBytes / w.RowBytes, func() string {
-			return fmt.Sprintf("4 MiB of rows of %s bytes, since no speed is known", number(w.RowBytes))
-		}
+// target is the length, in seconds, that makes the fixed cost of a shard small.
+func (w Work) target() float64 {
+	if w.RowsUncut <= 0 {
+		return targetSeconds
 	}
-	seconds := float64(targetSeconds)
-	if w.RowsUncut > 0 {
-		seconds = math.Min(math.Max(seconds, float64(w.RowsUncut)/w.RowsPerSecond/manyShards), longestSeconds)
-	}
-	return seconds * w.RowsPerSecond, func() string {
-		text := fmt.Sprintf("%s s of work at %s rows/s", number(seconds), number(w.RowsPerSecond))
-		if seconds > targetSeconds {
-			text += fmt.Sprintf(", so that the rest makes no more than about %d shards", manyShards)
-		}
-		return text
-	}
+	return math.Min(math.Max(targetSeconds, float64(w.RowsUncut)/w.RowsPerSecond/manyShards), longestSeconds)
 }
 
 // share is the most rows that leave every worker enough shards to finish together with the others; it falls towards the tail
 // (guided self-scheduling: Polychronopoulos and Kuck, 1987; the half of an equal share is the factor of Hummel, Schonberg and Flynn, 1992).
-func (w Work) share() (rows float64, why func() string, known bool) {
-	if w.RowsUncut < 0 {
-		return 0, nil, false
-	}
+func (w Work) share() (rows float64, why rule) {
 	left, workers, batch := float64(w.RowsUncut), float64(w.Workers), float64(w.BatchRows)
 	if rows := left / (shardsPerWorker * workers); rows >= fewestBatches*batch {
-		return rows, func() string {
-			if w.Workers == 1 {
-				return fmt.Sprintf("half of the %d rows not cut yet, for the one worker there is", w.RowsUncut)
-			}
-			return fmt.Sprintf("half of an equal share of the %d rows not cut yet for each of %d workers", w.RowsUncut, w.Workers)
-		}, true
+		return rows, byShare
 	}
 	if left/workers >= fewestBatches*batch {
-		return fewestBatches * batch, func() string {
-			return fmt.Sprintf("%d batches, near the end of the %d rows not cut yet", fewestBatches, w.RowsUncut)
-		}, true
+		return fewestBatches * batch, byTail
 	}
-	rows = math.Max(1, math.Ceil(left/workers/batch)) * batch
-	return rows, func() string {
+	return math.Max(1, math.Ceil(left/workers/batch)) * batch, byRest
+}
+
+// sentence says why a rule gave its size.
+func (w Work) sentence(why rule) string {
+	switch why {
+	case byBytes:
+		return fmt.Sprintf("4 MiB of rows of %s bytes, since no speed is known", number(w.RowBytes))
+	case byNotice:
+		return fmt.Sprintf("ends within the notice of %s at %s rows/s", w.Notice, number(w.RowsPerSecond))
+	case byTail:
+		return fmt.Sprintf("%d batches, near the end of the %d rows not cut yet", fewestBatches, w.RowsUncut)
+	case byShare:
+		if w.Workers == 1 {
+			return fmt.Sprintf("half of the %d rows not cut yet, for the one worker there is", w.RowsUncut)
+		}
+		return fmt.Sprintf("half of an equal share of the %d rows not cut yet for each of %d workers", w.RowsUncut, w.Workers)
+	case byRest:
 		if w.Workers == 1 {
 			return fmt.Sprintf("the last %d rows", w.RowsUncut)
 		}
 		return fmt.Sprintf("an equal share of the last %d rows for each of %d workers", w.RowsUncut, w.Workers)
-	}, true
+	}
+	text := fmt.Sprintf("%s s of work at %s rows/s", number(w.target()), number(w.RowsPerSecond))
+	if w.target() > targetSeconds {
+		text += fmt.Sprintf(", so that the rest makes no more than about %d shards", manyShards)
+	}
+	return text
 }
 
 // sane replaces numbers that mean nothing by "unknown" and cuts those beyond all reason.

@@ -9,69 +9,80 @@ import (
 	"pgregory.net/rapid"
 )
 
+// sized is what Size gives.
+type sized struct {
+	Rows     int64
+	Sentence string
+}
+
+func sizeOf(work Work) (size sized) {
+	size.Rows, size.Sentence = Size(work)
+	return size
+}
+
 func TestSize(t *testing.T) {
 	t.Parallel()
 	cases := map[string]struct {
 		work Work
-		want Sized
+		want sized
 	}{
 		"five seconds where the speed is known": {
 			Work{BatchRows: 64, RowsPerSecond: 1000, RowsUncut: 10_000_000, Workers: 4},
-			Sized{4992, "5 s of work at 1000 rows/s, in batches of 64 rows"},
+			sized{4992, "5 s of work at 1000 rows/s, in batches of 64 rows"},
 		},
 		"four mebibytes where it is not": {
 			Work{BatchRows: 100, RowBytes: 1024, RowsUncut: -1, Workers: 4},
-			Sized{4000, "4 MiB of rows of 1024 bytes, since no speed is known, in batches of 100 rows"},
+			sized{4000, "4 MiB of rows of 1024 bytes, since no speed is known, in batches of 100 rows"},
 		},
 		"nothing known at all": {
 			Work{RowsUncut: -1},
-			Sized{16384, "4 MiB of rows of 256 bytes, since no speed is known"},
+			sized{16384, "4 MiB of rows of 256 bytes, since no speed is known"},
 		},
 		"within the notice": {
 			Work{BatchRows: 10, RowsPerSecond: 1000, RowsUncut: 1_000_000, Workers: 1, Notice: 2 * time.Second},
-			Sized{2000, "ends within the notice of 2s at 1000 rows/s, in batches of 10 rows"},
+			sized{2000, "ends within the notice of 2s at 1000 rows/s, in batches of 10 rows"},
 		},
 		"one batch although it outlasts the notice": {
 			Work{BatchRows: 512, RowsPerSecond: 10, RowsUncut: 1_000_000, Workers: 1, Notice: 15 * time.Second},
-			Sized{512, "one batch of 512 rows is the least (5 s of work at 10 rows/s)"},
+			sized{512, "one batch of 512 rows is the least (5 s of work at 10 rows/s)"},
 		},
 		"a huge job gets longer shards": {
 			Work{BatchRows: 100, RowsPerSecond: 1000, RowsUncut: 2_000_000_000, Workers: 10},
-			Sized{20_000, "20 s of work at 1000 rows/s, so that the rest makes no more than about 100000 shards, in batches of 100 rows"},
+			sized{20_000, "20 s of work at 1000 rows/s, so that the rest makes no more than about 100000 shards, in batches of 100 rows"},
 		},
 		"but never more than a minute": {
 			Work{BatchRows: 100, RowsPerSecond: 1000, RowsUncut: 1 << 50, Workers: 10},
-			Sized{60_000, "60 s of work at 1000 rows/s, so that the rest makes no more than about 100000 shards, in batches of 100 rows"},
+			sized{60_000, "60 s of work at 1000 rows/s, so that the rest makes no more than about 100000 shards, in batches of 100 rows"},
 		},
 		"half of an equal share": {
 			Work{BatchRows: 10, RowsPerSecond: 1000, RowsUncut: 80_000, Workers: 10},
-			Sized{4000, "half of an equal share of the 80000 rows not cut yet for each of 10 workers, in batches of 10 rows"},
+			sized{4000, "half of an equal share of the 80000 rows not cut yet for each of 10 workers, in batches of 10 rows"},
 		},
 		"for one worker": {
 			Work{BatchRows: 10, RowsPerSecond: 1000, RowsUncut: 8000, Workers: 1},
-			Sized{4000, "half of the 8000 rows not cut yet, for the one worker there is, in batches of 10 rows"},
+			sized{4000, "half of the 8000 rows not cut yet, for the one worker there is, in batches of 10 rows"},
 		},
 		"the last ones for one worker": {
 			Work{BatchRows: 10, RowsPerSecond: 1000, RowsUncut: 31, Workers: 1},
-			Sized{40, "the last 31 rows, in batches of 10 rows"},
+			sized{40, "the last 31 rows, in batches of 10 rows"},
 		},
 		"four batches near the tail": {
 			Work{BatchRows: 10, RowsPerSecond: 1000, RowsUncut: 700, Workers: 10},
-			Sized{40, "4 batches, near the end of the 700 rows not cut yet, in batches of 10 rows"},
+			sized{40, "4 batches, near the end of the 700 rows not cut yet, in batches of 10 rows"},
 		},
 		"the very last go round once": {
 			Work{BatchRows: 10, RowsPerSecond: 1000, RowsUncut: 151, Workers: 10},
-			Sized{20, "an equal share of the last 151 rows for each of 10 workers, in batches of 10 rows"},
+			sized{20, "an equal share of the last 151 rows for each of 10 workers, in batches of 10 rows"},
 		},
 		"the least is one batch": {
 			Work{BatchRows: 10, RowsPerSecond: 1000, RowsUncut: 0, Workers: 10},
-			Sized{10, "an equal share of the last 0 rows for each of 10 workers, in batches of 10 rows"},
+			sized{10, "an equal share of the last 0 rows for each of 10 workers, in batches of 10 rows"},
 		},
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			if diff := cmp.Diff(tc.want, Size(tc.work)); diff != "" {
+			if diff := cmp.Diff(tc.want, sizeOf(tc.work)); diff != "" {
 				t.Errorf("(-want +got):\n%s", diff)
 			}
 		})
@@ -102,11 +113,14 @@ func TestSizeProperties(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
 		work := drawWork(t)
-		got := Size(work)
+		got := sizeOf(work)
 		sane := work.sane()
 		batch := int64(sane.BatchRows)
 		if got.Rows < batch || got.Rows > mostRows || got.Rows%batch != 0 {
 			t.Fatalf("a size is a multiple of the batch, at least one and not absurd: %d for %+v", got.Rows, work)
+		}
+		if rows := Rows(work); rows != got.Rows {
+			t.Fatalf("%d rows without a sentence, %d with one: %+v", rows, got.Rows, work)
 		}
 		if got.Sentence == "" {
 			t.Fatalf("a size has a sentence: %+v", work)
@@ -140,7 +154,7 @@ func TestSizeFallsTowardsTheTail(t *testing.T) {
 		}
 		before := int64(math.MaxInt64)
 		for work.RowsUncut > 0 {
-			rows := Size(work).Rows
+			rows := Rows(work)
 			if rows > before {
 				t.Fatalf("%d rows after %d, with %d left", rows, before, work.RowsUncut)
 			}
@@ -160,7 +174,7 @@ func TestCountIsWhatADemandMakes(t *testing.T) {
 			Notice: time.Duration(rapid.OneOf(rapid.Just(int64(0)), rapid.Int64Range(1e6, 1e11)).Draw(t, "notice")),
 		}
 		want, got := 0, Count(work)
-		demand := Demand{Rows: Size(work).Rows, Workers: work.Workers, BatchRows: work.BatchRows}
+		demand := Demand{Rows: Rows(work), Workers: work.Workers, BatchRows: work.BatchRows}
 		for left := work.RowsUncut; left > 0; want++ {
 			left -= demand.rows(left)
 		}
