@@ -27,6 +27,15 @@ func (p *pool) granted() int {
 	return min(replicas*p.slots(), endless)
 }
 
+// kept is how long the pool's spot capacity usually stays, as far as that was seen; 0: it never went.
+func (p *pool) kept() time.Duration {
+	up := p.memory.Spot.Up
+	if up.Runs == 0 {
+		return 0
+	}
+	return ofSeconds(math.Round(600 * math.Exp(up.MeanLog)))
+}
+
 // belief says in words what is believed of a spot pool.
 func (w *world) belief(p *pool) string {
 	memory := p.memory.Spot

@@ -44,6 +44,9 @@ func (j *job) sizing(uncut int64, workers int) shard.Work {
 	if p := j.pool(); p != nil {
 		work.Notice = p.policy.Notice
 	}
+	if j.queue != nil && j.queue.spot != nil {
+		work.Kept = j.queue.spot.kept()
+	}
 	return work
 }
 

@@ -9,6 +9,7 @@ import (
 // The bounds of a shard's size.
 const (
 	targetSeconds   = 5          // beyond that the fixed cost of a shard is small
+	fixedSeconds    = .05        // what a shard costs besides its rows: pull, open, commit; 0.036 s were measured (docs/measurements.md)
 	longestSeconds  = 60         // beyond that a lost worker costs too much
 	manyShards      = 100_000    // a job of more shards than that gets longer ones
 	targetBytes     = 4 << 20    // where no speed is known
@@ -33,6 +34,7 @@ type Work struct {
 	RowsUncut     int64         // rows that have not been cut yet; negative: unknown
 	Workers       int           // that will share them; below 1 is taken as 1
 	Notice        time.Duration // from the announcement of an eviction to the loss of the worker; 0: not announced
+	Kept          time.Duration // how long spot capacity usually stays; 0: nothing takes it away
 }
 
 // Size is the number of rows of the next shards, a multiple of the best batch, and the sentence that says why. It is total: whatever the numbers, the
@@ -84,6 +86,7 @@ const (
 	byBytes rule = iota
 	bySpeed
 	byNotice
+	byKills
 	byShare
 	byTail
 	byRest
@@ -98,6 +101,9 @@ func (w Work) size() (rows float64, why rule) {
 	if limit := w.Notice.Seconds() * w.RowsPerSecond; limit > 0 && rows > limit {
 		rows, why = limit, byNotice
 	}
+	if limit := w.checkpoint() * w.RowsPerSecond; limit > 0 && rows > limit {
+		rows, why = limit, byKills
+	}
 	if limit, of := w.share(); w.RowsUncut >= 0 && rows > limit {
 		rows, why = limit, of
 	}
@@ -110,6 +116,12 @@ func (w Work) target() float64 {
 		return targetSeconds
 	}
 	return math.Min(math.Max(targetSeconds, float64(w.RowsUncut)/w.RowsPerSecond/manyShards), longestSeconds)
+}
+
+// checkpoint is the length, in seconds, at which the fixed cost of shards and the work that kills waste cost least together (Young, 1974: the root of twice
+// the cost times the mean time between failures); 0: there are no kills.
+func (w Work) checkpoint() float64 {
+	return math.Sqrt(2 * fixedSeconds * max(w.Kept.Seconds(), 0))
 }
 
 // share is the most rows that leave every worker enough shards to finish together with the others; it falls towards the tail
@@ -132,6 +144,8 @@ func (w Work) sentence(why rule) string {
 		return fmt.Sprintf("4 MiB of rows of %s bytes, since no speed is known", number(w.RowBytes))
 	case byNotice:
 		return fmt.Sprintf("ends within the notice of %s at %s rows/s", w.Notice, number(w.RowsPerSecond))
+	case byKills:
+		return fmt.Sprintf("%s s of work at %s rows/s, since spot capacity usually stays for %s", number(w.checkpoint()), number(w.RowsPerSecond), w.Kept)
 	case byTail:
 		return fmt.Sprintf("%d batches, near the end of the %d rows not cut yet", fewestBatches, w.RowsUncut)
 	case byShare:

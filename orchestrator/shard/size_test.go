@@ -74,6 +74,10 @@ func TestSize(t *testing.T) {
 			Work{BatchRows: 10, RowsPerSecond: 1000, RowsUncut: 151, Workers: 10},
 			sized{20, "an equal share of the last 151 rows for each of 10 workers, in batches of 10 rows"},
 		},
+		"short where capacity is taken away often": {
+			Work{BatchRows: 10, RowsPerSecond: 1000, RowsUncut: -1, Kept: 40 * time.Second},
+			sized{2000, "2 s of work at 1000 rows/s, since spot capacity usually stays for 40s, in batches of 10 rows"},
+		},
 		"the least is one batch": {
 			Work{BatchRows: 10, RowsPerSecond: 1000, RowsUncut: 0, Workers: 10},
 			sized{10, "an equal share of the last 0 rows for each of 10 workers, in batches of 10 rows"},
@@ -106,6 +110,7 @@ func drawWork(t *rapid.T) Work {
 		BatchRows: ints.Draw(t, "batch"), RowsPerSecond: adversarialFloats().Draw(t, "speed"), RowBytes: adversarialFloats().Draw(t, "row bytes"),
 		RowsUncut: rows.Draw(t, "uncut"), Workers: ints.Draw(t, "workers"),
 		Notice: time.Duration(rapid.OneOf(rapid.SampledFrom([]int64{0, -1, math.MaxInt64, 1}), rapid.Int64Range(1e6, 1e12)).Draw(t, "notice")),
+		Kept:   time.Duration(rapid.OneOf(rapid.SampledFrom([]int64{0, -1, math.MaxInt64, 1}), rapid.Int64Range(1e6, 1e12)).Draw(t, "kept")),
 	}
 }
 
