@@ -9,7 +9,7 @@ import (
 // The bounds of a shard's size.
 const (
 	targetSeconds   = 5          // beyond that the fixed cost of a shard is small
-	fixedSeconds    = .05        // what a shard costs besides its rows: pull, open, commit; 0.036 s were measured (docs/measurements.md)
+	fixedSeconds    = .05        // what a shard costs besides its rows: pull, open, commit; some 0.03 s were measured (docs/measurements.md)
 	longestSeconds  = 60         // beyond that a lost worker costs too much
 	manyShards      = 100_000    // a job of more shards than that gets longer ones
 	targetBytes     = 4 << 20    // where no speed is known
