@@ -17,6 +17,7 @@ import (
 type deadlineSpot struct {
 	traces, series string
 	history        string
+	past           bool
 	windows        int
 	task           float64   // hours
 	deadlines      []float64 // hours
@@ -35,6 +36,7 @@ type deadlineReport struct {
 	Series    []string  `json:"series"`
 	Windows   int       `json:"windows_per_series"`
 	History   string    `json:"history"`
+	Past      bool      `json:"past"` // the planner has watched the series before the job began
 	// Documents are what the planner was configured by, for each length of a start.
 	Documents []string `json:"documents"`
 	// Published are the policies as their own runner takes them, which does not look whether they are late: what others have reported.
@@ -60,6 +62,7 @@ possible. Every policy is corrected so that it is never late where that can be a
 	flags.StringVar(&run.traces, "traces", "", "folder or tar.gz of windows, a folder for each series")
 	flags.StringVar(&run.series, "series", ".", "regular expression that the path of a window has to match")
 	flags.StringVar(&run.history, "history", "", "the same, for what the planner believes of spot capacity beforehand (default: --traces); the series that is judged is left out")
+	flags.BoolVar(&run.past, "past", true, "the planner has watched the series before the job began, as far as earlier windows tell (metadata.start_time)")
 	flags.IntVar(&run.windows, "windows", 0, "windows of each series, evenly spread; 0: all")
 	flags.Float64Var(&run.task, "task", 48, "hours of work")
 	flags.Float64SliceVar(&run.deadlines, "deadline", []float64{52, 70}, "hours until the deadline")
@@ -106,7 +109,7 @@ func (d *deadlineSpot) run(ctx context.Context) (*deadlineReport, error) {
 	if len(judged) == 0 {
 		return nil, fmt.Errorf("read traces from %s: no window has a path that matches %q", d.traces, d.series)
 	}
-	report := &deadlineReport{Task: d.task, Deadlines: d.deadlines, Restarts: d.restarts, OnDemand: d.prices[0], Spot: d.prices[1], Windows: d.windows, History: d.traces}
+	report := &deadlineReport{Task: d.task, Deadlines: d.deadlines, Restarts: d.restarts, OnDemand: d.prices[0], Spot: d.prices[1], Windows: d.windows, History: d.traces, Past: d.past}
 	if d.history != "" {
 		if history, err = readTraces(d.history); err != nil {
 			return nil, err
@@ -164,7 +167,11 @@ func (d *deadlineSpot) trials(report *deadlineReport, judged, history []traceSer
 			for _, series := range judged {
 				installation := installations[restart]
 				installation.Policy.Prior = beliefs[series.name]
+				whole := series.whole()
 				for _, window := range series.spread(d.windows) {
+					if d.past {
+						installation.Past = window.past(whole)
+					}
 					trials = append(trials, &trial{cells: []string{cell, allCells}, series: series.name, world: d.world(window, deadline, restart), installation: installation})
 				}
 			}
@@ -189,7 +196,11 @@ const allCells = "all"
 
 func (r *deadlineReport) print(out screen) error {
 	fmt.Fprintf(out, "%g h of work, %d series, on demand %g and spot %g an hour\n", r.Task, len(r.Series), r.OnDemand, r.Spot)
-	fmt.Fprintf(out, "nightshift believes beforehand what %s say without the series that is judged, and is configured by these documents (in other cells only startTime differs):\n\n%s\n", r.History, r.Documents[0])
+	watched := ""
+	if r.Past {
+		watched = ", has watched that one before each job as far as earlier windows tell,"
+	}
+	fmt.Fprintf(out, "nightshift believes beforehand what %s say without the series that is judged%s and is configured by these documents (in other cells only startTime differs):\n\n%s\n", r.History, watched, r.Documents[0])
 	if err := printRows(out, r.Rows); err != nil {
 		return err
 	}

@@ -113,6 +113,28 @@ func TestWindowsAreSpreadEvenly(t *testing.T) {
 	}
 }
 
+// What windows tell of their series, each before its own beginning: nothing else may be known when a job begins.
+func TestWholeSeries(t *testing.T) {
+	t.Parallel()
+	all, err := readTraces(writeTraces(t, map[string]string{
+		"s/0.json": `{"metadata":{"gap_seconds":600,"start_time":1},"data":[0,1,0]}`,
+		"s/1.json": `{"metadata":{"gap_seconds":600,"start_time":6},"data":[0]}`,
+		"s/2.json": `{"metadata":{"gap_seconds":600},"data":[0,0]}`,
+	}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff([]int{unseen, 1, 0, 1, unseen, unseen}, all[0].whole()); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+	if got := all[0].windows[2].past(all[0].whole()); got != nil {
+		t.Errorf("the past of a window that does not say when it begins: %v", got)
+	}
+	if got := all[0].windows[0].past(all[0].whole()); !slices.Equal(got, []int{unseen}) {
+		t.Errorf("the past of the first window: %v", got)
+	}
+}
+
 func TestTracesThatMakeNoSense(t *testing.T) {
 	t.Parallel()
 	for content, want := range map[string]string{

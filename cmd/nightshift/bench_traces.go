@@ -21,19 +21,22 @@ import (
 const (
 	mostTraceBytes = 16 << 20 // of one window
 	mostWindows    = 100_000
+	mostTicks      = 1_000_000 // of a series
 )
 
 // window is one trace of spot availability.
 type window struct {
 	name      string
 	gap       time.Duration
+	first     int   // tick of the series with which it begins; -1: unknown
 	available []int // 1: a spot worker is granted in this tick
 }
 
 // windowFile is how a window is stored: in data 1 stands for a tick without spot capacity.
 type windowFile struct {
 	Metadata struct {
-		Gap float64 `json:"gap_seconds"`
+		Gap   float64 `json:"gap_seconds"`
+		Start *int    `json:"start_time"` // tick of the series
 	} `json:"metadata"`
 	Data []int `json:"data"`
 }
@@ -135,7 +138,10 @@ func readWindow(name string, in io.Reader) (window, error) {
 	if !(stored.Metadata.Gap > 0) || stored.Metadata.Gap > 1e6 {
 		return window{}, fmt.Errorf("%s: metadata.gap_seconds: %g; allowed: seconds above 0", name, stored.Metadata.Gap)
 	}
-	read := window{name: name, gap: time.Duration(stored.Metadata.Gap * float64(time.Second)), available: make([]int, len(stored.Data))}
+	read := window{name: name, gap: time.Duration(stored.Metadata.Gap * float64(time.Second)), first: -1, available: make([]int, len(stored.Data))}
+	if start := stored.Metadata.Start; start != nil && *start >= 0 && *start <= mostTicks {
+		read.first = *start
+	}
 	for tick, unavailable := range stored.Data {
 		if unavailable != 0 && unavailable != 1 {
 			return window{}, fmt.Errorf("%s: data[%d]: %d; allowed: 0 (spot capacity is there) or 1 (it is not)", name, tick, unavailable)
@@ -191,4 +197,30 @@ func (s traceSeries) spread(count int) []window {
 		picked[i] = s.windows[int(at)]
 	}
 	return picked
+}
+
+// unseen is a tick of which no window tells.
+const unseen = -1
+
+// whole is the series as its windows tell it: how many spot workers are granted in each tick, from its first to the beginning of the last window.
+func (s traceSeries) whole() []int {
+	last := 0
+	for _, one := range s.windows {
+		last = max(last, one.first)
+	}
+	granted := slices.Repeat([]int{unseen}, last)
+	for _, one := range s.windows {
+		if one.first >= 0 {
+			copy(granted[one.first:], one.available)
+		}
+	}
+	return granted
+}
+
+// past is what the whole series tells of the time before the window.
+func (w window) past(whole []int) []int {
+	if w.first < 0 {
+		return nil
+	}
+	return whole[:w.first]
 }

@@ -15,6 +15,8 @@ type Installation struct {
 	Policy orchestrator.Policy
 	Speeds []orchestrator.Speed // of the queue's model, on both pools, the same
 	Tables *Tables
+	// Past is how many spot workers would have been granted in the ticks before the world begins, when there was no job; negative: nobody looked.
+	Past []int
 }
 
 // The world begins at this time.
@@ -37,6 +39,7 @@ func (i Installation) Planned(world *World) (Policy, error) {
 		return nil, errors.New("a simulated installation has a spot and an on-demand pool")
 	}
 	p.Policy.Interval = world.Gap
+	p.watch(world.Gap)
 	return p.decide, nil
 }
 
@@ -46,6 +49,18 @@ type planned struct {
 	speed          orchestrator.Speed
 	spot, onDemand string
 	memory         orchestrator.Memory
+}
+
+// watch lets the planner see the past.
+func (p *planned) watch(gap time.Duration) {
+	for i, granted := range p.Past {
+		now := beginning.Add(-time.Duration(len(p.Past)-i) * gap)
+		pool := orchestrator.PoolView{Name: p.spot, Reading: orchestrator.Reading{At: now, Source: "simulation"}}
+		if granted >= 0 {
+			pool.Available = &granted
+		}
+		p.memory = planner.Compute(orchestrator.Observation{Pools: []orchestrator.PoolView{pool}, Memory: p.memory}, p.Policy, now).Memory
+	}
 }
 
 // decide asks the planner, and once more when it lacked a table.

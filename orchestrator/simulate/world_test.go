@@ -2,6 +2,7 @@ package simulate
 
 import (
 	"math"
+	"slices"
 	"testing"
 	"time"
 
@@ -193,6 +194,20 @@ func TestThePlannerIsNeverLate(t *testing.T) {
 			t.Fatalf("cost %g, below the optimum %g: %+v", result.Cost, Optimum(world), world)
 		}
 	})
+}
+
+// What was seen of spot capacity before the job is remembered in its first decision; a tick at which nobody looked says nothing.
+func TestThePlannerHasWatchedThePast(t *testing.T) {
+	t.Parallel()
+	world := hours(2, 6, 1, 1, 1, 1, 1, 1)
+	documents := installation(world)
+	documents.Past = []int{0, 1, 1, -1, 0, 1}
+	p := &planned{Installation: documents, spot: "spot"}
+	p.watch(world.Gap)
+	got := p.memory.Pools[slices.IndexFunc(p.memory.Pools, func(m orchestrator.PoolMemory) bool { return m.Name == "spot" })].Spot
+	if got.Up.Runs != 1 || got.Down.Runs != 2 || !got.Available || !got.Since.Equal(beginning.Add(-world.Gap)) {
+		t.Errorf("remembered: %+v", got)
+	}
 }
 
 func TestInstallationsThatLackSomething(t *testing.T) {
