@@ -81,7 +81,9 @@ type WorkerView struct {
 	Job      string    // identifier of the job whose shard it holds
 	Draining bool      // its assignment says drain
 	Asked    time.Time // when its replica was asked for, while it starts; zero: unknown
-	Seen     time.Time
+	// LoadFailures counts loads that failed one after another.
+	LoadFailures int
+	Seen         time.Time
 }
 
 // Speed is how fast one worker of a pool scores with a model.
@@ -198,8 +200,19 @@ type PoolMemory struct {
 	LowPeak int `json:"lowPeak,omitempty"`
 	// Grown is when the pool was last made larger: its new workers are not there at once.
 	Grown time.Time `json:"grown,omitzero"`
+	// Proven is the most replicas that were seen to be of use at once, since the last trial that failed.
+	Proven int `json:"proven,omitempty"`
+	// Trial is what the last growth has brought so far; zero when all of it is of use.
+	Trial TrialMemory `json:"trial,omitzero"`
 	// Spot is how its spot capacity came and went.
 	Spot SpotMemory `json:"spot,omitzero"`
+}
+
+// TrialMemory is a growth of a pool whose replicas are not all of use yet.
+type TrialMemory struct {
+	Since  time.Time `json:"since"`            // when the pool grew, or when one became of use last
+	Useful int       `json:"useful"`           // replicas that were of use then
+	Failed bool      `json:"failed,omitempty"` // none became so for too long
 }
 
 // SpeedMemory is a speed learned from commits: averages over committed attempts, newer ones weighing more.

@@ -207,6 +207,7 @@ func (l *Loop) observation(ctx context.Context, jobs []orchestrator.JobView) orc
 		observation.Workers = append(observation.Workers, orchestrator.WorkerView{
 			ID: worker.Worker, Pool: worker.Pool, Slot: worker.Slot, State: worker.State, Model: worker.Model, Job: worker.Job,
 			Draining: l.assignments.draining(worker.Worker) || worker.State == orchestrator.WorkerDraining, Seen: worker.At,
+			LoadFailures: worker.LoadFailures,
 		})
 	}
 	for _, pool := range l.pools() {

@@ -29,7 +29,7 @@ func busyFloor(w *world) {
 				busy++
 			}
 		}
-		if busy > p.replicas.to {
+		if p.busy = busy; busy > p.replicas.to {
 			p.replicas.change("busy", busy, fmt.Sprintf("workers of %s hold shards and stay until those are done", counted(busy, "replica")))
 		}
 	}

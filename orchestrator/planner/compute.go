@@ -16,11 +16,14 @@ type step struct {
 var steps = []step{
 	{"open jobs", openJobs},              // which jobs may hold shards
 	{"spot belief", observeSpot},         // how spot capacity comes and goes
+	{"trials", observeTrials},            // what has become of the last growth
 	{"demand", demand},                   // workers that the work of each queue asks for, on the pool it prefers
 	{"split", splitCapacity},             // the same for a queue with deadlines and both spot and on-demand pools
 	{"queue bounds", queueBounds},        // no queue asks for more than its MaxWorkers
 	{"busy floor", busyFloor},            // a worker that holds a shard stays
 	{"pool bounds", poolBounds},          // Min and Max of the pool
+	{"step limit", stepLimit},            // lax work doubles what has been of use
+	{"marginal check", marginalCheck},    // what brought nothing is undone
 	{"hold", hold},                       // a size that is not known is not changed
 	{"scale-down delay", scaleDownDelay}, // fewer only after fewer were enough for a while
 	{"drain", drain},                     // which workers go when the pool gets smaller

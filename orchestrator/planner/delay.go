@@ -6,7 +6,7 @@ import (
 )
 
 // scaleDownDelay lets a pool shrink only when fewer were enough all through the delay, and then to the most that was wanted in that time.
-// What the pool's Max takes away is not delayed. The time goes on while the size is not known, but nothing shrinks then.
+// What the pool's Max or a fruitless growth takes away is not delayed. The time goes on while the size is not known, but nothing shrinks then.
 func scaleDownDelay(w *world) {
 	for _, p := range w.pools {
 		if p.observed {
@@ -16,11 +16,12 @@ func scaleDownDelay(w *world) {
 }
 
 func (p *pool) delay(now time.Time) {
-	memory, present := &p.memory, min(p.replicas.from, p.policy.Max)
+	memory, present := &p.memory, min(p.replicas.from, p.policy.Max, p.ceiling())
 	if p.wished >= present {
 		memory.LowSince, memory.LowPeak = time.Time{}, 0
 		if p.replicas.to > p.replicas.from {
 			memory.Grown = now
+			p.try(now)
 		}
 		return
 	}

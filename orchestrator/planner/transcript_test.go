@@ -44,7 +44,7 @@ type moment struct {
 // Lines: pool NAME price= min= max= slots= delay= start= notice= [spot] [replicas=] [avail=] [age=] [err=]; queue NAME pools=a,b open= [most=] [weight=] [tenant=];
 // speed MODEL POOL rows/s [load=] [measured]; learned MODEL POOL rows/s rows= [load=];
 // job NAME queue= model= [state=] [left=] [uncut=] [shards=] [cut] [submitted=] [deadline=] [batch=] [rowbytes=] [epoch=] [total=];
-// worker NAME pool= slot= [state=] [job=] [model=] [draining] [asked=]; interval DURATION
+// worker NAME pool= slot= [state=] [job=] [model=] [draining] [failures=] [asked=]; interval DURATION
 func TestTranscripts(t *testing.T) {
 	t.Parallel()
 	datadriven.Walk(t, "testdata/plans", func(t *testing.T, path string) {
@@ -155,6 +155,12 @@ func (s *story) show() string {
 		}
 		if !p.Grown.IsZero() {
 			fmt.Fprintf(&text, "remember %s: grown %s\n", p.Name, clock(p.Grown))
+		}
+		if p.Proven > 0 {
+			fmt.Fprintf(&text, "remember %s: %d of use at once\n", p.Name, p.Proven)
+		}
+		if p.Trial.Failed {
+			fmt.Fprintf(&text, "remember %s: no more than %d became of use since %s\n", p.Name, p.Trial.Useful, clock(p.Trial.Since))
 		}
 		if spot := p.Spot; !spot.Since.IsZero() {
 			fmt.Fprintf(&text, "remember %s: spot capacity %t since %s, runs %.3f (%d) and %.3f (%d)\n", p.Name, spot.Available, clock(spot.Since),

@@ -47,6 +47,7 @@ type pool struct {
 	line     []*job    // of the queues that use it, by urgency
 	replicas draft
 	wanted   int  // workers that the queues ask for
+	busy     int  // replicas that hold shards and stay
 	wished   int  // replicas, were the size known
 	splits   bool // a queue that splits its work uses it
 }
