@@ -204,6 +204,8 @@ type PoolMemory struct {
 	Proven int `json:"proven,omitempty"`
 	// Trial is what the last growth has brought so far; zero when all of it is of use.
 	Trial TrialMemory `json:"trial,omitzero"`
+	// Gain is what its workers did before the last growth, until it is known whether more do more.
+	Gain GainMemory `json:"gain,omitzero"`
 	// Spot is how its spot capacity came and went.
 	Spot SpotMemory `json:"spot,omitzero"`
 }
@@ -213,6 +215,15 @@ type TrialMemory struct {
 	Since  time.Time `json:"since"`            // when the pool grew, or when one became of use last
 	Useful int       `json:"useful"`           // replicas that were of use then
 	Failed bool      `json:"failed,omitempty"` // none became so for too long
+}
+
+// GainMemory is the speed of a pool before it was made larger.
+type GainMemory struct {
+	Since         time.Time `json:"since"`    // when the pool grew, or when all of it became of use
+	Replicas      int       `json:"replicas"` // that were of use before
+	Model         string    `json:"model"`
+	RowsPerSecond float64   `json:"rowsPerSecond"`  // of one worker
+	Until         time.Time `json:"until,omitzero"` // more did not do more, and are not tried again before
 }
 
 // SpeedMemory is a speed learned from commits: averages over committed attempts, newer ones weighing more.

@@ -103,8 +103,33 @@ func drawPool(t *rapid.T, name string, o *orchestrator.Observation, policy *orch
 		o.Memory.Pools = append(o.Memory.Pools, orchestrator.PoolMemory{
 			Name: name, LowSince: midnight.Add(-time.Duration(rapid.IntRange(-10, 900).Draw(t, "low since")) * time.Second),
 			LowPeak: rapid.IntRange(-1, 30).Draw(t, "low peak"), Grown: midnight.Add(-time.Duration(rapid.IntRange(-10, 900).Draw(t, "grown")) * time.Second),
+			Proven: oftenSmall(30).Draw(t, "proven"), Trial: drawTrial(t), Gain: drawGain(t),
 		})
 	}
+}
+
+func drawTrial(t *rapid.T) orchestrator.TrialMemory {
+	if rapid.Bool().Draw(t, "no trial") {
+		return orchestrator.TrialMemory{}
+	}
+	return orchestrator.TrialMemory{
+		Since:  midnight.Add(-time.Duration(rapid.IntRange(-10, 2000).Draw(t, "trial since")) * time.Second),
+		Useful: oftenSmall(20).Draw(t, "useful"), Failed: rapid.Bool().Draw(t, "failed"),
+	}
+}
+
+func drawGain(t *rapid.T) orchestrator.GainMemory {
+	if rapid.Bool().Draw(t, "no gain") {
+		return orchestrator.GainMemory{}
+	}
+	one := orchestrator.GainMemory{
+		Since: midnight.Add(-time.Duration(rapid.IntRange(-10, 2000).Draw(t, "gain since")) * time.Second), Replicas: oftenSmall(20).Draw(t, "replicas before"),
+		Model: "bert", RowsPerSecond: rapid.Float64Range(-1, 1e300).Draw(t, "speed before"),
+	}
+	if rapid.Bool().Draw(t, "no gain until") {
+		one.Until = midnight.Add(time.Duration(rapid.IntRange(-10, 3600).Draw(t, "until")) * time.Second)
+	}
+	return one
 }
 
 func drawJob(t *rapid.T, i int, models []string) orchestrator.JobView {

@@ -22,6 +22,7 @@ func (p *pool) delay(now time.Time) {
 		if p.replicas.to > p.replicas.from {
 			memory.Grown = now
 			p.try(now)
+			p.weigh(now)
 		}
 		return
 	}

@@ -18,12 +18,12 @@
 //
 // # Codes
 //
-// Of a pool's replicas: demand, split, queue_max, busy, max, min, step, fruitless, hold, delay. Of a job's workers: waiting, no_queue, no_pool, share; and, changing
+// Of a pool's replicas: demand, split, queue_max, busy, max, min, step, fruitless, no_gain, hold, delay. Of a job's workers: waiting, no_queue, no_pool, share; and, changing
 // nothing: late, cut. Codes are for machines and stay; sentences are for people and may change.
 //
 // # Rules that hold whatever the step
 //
 // Unknown is not zero: a pool whose reading is missing, failed or stale keeps its size. A worker that holds a shard is not planned
 // away because demand falls. Only a bound that a person wrote makes a pool smaller at once; anything else waits for the pool's
-// scale-down delay, except what has been of no use for so long that it is given up. What the next decision must remember is in Plan.Memory.
+// scale-down delay, except a growth that turns out to have brought nothing. What the next decision must remember is in Plan.Memory.
 package planner

@@ -162,6 +162,9 @@ func (s *story) show() string {
 		if p.Trial.Failed {
 			fmt.Fprintf(&text, "remember %s: no more than %d became of use since %s\n", p.Name, p.Trial.Useful, clock(p.Trial.Since))
 		}
+		if gain := p.Gain; !gain.Until.IsZero() {
+			fmt.Fprintf(&text, "remember %s: more than %d did not make %s faster, until %s\n", p.Name, gain.Replicas, gain.Model, clock(gain.Until))
+		}
 		if spot := p.Spot; !spot.Since.IsZero() {
 			fmt.Fprintf(&text, "remember %s: spot capacity %t since %s, runs %.3f (%d) and %.3f (%d)\n", p.Name, spot.Available, clock(spot.Since),
 				spot.Up.MeanLog, spot.Up.Runs, spot.Down.MeanLog, spot.Down.Runs)

@@ -18,11 +18,12 @@ const (
 )
 
 // observeTrials sees what has become of the replicas that each pool was last made larger by. A growth is a trial: it goes on while some of the replicas
-// are of no use, begins anew with each that becomes so, and has failed when none did for too long.
+// are of no use, begins anew with each that becomes so, and has failed when none did for too long. The same with the speed of all.
 func observeTrials(w *world) {
 	for _, p := range w.pools {
 		if p.doubt == "" {
 			p.observeTrial(w.now)
+			p.observeGain(w.now)
 		}
 	}
 }
@@ -114,7 +115,8 @@ func (q *queue) due() bool {
 // until it is handed back. No deadline is a reason to buy more of what does not work.
 func marginalCheck(w *world) {
 	for _, p := range w.pools {
-		if p.replicas.to <= p.ceiling() {
+		p.checkGain()
+		if !p.memory.Trial.Failed || p.replicas.to <= p.ceiling() {
 			continue
 		}
 		p.replicas.change("fruitless", max(p.ceiling(), min(p.busy, p.replicas.to)), fmt.Sprintf("no more than %d of those asked for have been of use since %s, longer than %s: one more stays, to show when that changes",
@@ -124,8 +126,12 @@ func marginalCheck(w *world) {
 
 // ceiling is the most replicas that make sense, as far as trials have shown, and are not less than a person wants.
 func (p *pool) ceiling() int {
+	most := mostReplicas
 	if trial := p.memory.Trial; trial.Failed {
-		return max(min(max(trial.Useful, 0), mostReplicas)+1, p.policy.Min)
+		most = max(min(max(trial.Useful, 0), mostReplicas)+1, p.policy.Min)
 	}
-	return mostReplicas
+	if gain := p.memory.Gain; !gain.Until.IsZero() && !p.hasDue() {
+		most = min(most, max(gain.Replicas, 1, p.policy.Min))
+	}
+	return most
 }
