@@ -29,6 +29,7 @@ var steps = []step{
 	{"drain", drain},                     // which workers go when the pool gets smaller
 	{"share", share},                     // workers of each job
 	{"expectation", expect},              // start, finish and cost of each job
+	{"lateness", sayLate},                // what will be late, and what would help
 	{"shard sizes", shardSizes},          // rows of the next cuts, and how many shards to keep published
 	{"assignments", assign},              // the jobs of each worker, in order
 	{"next check", nextCheck},            // when to ask again

@@ -186,14 +186,14 @@ func TestComputeIsDeterministic(t *testing.T) {
 	})
 }
 
-// With a steady input the plan settles and then stays: carrying it out a few times over comes to a point where the next is the same.
+// With a steady input the plan settles and then stays: carrying it out a few times over, as often as steps have to double, comes to a point where the next is the same.
 func TestComputeSettles(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
 		o, policy := drawWorld(t)
 		lively := rapid.Bool().Draw(t, "workers come and take shards")
 		var last orchestrator.Plan
-		for range 6 {
+		for range 12 {
 			last = Compute(o, policy, midnight)
 			o = applied(o, last)
 			if lively {

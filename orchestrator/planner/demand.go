@@ -66,7 +66,7 @@ func (q *queue) need(now time.Time, s supply) (int, string) {
 	}
 	if len(loaded) > 0 || unmeasured == 0 {
 		known, whyKnown := width(seconds, load, feed)
-		atLeast, whyAtLeast := q.deadlines(now, s, most)
+		atLeast, whyAtLeast := q.deadlines(now, s, feed, most)
 		if atLeast > known {
 			known, whyKnown = atLeast, whyAtLeast
 		} else if whyAtLeast != "" {
@@ -103,8 +103,9 @@ func width(seconds, load float64, feed int) (int, string) {
 	return wide, why
 }
 
-// deadlines is the fewest workers with which every deadline of the queue is met, its jobs done in order of urgency.
-func (q *queue) deadlines(now time.Time, s supply, most int) (int, string) {
+// deadlines is the fewest workers with which every deadline of the queue is met, its jobs done in order of urgency. For one that cannot be met any more it is as
+// many as make it end sooner, as far as there are shards.
+func (q *queue) deadlines(now time.Time, s supply, feed, most int) (int, string) {
 	needed, why, seconds := 0, "", 0.0
 	for _, j := range q.jobs {
 		left, given := j.left(now)
@@ -118,7 +119,11 @@ func (q *queue) deadlines(now time.Time, s supply, most int) (int, string) {
 		s.load = j.speed.load
 		count, reachable := s.needed(seconds, left)
 		if !reachable {
-			why = fmt.Sprintf("the deadline %s of job %s cannot be met any more", clock(j.view.Deadline), j.view.ID)
+			if soonest := s.soonest(seconds, feed); soonest > needed || why == "" {
+				needed = max(needed, soonest)
+				why = fmt.Sprintf("%s, since the deadline %s of job %s cannot be met any more and it shall end as soon as it can",
+					counted(soonest, "worker"), clock(j.view.Deadline), j.view.ID)
+			}
 			continue
 		}
 		if count = min(count, most); count > needed {

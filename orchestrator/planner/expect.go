@@ -3,7 +3,6 @@ package planner
 import (
 	"cmp"
 	"container/heap"
-	"fmt"
 	"math"
 	"slices"
 	"time"
@@ -34,9 +33,6 @@ func expect(w *world) {
 	for _, j := range w.jobs {
 		if j.queue != nil && j.queue.splits && j.queue.safe && !j.plan.Finish.IsZero() {
 			j.safe() // the number of workers changes as the deadline needs it
-		}
-		if !j.view.Deadline.IsZero() && j.plan.Finish.After(j.view.Deadline) {
-			j.workers.note("late", fmt.Sprintf("the expected finish %s is after the deadline %s", clock(j.plan.Finish), clock(j.view.Deadline)))
 		}
 	}
 }

@@ -39,6 +39,39 @@ func (s supply) needed(seconds, left float64) (workers int, reachable bool) {
 	return s.ready + s.spare + whole(seconds/usable), true
 }
 
+// soonest is how many of at most so many workers make the work end sooner: one that begins only when the others are done does not.
+func (s supply) soonest(seconds float64, most int) int {
+	if s.ready >= most {
+		return most
+	}
+	if s.ready > 0 && seconds/float64(s.ready) <= s.spareDelay+s.load {
+		return s.ready
+	}
+	usable := s.spare
+	if s.ready+usable > 0 && (seconds+float64(usable)*(s.spareDelay+s.load))/float64(s.ready+usable) <= s.newDelay+s.load {
+		return min(s.ready+usable, most)
+	}
+	return most
+}
+
+// ends is after how many seconds so many workers have done the work, those that can begin earliest first.
+func (s supply) ends(seconds float64, workers int) float64 {
+	began, ends := 0, math.Inf(1) // workers, and the end of the work if no other joined
+	delays := 0.0
+	for _, group := range []struct {
+		count int
+		delay float64
+	}{{s.ready, 0}, {s.spare, s.spareDelay + s.load}, {workers - s.ready - s.spare, s.newDelay + s.load}} {
+		count := min(group.count, workers-began)
+		if count <= 0 || group.delay >= ends {
+			continue
+		}
+		began, delays = began+count, delays+float64(count)*group.delay
+		ends = (seconds + delays) / float64(began)
+	}
+	return ends
+}
+
 // findReady counts for each queue the workers that can work for it at once: those that hold a shard of it, and those that hold none but
 // have loaded, or are loading, a model that its jobs need (the most urgent such queue counts them).
 func (p *pool) findReady() {
