@@ -14,8 +14,9 @@ import (
 // its queues cannot all be in time, before the first of them is late. Jobs are done by urgency, so that the last ones are late.
 func sayLate(w *world) {
 	for _, p := range w.pools {
-		due := 0.0 // work by the deadline of the job that is looked at
-		var late []*job
+		due := 0.0     // work by the deadline of the job that is looked at
+		var first *job // that is late
+		s := p.supplyNow(w.now)
 		for _, j := range p.line {
 			left, given := j.left(w.now)
 			if !given {
@@ -25,17 +26,19 @@ func sayLate(w *world) {
 				continue
 			}
 			due += j.work
-			s := p.supplyFor(w, j)
+			s.load = j.speed.load
 			if !j.queue.splits {
 				j.notBefore(w.now, s.ends(due, p.planned()))
 			}
 			if !j.late() {
 				continue
 			}
-			late = append(late, j)
+			if first == nil {
+				first = j
+			}
 			together, reachable := s.needed(due, left)
 			j.workers.note("late", j.lateSentence(p, s, left, together, reachable))
-			if reachable && len(late) == 1 && together > p.policy.Max*p.slots() {
+			if reachable && first == j && together > p.policy.Max*p.slots() {
 				p.replicas.note("infeasible", fmt.Sprintf("%s of work due by %s takes %s, and the pool has at most %d: the first that will be late, by %s, is job %s of queue %s",
 					span(due), clock(j.view.Deadline), counted(together, "worker"), p.policy.Max*p.slots(), span(j.lateBy()), j.view.ID, j.view.Queue))
 			}
@@ -56,12 +59,12 @@ func (j *job) late() bool { return !j.plan.Finish.IsZero() && j.plan.Finish.Afte
 // lateBy is in seconds.
 func (j *job) lateBy() float64 { return j.plan.Finish.Sub(j.view.Deadline).Seconds() }
 
-// supplyFor is who works for the jobs up to this one.
-func (p *pool) supplyFor(w *world, j *job) supply {
+// supplyNow is who works on the pool, as planned.
+func (p *pool) supplyNow(now time.Time) supply {
 	ready := min(p.ofUse(), p.planned())
 	return supply{
-		ready: ready, spare: max(min(p.view.Replicas*p.slots(), p.planned())-ready, 0), spareDelay: p.spareDelay(w.now),
-		newDelay: p.policy.StartSeconds, load: j.speed.load,
+		ready: ready, spare: max(min(p.view.Replicas*p.slots(), p.planned())-ready, 0), spareDelay: p.spareDelay(now),
+		newDelay: p.policy.StartSeconds,
 	}
 }
 
