@@ -138,6 +138,8 @@ type QueuePolicy struct {
 	Weight      int
 	// FinishWithin is how long after its arrival an item of the queue's backlog is due, and a job that names no deadline after its submit; 0: never.
 	FinishWithin time.Duration
+	// Cheapest queues use spot pools only, and wait for them for ever.
+	Cheapest bool
 }
 
 // Plan is one decision: what shall be, why, and what the next decision has to remember.

@@ -51,6 +51,7 @@ type Queue struct {
 	MaxObjects    int
 	MaxQueued     int
 	FinishWithin  time.Duration // 0: no deadline of its own
+	Cheapest      bool          // whenever it is cheap: no job has a deadline
 	ExpireAfter   time.Duration // 0: never
 	FinishedJobs  int           // ended jobs kept
 	KeepFinished  time.Duration

@@ -92,8 +92,9 @@ func (d *Dispatcher) Retry(ctx context.Context, job orchestrator.Job, deadline t
 	if !ok {
 		return job, &api.Error{Code: api.CodeNotFound, Field: "id", Message: fmt.Sprintf("job %s belongs to queue %q, which is no longer there", job.ID, job.Queue)}
 	}
-	if deadline.IsZero() && queue.FinishWithin > 0 {
-		deadline = now.Add(queue.FinishWithin)
+	deadline, err := queue.deadline(deadline, now)
+	if err != nil {
+		return job, err
 	}
 	model, err := d.config.Catalog.Snapshot(job.Queue, job.Spec.Parameters)
 	if err != nil {

@@ -179,14 +179,14 @@ func (d *Dispatcher) prepare(ctx context.Context, submission Submission) (prepar
 	job := orchestrator.Job{
 		JobKey: orchestrator.JobKey{Tenant: submission.Tenant, Queue: submission.Queue}, Spec: submission.Spec, State: orchestrator.JobQueued,
 		Model: orchestrator.ModelRef{Name: model.Name, Digest: model.Digest}, BatchRows: model.BatchRows,
-		ReadRoots: queue.ReadRoots, OutputFormat: submission.Spec.OutputFormat, Deadline: submission.Spec.FinishBy,
+		ReadRoots: queue.ReadRoots, OutputFormat: submission.Spec.OutputFormat,
 		Times: map[orchestrator.JobState]time.Time{orchestrator.JobQueued: now}, Updated: now, TraceParent: submission.TraceParent,
 	}
 	if job.OutputFormat == "" {
 		job.OutputFormat = queue.OutputFormat
 	}
-	if job.Deadline.IsZero() && queue.FinishWithin > 0 {
-		job.Deadline = now.Add(queue.FinishWithin)
+	if job.Deadline, err = queue.deadline(submission.Spec.FinishBy, now); err != nil {
+		return ready, err
 	}
 	if !job.Deadline.IsZero() && job.Deadline.Before(now) {
 		return ready, &api.Error{Code: api.CodeInvalid, Field: "finishBy", Message: fmt.Sprintf("%s is in the past", job.Deadline.Format(time.RFC3339))}

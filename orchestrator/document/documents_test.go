@@ -94,6 +94,7 @@ func (l *lister) optional(key string, _ bool) bool {
 func (l *lister) text(key string, value *string, _ check)  { l.add(key, "text", *value) }
 func (l *lister) texts(key string, _ *[]string, _ check)   { l.add(key, "list of text", "") }
 func (l *lister) parameters(key string, _ *map[string]any) { l.add(key, "mapping", "") }
+func (l *lister) flag(key string, _ *bool)                 { l.add(key, "true or false", "") }
 func (l *lister) date(key string, _ *time.Time)            { l.add(key, "day", "") }
 func (l *lister) amount(key string, _ *int64)              { l.add(key, "decimal", "") }
 func (l *lister) decimal(key string, _ *float64, most float64) {

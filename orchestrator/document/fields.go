@@ -22,6 +22,7 @@ type visitor interface {
 	parameters(key string, value *map[string]any)
 	whole(key string, value *int, least, most int)
 	decimal(key string, value *float64, most float64)
+	flag(key string, value *bool)
 	duration(key string, value *time.Duration, least, most time.Duration)
 	quantity(key string, value *int64, least, most int64)
 	date(key string, value *time.Time)
@@ -194,6 +195,12 @@ func queueFields(f visitor, spec *QueueSpec) {
 	f.object("objective", func(f visitor) {
 		if f.optional("finishWithin", spec.Objective.FinishWithin != 0) {
 			f.duration("finishWithin", &spec.Objective.FinishWithin, time.Second, year)
+		}
+		if f.optional("cheapest", spec.Objective.Cheapest) {
+			f.flag("cheapest", &spec.Objective.Cheapest)
+			if f.sound("cheapest", "finishWithin") && spec.Objective.Cheapest && spec.Objective.FinishWithin > 0 {
+				f.problem("cheapest", "true beside finishWithin; allowed: one of them")
+			}
 		}
 	})
 	if f.optional("expireAfter", spec.ExpireAfter != 0) {

@@ -41,6 +41,7 @@ func (s Set) Policy() orchestrator.Policy {
 			MaxWorkers:   queue.Spec.Limits.MaxWorkers,
 			Weight:       1,
 			FinishWithin: queue.Spec.Objective.FinishWithin,
+			Cheapest:     queue.Spec.Objective.Cheapest,
 		})
 	}
 	return policy

@@ -209,6 +209,17 @@ func (r *reader) whole(key string, value *int, least, most int) {
 	*value = number
 }
 
+func (r *reader) flag(key string, value *bool) {
+	const wanted = "true or false"
+	node, found := r.scalar(key, wanted)
+	if !found {
+		return
+	}
+	if node.Tag != "!!bool" || node.Decode(value) != nil {
+		r.problem(key, "%s; allowed: %s", shown(node), wanted)
+	}
+}
+
 func (r *reader) decimal(key string, value *float64, most float64) {
 	wanted := fmt.Sprintf("a number above 0, at most %g", most)
 	node, found := r.number(key, wanted, "!!int", "!!float")

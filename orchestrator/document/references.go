@@ -35,6 +35,7 @@ func (d *decoder) references() {
 			d.reference(queue.source, indexed("spec.pools", index), "Pool", pool, first)
 		}
 		d.currencies(queue)
+		d.spotOnly(queue)
 	}
 }
 
@@ -63,6 +64,20 @@ func (d *decoder) reference(source *source, field, kind, name string, declared m
 		list += ", ..."
 	}
 	source.problem(field, "there is no %s %s; allowed: %s", kind, quoted(name), list)
+}
+
+// spotOnly checks that a queue that only wants to be cheap lists nothing dearer.
+func (d *decoder) spotOnly(queue decodedQueue) {
+	if !queue.Spec.Objective.Cheapest {
+		return
+	}
+	for index, name := range queue.Spec.Pools {
+		for _, pool := range d.pools {
+			if pool.Name == name && pool.Spec.CapacityType != orchestrator.CapacitySpot {
+				queue.source.problem(indexed("spec.pools", index), "Pool %s is on-demand, and the objective is cheapest; allowed: pools with capacityType: spot", quoted(name))
+			}
+		}
+	}
 }
 
 // currencies checks that a queue's costs can be summed and compared.

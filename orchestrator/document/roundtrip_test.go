@@ -1,6 +1,7 @@
 package document
 
 import (
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -136,7 +137,10 @@ func drawQueue(t *rapid.T, set Set, currency string) QueueSpec {
 	if rapid.Bool().Draw(t, "confirmed") {
 		spec.Limits.ConfirmAbove = &orchestrator.Money{Micros: rapid.Int64Range(0, 1e15).Draw(t, "confirmAbove"), Currency: currency}
 	}
-	if rapid.Bool().Draw(t, "objective") {
+	onlySpot := !slices.ContainsFunc(set.Pools, func(p Pool) bool { return p.Spec.CapacityType != orchestrator.CapacitySpot })
+	if onlySpot && rapid.Bool().Draw(t, "cheapest") {
+		spec.Objective.Cheapest = true
+	} else if rapid.Bool().Draw(t, "objective") {
 		spec.Objective.FinishWithin = drawDuration(t, "finishWithin", time.Second, time.Hour)
 		spec.ExpireAfter = spec.Objective.FinishWithin + drawDuration(t, "more", 0, time.Hour)
 	}

@@ -156,6 +156,7 @@ type Limits struct {
 // Objective is what the queue aims at.
 type Objective struct {
 	FinishWithin time.Duration // deadline of a job that names none, from its submit; 0: none
+	Cheapest     bool          // spot pools only, whenever there is capacity
 }
 
 // Model finds a model by name.

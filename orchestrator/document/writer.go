@@ -115,6 +115,8 @@ func (w *writer) whole(key string, value *int, _, _ int) {
 	w.add(key, plainNode(strconv.Itoa(*value)))
 }
 
+func (w *writer) flag(key string, value *bool) { w.add(key, plainNode(strconv.FormatBool(*value))) }
+
 func (w *writer) decimal(key string, value *float64, _ float64) {
 	w.add(key, plainNode(strconv.FormatFloat(*value, 'g', -1, 64)))
 }

@@ -137,7 +137,10 @@ func checkAssignments(t tester, o orchestrator.Observation, policy orchestrator.
 	for _, q := range policy.Queues {
 		lists[q.Name] = map[string]bool{}
 		for _, name := range q.Pools {
-			lists[q.Name][name] = true
+			spot := slices.ContainsFunc(policy.Pools, func(p orchestrator.PoolPolicy) bool {
+				return p.Name == name && p.CapacityType == orchestrator.CapacitySpot
+			})
+			lists[q.Name][name] = spot || !q.Cheapest
 		}
 	}
 	deadlines := map[orchestrator.JobKey]time.Time{}
@@ -146,8 +149,10 @@ func checkAssignments(t tester, o orchestrator.Observation, policy orchestrator.
 	}
 	listed := map[string]int{} // open jobs, by pool
 	for _, key := range plan.Open {
-		for name := range lists[key.Queue] {
-			listed[name]++
+		for name, uses := range lists[key.Queue] {
+			if uses {
+				listed[name]++
+			}
 		}
 	}
 	given := map[string]orchestrator.Assignment{}

@@ -20,6 +20,7 @@ var steps = []step{
 	{"demand", demand},                   // workers that the work of each queue asks for, on the pool it prefers
 	{"split", splitCapacity},             // the same for a queue with deadlines and both spot and on-demand pools
 	{"queue bounds", queueBounds},        // no queue asks for more than its MaxWorkers
+	{"cheapest", waitForSpot},            // queues without an objective but the price wait for spot capacity
 	{"busy floor", busyFloor},            // a worker that holds a shard stays
 	{"pool bounds", poolBounds},          // Min and Max of the pool
 	{"step limit", stepLimit},            // lax work doubles what has been of use

@@ -109,8 +109,8 @@ func (q *queue) deadlines(now time.Time, s supply, feed, most int) (int, string)
 	needed, why, seconds := 0, "", 0.0
 	for _, j := range q.jobs {
 		left, given := j.left(now)
-		if !given {
-			break // no job after it has a deadline
+		if !given || q.policy.Cheapest {
+			break // no job after it has a deadline that counts
 		}
 		if !j.counts() {
 			continue

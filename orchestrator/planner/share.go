@@ -25,7 +25,11 @@ func share(w *world) {
 	}
 	for _, j := range w.jobs {
 		if j.queue != nil && j.pool() == nil {
-			j.workers.change("no_pool", 0, fmt.Sprintf("none of the pools of queue %s is declared", j.queue.policy.Name))
+			what := "declared"
+			if j.queue.policy.Cheapest {
+				what = "a spot pool"
+			}
+			j.workers.change("no_pool", 0, fmt.Sprintf("none of the pools of queue %s is %s", j.queue.policy.Name, what))
 		} else if !j.open && j.workers.to != 0 {
 			j.workers.change("waiting", 0, "the job is not open")
 		}

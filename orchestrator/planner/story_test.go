@@ -99,7 +99,7 @@ func (s *story) line(kind string, names []string, f fields) {
 	case "queue":
 		q := orchestrator.QueuePolicy{
 			Name: name, Tenant: f.text("tenant", "acme"), Pools: strings.Split(f.text("pools", ""), ","),
-			MaxOpenJobs: int(f.number("open", 1)), MaxWorkers: int(f.number("most", 0)), Weight: int(f.number("weight", 1)),
+			MaxOpenJobs: int(f.number("open", 1)), MaxWorkers: int(f.number("most", 0)), Weight: int(f.number("weight", 1)), Cheapest: f.has("cheapest"),
 		}
 		s.policy.Queues = put(s.policy.Queues, q, func(have orchestrator.QueuePolicy) bool { return have.Name == name })
 	case "speed":

@@ -207,7 +207,7 @@ func (w *world) addQueues(policy orchestrator.Policy, pools map[string]*pool) ma
 		w.queues = append(w.queues, q)
 		for i, poolName := range one.Pools {
 			p := pools[poolName]
-			if p == nil || slices.Contains(one.Pools[:i], poolName) {
+			if p == nil || slices.Contains(one.Pools[:i], poolName) || one.Cheapest && p.policy.CapacityType != orchestrator.CapacitySpot {
 				continue
 			}
 			q.pools = append(q.pools, p)
