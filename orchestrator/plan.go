@@ -117,6 +117,8 @@ type PoolPolicy struct {
 	ScaleDownDelay  time.Duration
 	StartSeconds    float64       // from the request of a replica to a worker that can load a model, p95
 	Notice          time.Duration // from the announcement of an eviction to the loss of the replica; 0: none is given
+	// TimeScale is how many times faster than the clock its spot capacity comes and goes, where a trace is replayed; 0: as the clock.
+	TimeScale float64
 }
 
 // CapacityType is how a pool's replicas are bought.

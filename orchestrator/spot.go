@@ -3,7 +3,7 @@ package orchestrator
 import "time"
 
 // SpotMemory is what is remembered of how a pool's spot capacity came and went: whether it is there, since when, and how long the runs before
-// lasted. Lengths of runs are averaged as natural logarithms of units of ten minutes.
+// lasted. Lengths of runs are averaged as natural logarithms of units of ten minutes, or of what stands for them (SpotPrior.Unit).
 type SpotMemory struct {
 	Available bool      `json:"available"`
 	Since     time.Time `json:"since"`         // when the present run began, as far as it was seen
@@ -23,6 +23,8 @@ type SpotPrior struct {
 	Name string     `json:"name"`
 	Up   [8]float64 `json:"up"`
 	Down [8]float64 `json:"down"`
+	// Unit stands for ten minutes where capacity comes and goes faster than by the clock, in a replay; 0: ten minutes.
+	Unit time.Duration `json:"unit,omitzero"`
 }
 
 // TableParameters are what a table of decisions was solved for. Equal parameters give equal tables.

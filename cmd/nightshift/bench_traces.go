@@ -3,7 +3,6 @@ package main
 import (
 	"archive/tar"
 	"compress/gzip"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -15,14 +14,12 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"nightshift.dev/nightshift/orchestrator/trace"
 )
 
-// Bounds of what is read of traces.
-const (
-	mostTraceBytes = 16 << 20 // of one window
-	mostWindows    = 100_000
-	mostTicks      = 1_000_000 // of a series
-)
+// mostWindows bounds what is read of traces.
+const mostWindows = 100_000
 
 // window is one trace of spot availability.
 type window struct {
@@ -30,15 +27,6 @@ type window struct {
 	gap       time.Duration
 	first     int   // tick of the series with which it begins; -1: unknown
 	available []int // 1: a spot worker is granted in this tick
-}
-
-// windowFile is how a window is stored: in data 1 stands for a tick without spot capacity.
-type windowFile struct {
-	Metadata struct {
-		Gap   float64 `json:"gap_seconds"`
-		Start *int    `json:"start_time"` // tick of the series
-	} `json:"metadata"`
-	Data []int `json:"data"`
 }
 
 // traceSeries are the windows of one zone and device, by name.
@@ -124,31 +112,18 @@ func readTraceArchive(from string, add func(string, io.Reader) error) error {
 }
 
 func readWindow(name string, in io.Reader) (window, error) {
-	data, err := io.ReadAll(io.LimitReader(in, mostTraceBytes+1))
+	data, err := io.ReadAll(io.LimitReader(in, trace.MostBytes+1))
 	if err != nil {
 		return window{}, fmt.Errorf("%s: %w", name, err)
 	}
-	if len(data) > mostTraceBytes {
-		return window{}, fmt.Errorf("%s: more than %d bytes", name, mostTraceBytes)
-	}
-	var stored windowFile
-	if err := json.Unmarshal(data, &stored); err != nil {
+	read, err := trace.Decode(data)
+	if err != nil {
 		return window{}, fmt.Errorf("%s: %w", name, err)
 	}
-	if !(stored.Metadata.Gap > 0) || stored.Metadata.Gap > 1e6 {
-		return window{}, fmt.Errorf("%s: metadata.gap_seconds: %g; allowed: seconds above 0", name, stored.Metadata.Gap)
+	for tick, granted := range read.Granted {
+		read.Granted[tick] = min(granted, 1)
 	}
-	read := window{name: name, gap: time.Duration(stored.Metadata.Gap * float64(time.Second)), first: -1, available: make([]int, len(stored.Data))}
-	if start := stored.Metadata.Start; start != nil && *start >= 0 && *start <= mostTicks {
-		read.first = *start
-	}
-	for tick, unavailable := range stored.Data {
-		if unavailable != 0 && unavailable != 1 {
-			return window{}, fmt.Errorf("%s: data[%d]: %d; allowed: 0 (spot capacity is there) or 1 (it is not)", name, tick, unavailable)
-		}
-		read.available[tick] = 1 - unavailable
-	}
-	return read, nil
+	return window{name: name, gap: read.Gap, first: read.First, available: read.Granted}, nil
 }
 
 // seriesOf names each folder by what distinguishes its path from the others'.

@@ -10,6 +10,22 @@ import (
 // basis is the unit of ages and lengths of runs, and the time that the chances of a prior are for.
 const basis = 10 * time.Minute
 
+// Scaled is the prior of a pool whose capacity comes and goes so many times faster than by the clock.
+func Scaled(prior orchestrator.SpotPrior, faster float64) orchestrator.SpotPrior {
+	if faster > 0 && faster != 1 {
+		prior.Unit = max(time.Duration(math.Min(float64(basis)/faster, math.MaxInt64/2)), time.Millisecond)
+	}
+	return prior
+}
+
+// Basis is what stands for ten minutes, the unit of ages and lengths of runs.
+func Basis(prior *orchestrator.SpotPrior) time.Duration {
+	if prior.Unit > 0 {
+		return prior.Unit
+	}
+	return basis
+}
+
 // What is believed of a pool before any of its runs has ended.
 const (
 	firstUp     = 2.5 // logarithm of bases: two hours
@@ -26,7 +42,7 @@ func Begin(now time.Time, available bool) orchestrator.SpotMemory {
 }
 
 // Observe is the memory after a look.
-func Observe(memory orchestrator.SpotMemory, now time.Time, available bool) orchestrator.SpotMemory {
+func Observe(prior *orchestrator.SpotPrior, memory orchestrator.SpotMemory, now time.Time, available bool) orchestrator.SpotMemory {
 	if memory.Since.IsZero() {
 		return Begin(now, available)
 	}
@@ -37,8 +53,8 @@ func Observe(memory orchestrator.SpotMemory, now time.Time, available bool) orch
 	if memory.Available {
 		ended = &memory.Up
 	}
-	length := max(now.Sub(memory.Since), time.Second)
-	ended.MeanLog += weight(ended.Runs) * (math.Log(bases(length)) - ended.MeanLog)
+	length := max(now.Sub(memory.Since), Basis(prior)/600)
+	ended.MeanLog += weight(ended.Runs) * (math.Log(bases(prior, length)) - ended.MeanLog)
 	ended.Runs++
 	memory.Available, memory.Since = available, now
 	return memory
@@ -47,7 +63,9 @@ func Observe(memory orchestrator.SpotMemory, now time.Time, available bool) orch
 func weight(runs int) float64 { return max(leastWeight, 1/float64(runs+firstWeight)) }
 
 // bases is a length of time in units of the basis.
-func bases(length time.Duration) float64 { return float64(length) / float64(basis) }
+func bases(prior *orchestrator.SpotPrior, length time.Duration) float64 {
+	return float64(length) / float64(Basis(prior))
+}
 
 // state is a belief as the hazard and the table take it.
 type state struct {
@@ -57,6 +75,6 @@ type state struct {
 }
 
 // stateOf is the belief at a time when the present tick begins.
-func stateOf(memory orchestrator.SpotMemory, now time.Time, tick time.Duration) state {
-	return state{memory.Available, bases(max(now.Sub(memory.Since), 0) + tick), memory.Up.MeanLog, memory.Down.MeanLog}
+func stateOf(prior *orchestrator.SpotPrior, memory orchestrator.SpotMemory, now time.Time, tick time.Duration) state {
+	return state{memory.Available, bases(prior, max(now.Sub(memory.Since), 0)+tick), memory.Up.MeanLog, memory.Down.MeanLog}
 }

@@ -16,13 +16,13 @@ func TestObserve(t *testing.T) {
 	t.Parallel()
 	start := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 	at := func(minutes int) time.Time { return start.Add(time.Duration(minutes) * time.Minute) }
-	memory := Observe(orchestrator.SpotMemory{}, at(0), true)
+	memory := Observe(&DefaultPrior, orchestrator.SpotMemory{}, at(0), true)
 	if diff := cmp.Diff(Begin(at(0), true), memory); diff != "" {
 		t.Fatalf("the first look (-want +got):\n%s", diff)
 	}
-	memory = Observe(memory, at(10), true)
-	memory = Observe(memory, at(30), false) // a run of three bases
-	memory = Observe(memory, at(40), true)  // and one of one
+	memory = Observe(&DefaultPrior, memory, at(10), true)
+	memory = Observe(&DefaultPrior, memory, at(30), false) // a run of three bases
+	memory = Observe(&DefaultPrior, memory, at(40), true)  // and one of one
 	want := orchestrator.SpotMemory{
 		Available: true, Since: at(40),
 		Up: orchestrator.RunMemory{MeanLog: 2.5 + (math.Log(3)-2.5)/3, Runs: 1}, Down: orchestrator.RunMemory{MeanLog: 1.5 - 1.5/3, Runs: 1},
@@ -31,10 +31,10 @@ func TestObserve(t *testing.T) {
 		t.Errorf("after two runs (-want +got):\n%s", diff)
 	}
 	memory.Up.Runs = 1000
-	if got := Observe(memory, at(50), false).Up.MeanLog; math.Abs(got-memory.Up.MeanLog*.8) > 1e-12 {
+	if got := Observe(&DefaultPrior, memory, at(50), false).Up.MeanLog; math.Abs(got-memory.Up.MeanLog*.8) > 1e-12 {
 		t.Errorf("a run of one base after very many has the weight %g, want a fifth", 1-got/memory.Up.MeanLog)
 	}
-	if got := Observe(memory, at(0), false).Up.MeanLog; math.IsNaN(got) || math.IsInf(got, 0) {
+	if got := Observe(&DefaultPrior, memory, at(0), false).Up.MeanLog; math.IsNaN(got) || math.IsInf(got, 0) {
 		t.Errorf("a clock that jumps back gives %g", got)
 	}
 }
@@ -106,5 +106,46 @@ func TestFit(t *testing.T) {
 	nothing.Name = DefaultPrior.Name
 	if diff := cmp.Diff(DefaultPrior, nothing, cmpopts.EquateApprox(0, 1e-6)); diff != "" {
 		t.Errorf("of nothing (-default +got):\n%s", diff)
+	}
+}
+
+// Capacity that comes and goes two hundred times faster is believed of as if its clock went as fast.
+func TestScaled(t *testing.T) {
+	t.Parallel()
+	start := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+	fast := Scaled(DefaultPrior, 200)
+	if fast.Unit != 3*time.Second || Scaled(DefaultPrior, 1) != DefaultPrior || Scaled(DefaultPrior, 0) != DefaultPrior {
+		t.Errorf("ten minutes are %s", fast.Unit)
+	}
+	var usual, quick orchestrator.SpotMemory
+	for hours, available := range []bool{true, true, false, true, false, false, true} {
+		at := time.Duration(hours) * time.Hour
+		usual, quick = Observe(&DefaultPrior, usual, start.Add(at), available), Observe(&fast, quick, start.Add(at/200), available)
+	}
+	if usual.Up != quick.Up || usual.Down != quick.Down || usual.Up.Runs != 2 {
+		t.Errorf("runs are remembered as %v and %v, by the clock as %v and %v", quick.Up, quick.Down, usual.Up, usual.Down)
+	}
+	now, tick := 7*time.Hour, 20*time.Minute
+	if by, got := Stay(&DefaultPrior, usual, start.Add(now), tick), Stay(&fast, quick, start.Add(now/200), tick/200); math.Abs(by-got) > 1e-12 {
+		t.Errorf("a chance of %g, by the clock %g", got, by)
+	}
+	parameters := orchestrator.TableParameters{Tick: 5 * time.Minute, Ticks: 60, Work: 3 * time.Hour, Start: 2 * time.Minute, OnDemand: 3, Prior: DefaultPrior}
+	slow, err := Solve(parameters)
+	if err != nil {
+		t.Fatal(err)
+	}
+	parameters.Tick, parameters.Work, parameters.Start, parameters.Prior = parameters.Tick/200, parameters.Work/200, parameters.Start/200, fast
+	table, err := Solve(parameters)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(slow.Ranges, table.Ranges); diff != "" {
+		t.Errorf("the table differs from the one by the clock:\n%s", diff)
+	}
+	for left := 10 * time.Minute; left < 3*time.Hour; left += 10 * time.Minute {
+		by := Choose(slow, 4*time.Hour, left, Spot, 0, usual, start.Add(now))
+		if got := Choose(table, 4*time.Hour/200, left/200, Spot, 0, quick, start.Add(now/200)); got != by {
+			t.Errorf("with %s left: %v, by the clock %v", left, got, by)
+		}
 	}
 }

@@ -53,7 +53,7 @@ func samples(histories []History) (up, down []sample) {
 		start := time.Unix(0, 0)
 		memory := Begin(start, history[0])
 		for i, available := range history[1:] {
-			seen := sample{features: features(stateOf(memory, start.Add(time.Duration(i)*basis), basis)), weight: 1}
+			seen := sample{features: features(stateOf(&DefaultPrior, memory, start.Add(time.Duration(i)*basis), basis)), weight: 1}
 			if available == memory.Available {
 				seen.stayed = 1
 			}
@@ -62,7 +62,7 @@ func samples(histories []History) (up, down []sample) {
 			} else {
 				down = append(down, seen)
 			}
-			memory = Observe(memory, start.Add(time.Duration(i+1)*basis), available)
+			memory = Observe(&DefaultPrior, memory, start.Add(time.Duration(i+1)*basis), available)
 		}
 	}
 	return up, down

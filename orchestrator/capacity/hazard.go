@@ -28,8 +28,8 @@ func stay(prior *orchestrator.SpotPrior, s state, tick time.Duration) float64 {
 		weights = &prior.Up
 	}
 	chance := logistic(dot(*weights, features(s)))
-	if tick != basis {
-		chance = math.Pow(chance, bases(tick))
+	if tick != Basis(prior) {
+		chance = math.Pow(chance, bases(prior, tick))
 	}
 	return chance
 }
@@ -45,7 +45,7 @@ func logistic(x float64) float64 { return 1 / (1 + math.Exp(-x)) }
 
 // Stay is the chance that capacity is after a tick as it is now.
 func Stay(prior *orchestrator.SpotPrior, memory orchestrator.SpotMemory, now time.Time, tick time.Duration) float64 {
-	return stay(prior, stateOf(memory, now, tick), tick)
+	return stay(prior, stateOf(prior, memory, now, tick), tick)
 }
 
 // DefaultPrior was fitted to the SkyNomad probe of H100 capacity at GCP (github.com/andylizf/skynomad-artifact, 62b9aaa: 13 zones, two weeks of October 2025, every

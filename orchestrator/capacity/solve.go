@@ -134,7 +134,7 @@ func (s *solver) findMoves() {
 	for cell := range cells {
 		age, up, down := cell/(len(means)*len(means)), cell/len(means)%len(means), cell%len(means)
 		for i, available := range []bool{false, true} {
-			belief := state{available, max(ages[age], bases(s.parameters.Tick)), means[up], means[down]}
+			belief := state{available, max(ages[age], bases(&s.parameters.Prior, s.parameters.Tick)), means[up], means[down]}
 			s.moves[i][cell] = s.moveOf(belief, up, down)
 		}
 	}
@@ -142,7 +142,7 @@ func (s *solver) findMoves() {
 
 // moveOf is where a belief at a point of the grid goes in a tick.
 func (s *solver) moveOf(belief state, up, down int) (m move) {
-	tick := bases(s.parameters.Tick)
+	tick := bases(&s.parameters.Prior, s.parameters.Tick)
 	chance := stay(&s.parameters.Prior, belief, s.parameters.Tick)
 	for i, age := range locate(ages[:], belief.age+tick).both() {
 		m.stay[i] = target{cellOf(age.at, up, down), float32(chance * age.weight)}

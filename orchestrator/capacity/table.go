@@ -34,7 +34,7 @@ func Covers(table *orchestrator.Table, until, left time.Duration) bool {
 // Choose looks up the best decision: the one that most of the neighbours of the belief in the grid vote for, each as much as it is near. What
 // runs is what is left after a loss, and starting what it has left of its start. Whether the decision is safe an Account must say.
 func Choose(table *orchestrator.Table, until, left time.Duration, runs Choice, starting time.Duration, memory orchestrator.SpotMemory, now time.Time) Choice {
-	at, ticks := stateOf(memory, now, table.Parameters.Tick), int(until/table.Parameters.Tick)
+	at, ticks := stateOf(&table.Parameters.Prior, memory, now, table.Parameters.Tick), int(until/table.Parameters.Tick)
 	units := int((left + table.Unit - 1) / table.Unit)
 	kinds := kindsOf(&table.Parameters)
 	kind := kinds.of(at.available, runs, kinds.phase(starting))

@@ -97,8 +97,12 @@ func (l *lister) parameters(key string, _ *map[string]any) { l.add(key, "mapping
 func (l *lister) flag(key string, _ *bool)                 { l.add(key, "true or false", "") }
 func (l *lister) date(key string, _ *time.Time)            { l.add(key, "day", "") }
 func (l *lister) amount(key string, _ *int64)              { l.add(key, "decimal", "") }
-func (l *lister) decimal(key string, _ *float64, most float64) {
-	l.add(key, fmt.Sprintf("number, above 0 to %g", most), "")
+func (l *lister) decimal(key string, value *float64, most float64) {
+	standard := ""
+	if *value != 0 {
+		standard = fmt.Sprint(*value)
+	}
+	l.add(key, fmt.Sprintf("number, above 0 to %g", most), standard)
 }
 func (l *lister) sound(...string) bool           { return false }
 func (l *lister) problem(string, string, ...any) {}

@@ -159,6 +159,7 @@ func poolFields(f visitor, spec *PoolSpec) {
 	f.duration("notice", &spec.Notice, 0, time.Hour)
 	f.duration("scaleDownDelay", &spec.ScaleDownDelay, 0, 24*time.Hour)
 	f.duration("startTime", &spec.StartTime, 0, 24*time.Hour)
+	poolInterruptions(f, spec)
 }
 
 func defaultQueue() QueueSpec {

@@ -30,6 +30,7 @@ func (s Set) Policy() orchestrator.Policy {
 			ScaleDownDelay:  pool.Spec.ScaleDownDelay,
 			Notice:          notice,
 			StartSeconds:    pool.Spec.StartTime.Seconds(),
+			TimeScale:       pool.Spec.timeScale(),
 		})
 	}
 	for _, queue := range s.Queues {

@@ -28,7 +28,7 @@ spec: {scorer: {command: [./bin/score, --fast]}}
 apiVersion: nightshift.dev/v1alpha1
 kind: Pool
 metadata: {name: spot}
-spec: {capacityType: spot, price: {amount: "0.05", currency: EUR}, replicas: {min: 1, max: 4}, slotsPerReplica: 2, scaleDownDelay: 1m, startTime: 1500ms}
+spec: {capacityType: spot, price: {amount: "0.05", currency: EUR}, replicas: {min: 1, max: 4}, slotsPerReplica: 2, scaleDownDelay: 1m, startTime: 1500ms, interruptions: {trace: a.json, speed: 200}}
 ---
 apiVersion: nightshift.dev/v1alpha1
 kind: Pool
@@ -67,7 +67,7 @@ func TestPolicy(t *testing.T) {
 		Pools: []orchestrator.PoolPolicy{
 			{Name: "demand", CapacityType: orchestrator.CapacityOnDemand, Max: 1, SlotsPerReplica: 1, ScaleDownDelay: 30 * time.Second, StartSeconds: 1},
 			{Name: "spot", CapacityType: orchestrator.CapacitySpot, Price: orchestrator.Money{Micros: 50_000, Currency: "EUR"}, Min: 1, Max: 4,
-				SlotsPerReplica: 2, ScaleDownDelay: time.Minute, StartSeconds: 1.5, Notice: 15 * time.Second},
+				SlotsPerReplica: 2, ScaleDownDelay: time.Minute, StartSeconds: 1.5, Notice: 15 * time.Second, TimeScale: 200},
 		},
 		Queues: []orchestrator.QueuePolicy{
 			{Name: "hourly", Tenant: "default", Pools: []string{"demand"}, MaxOpenJobs: 2, Weight: 1, FinishWithin: time.Hour},

@@ -121,7 +121,26 @@ func drawPool(t *rapid.T, currency string) PoolSpec {
 	if rapid.Bool().Draw(t, "priced") {
 		spec.Price = orchestrator.Money{Micros: rapid.Int64Range(0, 1e15).Draw(t, "price"), Currency: currency}
 	}
+	if rapid.Bool().Draw(t, "spot") {
+		spec.CapacityType = orchestrator.CapacitySpot
+		spec.Interruptions = drawInterruptions(t)
+	}
 	return spec
+}
+
+func drawInterruptions(t *rapid.T) *Interruptions {
+	drawn := &Interruptions{Speed: rapid.Float64Range(1e-9, mostSpeed).Draw(t, "scale"), Begin: drawDuration(t, "begin", 0, year)}
+	switch rapid.IntRange(0, 2).Draw(t, "interrupted by") {
+	case 0:
+		return nil
+	case 1:
+		drawn.Trace = drawPath(t, "trace")
+	default:
+		drawn.Synthetic = &Synthetic{
+			Seed: rapid.IntRange(0, mostSeed).Draw(t, "seed"), MeanUp: drawDuration(t, "meanUp", time.Minute, year), MeanDown: drawDuration(t, "meanDown", time.Minute, year),
+		}
+	}
+	return drawn
 }
 
 func drawQueue(t *rapid.T, set Set, currency string) QueueSpec {

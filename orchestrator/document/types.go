@@ -88,9 +88,10 @@ type PoolSpec struct {
 	Price           orchestrator.Money // per replica and hour; no currency: not priced
 	Replicas        Replicas
 	SlotsPerReplica int
-	ScaleDownDelay  time.Duration // how long fewer replicas must be enough before the pool shrinks
-	Notice          time.Duration // from the announcement that a spot replica is taken to its end
-	StartTime       time.Duration // p95 from the request of a replica to a worker that can load
+	ScaleDownDelay  time.Duration  // how long fewer replicas must be enough before the pool shrinks
+	Notice          time.Duration  // from the announcement that a spot replica is taken to its end
+	StartTime       time.Duration  // p95 from the request of a replica to a worker that can load
+	Interruptions   *Interruptions // of spot replicas on this machine; nil: nobody takes them away
 }
 
 // Engine runs the workers of a pool.

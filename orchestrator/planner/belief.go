@@ -13,9 +13,15 @@ import (
 func observeSpot(w *world) {
 	for _, p := range w.pools {
 		if p.policy.CapacityType == orchestrator.CapacitySpot && p.doubt == "" && p.view.Available != nil {
-			p.memory.Spot = capacity.Observe(p.memory.Spot, w.now, *p.view.Available > 0)
+			prior := w.priorOf(p)
+			p.memory.Spot = capacity.Observe(&prior, p.memory.Spot, w.now, *p.view.Available > 0)
 		}
 	}
+}
+
+// priorOf is what is believed of a pool's spot capacity before its memory says more.
+func (w *world) priorOf(p *pool) orchestrator.SpotPrior {
+	return capacity.Scaled(w.prior, p.policy.TimeScale)
 }
 
 // granted is how many spot workers there may be: what the provider would run; where nobody knows, what the pool may have.
@@ -46,9 +52,10 @@ func (w *world) belief(p *pool) string {
 	if memory.Available {
 		state, ended = "is there", memory.Up
 	}
-	chance := capacity.Stay(&w.prior, memory, w.now, w.interval)
+	prior := w.priorOf(p)
+	chance := capacity.Stay(&prior, memory, w.now, w.interval)
 	return fmt.Sprintf("spot capacity %s since %s and stays so for another %s with a chance of %.1f %% (%s so far, of some %s)",
-		state, clock(memory.Since), span(w.interval.Seconds()), 100*chance, counted(ended.Runs, "such time"), span(600*math.Exp(ended.MeanLog)))
+		state, clock(memory.Since), span(w.interval.Seconds()), 100*chance, counted(ended.Runs, "such time"), span(capacity.Basis(&prior).Seconds()*math.Exp(ended.MeanLog)))
 }
 
 // DefaultPrior is what is believed of spot capacity where nothing was fitted.
@@ -80,7 +87,7 @@ const (
 
 // tableFor is what a table would have to be made for: with the shortest tick of the ladder that is not below the interval, not so short that the table is too
 // large, nor a start too many ticks.
-func (w *world) tableFor(a *capacity.Account, onDemand float64) orchestrator.TableParameters {
+func (w *world) tableFor(a *capacity.Account, onDemand float64, prior orchestrator.SpotPrior) orchestrator.TableParameters {
 	tick := w.interval
 	if least := max(w.interval, a.Until/mostTableTicks, a.Start/capacity.MostPhases); least > tick {
 		tick = ladder[len(ladder)-1]
@@ -93,6 +100,6 @@ func (w *world) tableFor(a *capacity.Account, onDemand float64) orchestrator.Tab
 	}
 	grain := max(tick/startsOfTick, 1)
 	return orchestrator.TableParameters{
-		Tick: tick, Ticks: int(a.Until / tick), Work: a.Left, Start: (a.Start + grain - 1) / grain * grain, OnDemand: onDemand, Prior: w.prior,
+		Tick: tick, Ticks: int(a.Until / tick), Work: a.Left, Start: (a.Start + grain - 1) / grain * grain, OnDemand: onDemand, Prior: prior,
 	}
 }

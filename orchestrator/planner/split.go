@@ -140,7 +140,7 @@ func (b *bargain) decide(w *world, q *queue) {
 // lookUp decides with a table; where there is none it asks for one.
 func (b *bargain) lookUp(w *world, q *queue) bool {
 	a := &b.account
-	table := w.table(a, ratio(q.onDemand.policy.Price, q.spot.policy.Price))
+	table := w.table(a, ratio(q.onDemand.policy.Price, q.spot.policy.Price), w.priorOf(q.spot))
 	if table == nil {
 		return false
 	}
@@ -165,8 +165,8 @@ func (b *bargain) lookUp(w *world, q *queue) bool {
 }
 
 // table finds one that was made for the same kind of task and covers what is left, with the shortest tick. Where there is none, the plan asks for it.
-func (w *world) table(a *capacity.Account, onDemand float64) (best *orchestrator.Table) {
-	wanted := w.tableFor(a, onDemand)
+func (w *world) table(a *capacity.Account, onDemand float64, prior orchestrator.SpotPrior) (best *orchestrator.Table) {
+	wanted := w.tableFor(a, onDemand, prior)
 	for _, one := range w.tables {
 		p := one.Parameters
 		p.Ticks, p.Work = wanted.Ticks, wanted.Work

@@ -188,6 +188,7 @@ func sanePool(p orchestrator.PoolPolicy) orchestrator.PoolPolicy {
 	p.Min = min(max(p.Min, 0), p.Max)
 	p.SlotsPerReplica = min(max(p.SlotsPerReplica, 1), mostSlots)
 	p.StartSeconds = saneSeconds(p.StartSeconds)
+	p.TimeScale = saneSpeed(p.TimeScale)
 	p.ScaleDownDelay = max(p.ScaleDownDelay, 0)
 	return p
 }
