@@ -69,6 +69,7 @@ type PoolView struct {
 	Replicas int // asked for at present
 	// Available is how many replicas the provider would run now; nil is unknown. It is asked of spot pools only.
 	Available *int
+	Ledger    Ledger // zero: unknown
 }
 
 // WorkerView is a worker that has been heard of.
@@ -162,6 +163,7 @@ type PoolPlan struct {
 	Name     string   `json:"name"`
 	From     int      `json:"from"` // replicas asked for when observed
 	Replicas int      `json:"replicas"`
+	Ledger   Ledger   `json:"ledger,omitzero"` // as observed
 	Reasons  []Reason `json:"reasons"`
 }
 

@@ -97,13 +97,23 @@ func (in *installation) engine(pool document.Pool, reach []string, log *slog.Log
 	if err != nil {
 		return nil, fmt.Errorf("find this program: %w", err)
 	}
+	grace := in.options.grace
+	var granted func(time.Duration) int
+	if pool.Spec.Interruptions != nil {
+		trace, err := interruptedBy(pool)
+		if err != nil {
+			return nil, err
+		}
+		granted = func(since time.Duration) int { return trace.At(replayed(pool, since)) }
+		grace = min(grace, time.Duration(float64(pool.Spec.Notice)*workedOn))
+	}
 	return local.New(local.Config{
 		Pool: pool.Name, Slots: pool.Spec.SlotsPerReplica, Dir: filepath.Join(in.options.dir, "local"), Grace: in.options.grace + 5*time.Second, Log: log,
-		Env: reach,
+		Env: reach, Granted: granted, Notice: pool.Spec.Notice, Changed: func() { in.loop.Wake() },
 		Command: func(id string, slot int) []string {
 			return []string{
 				program, "worker", "--pool", pool.Name, "--id", id, "--slot", strconv.Itoa(slot),
-				"--ack-wait", in.options.ackWait.String(), "--grace", in.options.grace.String(), "--orphan-timeout", in.options.orphanTimeout.String(),
+				"--ack-wait", in.options.ackWait.String(), "--grace", grace.String(), "--orphan-timeout", in.options.orphanTimeout.String(),
 			}
 		},
 	})

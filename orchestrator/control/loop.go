@@ -208,6 +208,7 @@ func (l *Loop) observation(ctx context.Context, jobs []orchestrator.JobView) orc
 			ID: worker.Worker, Pool: worker.Pool, Slot: worker.Slot, State: worker.State, Model: worker.Model, Job: worker.Job,
 			Draining: l.assignments.draining(worker.Worker) || worker.State == orchestrator.WorkerDraining, Seen: worker.At,
 			LoadFailures: worker.LoadFailures,
+			Asked:        worker.Started, // a moment later than that: the rest of its start is not counted too short
 		})
 	}
 	for _, pool := range l.pools() {

@@ -24,6 +24,10 @@ type Config struct {
 	Command func(id string, slot int) []string
 	Env     []string      // NAME=VALUE pairs on top of this process's environment: what must not stand on a command line
 	Grace   time.Duration // from SIGTERM to SIGKILL
+	// Granted is how many replicas a provider would run, so long after the pool's first start; nil: as many as are asked for.
+	Granted func(since time.Duration) int
+	Notice  time.Duration // from SIGTERM to SIGKILL of a worker whose replica the provider takes away
+	Changed func()        // is called when the provider has done something; nil: nobody is told
 	Log     *slog.Logger
 }
 
@@ -37,6 +41,11 @@ type Engine struct {
 	workers  map[string]*process
 	quick    int       // workers that ended within quickEnd of their start, in a row
 	notUntil time.Time // no start before
+	ledger   orchestrator.Ledger
+	granted  int  // by the provider, when it was last looked at
+	looked   bool // it was
+	refused  int  // replicas that are asked for and not granted
+	news     bool // that nobody was told of yet
 }
 
 const (
@@ -48,7 +57,7 @@ const (
 
 // New reads which workers still run, and keeps them.
 func New(config Config) (*Engine, error) {
-	for _, folder := range []string{"workers", "logs"} {
+	for _, folder := range []string{"workers", "logs", "ledgers"} {
 		if err := os.MkdirAll(filepath.Join(config.Dir, folder), 0o750); err != nil {
 			return nil, fmt.Errorf("prepare the engine's folder: %w", err)
 		}
@@ -62,16 +71,22 @@ func New(config Config) (*Engine, error) {
 		e.workers[worker.ID] = worker
 	}
 	e.replicas = (e.stayingLocked() + config.Slots - 1) / config.Slots
-	return e, nil
+	return e, e.openLedger(time.Now())
 }
 
-// Observe says how many replicas are asked for at present.
+// Observe says how many replicas are asked for at present, how many of them would run where capacity may end, and what was billed.
 func (e *Engine) Observe(context.Context) orchestrator.PoolView {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	return orchestrator.PoolView{
-		Name: e.config.Pool, Replicas: e.replicas, Reading: orchestrator.Reading{At: time.Now().UTC(), Source: "local engine"},
+	now := time.Now()
+	view := orchestrator.PoolView{
+		Name: e.config.Pool, Replicas: e.replicas, Ledger: e.ledgerLocked(now), Reading: orchestrator.Reading{At: now.UTC(), Source: "local engine"},
 	}
+	if e.config.Granted != nil {
+		granted := e.grantedLocked(now)
+		view.Available = &granted
+	}
+	return view
 }
 
 // Scale sets the number of replicas. leaving are workers that drain by their assignments and do not count any more; they end by themselves,
@@ -112,6 +127,7 @@ func (e *Engine) Run(ctx context.Context) error {
 		if err := e.reconcile(time.Now()); err != nil {
 			e.config.Log.Error("a worker does not start", "pool", e.config.Pool, "error", err)
 		}
+		e.tell()
 		select {
 		case <-e.kick:
 		case <-ticker.C:
@@ -121,20 +137,35 @@ func (e *Engine) Run(ctx context.Context) error {
 	}
 }
 
-// reconcile notes the ends of workers and starts what is missing.
+// tell says that the provider has done something.
+func (e *Engine) tell() {
+	e.mu.Lock()
+	news := e.news
+	e.news = false
+	e.mu.Unlock()
+	if news && e.config.Changed != nil {
+		e.config.Changed()
+	}
+}
+
+// reconcile notes the ends of workers, lets the provider take and refuse, and starts what is missing.
 func (e *Engine) reconcile(now time.Time) error {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	for id, worker := range e.workers {
-		if !worker.alive() {
-			delete(e.workers, id)
-			worker.forget(e.config.Dir)
+	for _, worker := range e.workers {
+		switch {
+		case !worker.alive():
+			e.goneLocked(worker, now)
 			e.ended(worker, now)
-		} else if worker.leaves() {
+		case !worker.Taken.IsZero():
+			e.endNoticeLocked(worker, now)
+		case worker.leaves():
 			e.hurry(worker, now.Sub(worker.Leaving))
 		}
 	}
-	for staying := e.stayingLocked(); staying < e.replicas*e.config.Slots && !now.Before(e.notUntil); staying++ {
+	room := e.interruptLocked(now)
+	for staying := e.stayingLocked(); staying < e.replicas*e.config.Slots && room > 0 && !now.Before(e.notUntil); staying++ {
+		room--
 		if err := e.startLocked(now); err != nil {
 			e.quick++
 			e.notUntil = now.Add(pause(e.quick))
@@ -231,10 +262,9 @@ func (e *Engine) Stop(ctx context.Context) error {
 func (e *Engine) reap(killAt time.Time) (left int) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	for id, worker := range e.workers {
+	for _, worker := range e.workers {
 		if !worker.alive() {
-			delete(e.workers, id)
-			worker.forget(e.config.Dir)
+			e.goneLocked(worker, time.Now())
 			continue
 		}
 		if time.Now().After(killAt) {

@@ -25,6 +25,9 @@ type process struct {
 	Started time.Time `json:"started"`
 	// Leaving is since when the worker drains and is not counted any more; zero: it stays.
 	Leaving time.Time `json:"leaving,omitzero"`
+	// Taken is since when its provider's notice runs; zero: it was not taken away.
+	Taken  time.Time `json:"taken,omitzero"`
+	Killed bool      `json:"-"` // when the notice was over
 
 	exited *atomic.Bool // of a child
 }

@@ -39,7 +39,8 @@ func (p *pool) kept() time.Duration {
 	if up.Runs == 0 {
 		return 0
 	}
-	return ofSeconds(math.Round(600 * math.Exp(up.MeanLog)))
+	unit := capacity.Scaled(orchestrator.SpotPrior{}, p.policy.TimeScale)
+	return ofSeconds(capacity.Basis(&unit).Seconds() * math.Exp(up.MeanLog)).Round(time.Millisecond)
 }
 
 // belief says in words what is believed of a spot pool.

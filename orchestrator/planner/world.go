@@ -383,7 +383,7 @@ func (w *world) plan() orchestrator.Plan {
 		plan.Memory.Pools = append(plan.Memory.Pools, p.memory)
 		if p.observed {
 			plan.Pools = append(plan.Pools, orchestrator.PoolPlan{
-				Name: p.policy.Name, From: p.replicas.from, Replicas: p.replicas.to, Reasons: p.replicas.reasons,
+				Name: p.policy.Name, From: p.replicas.from, Replicas: p.replicas.to, Ledger: p.view.Ledger, Reasons: p.replicas.reasons,
 			})
 		}
 	}
