@@ -115,6 +115,20 @@ func TestHeartbeatThatSaysNothingNewIsNoTrigger(t *testing.T) {
 	}
 }
 
+// A decision knows since when a worker starts, so that the rest of its start becomes shorter.
+func TestObservationSaysSinceWhenAWorkerStarts(t *testing.T) {
+	t.Parallel()
+	d := open(t, 1, "cheap")
+	worker := idle("cheap", "cheap-0", 0)
+	worker.State, worker.Started = orchestrator.WorkerStarting, time.Now().Add(-3*time.Second).UTC()
+	d.say(worker)
+	d.run()
+	d.eventually("a decision with the worker", d.counted("cheap-0"))
+	if seen := d.loop.Nearby(t.Context()).Workers; len(seen) != 1 || !seen[0].Asked.Equal(worker.Started) {
+		t.Errorf("workers %v, want one that was asked for at %s", seen, worker.Started)
+	}
+}
+
 // lastDecision is the latest plan; there is one.
 func (d *desk) lastDecision() applied {
 	decisions := d.jobs.decisions()

@@ -156,6 +156,11 @@ func (s *story) addPool(name string, f fields) {
 			Name: name, Replicas: int(f.number("replicas", 0)),
 			Reading: orchestrator.Reading{At: s.now.Add(-f.duration("age")), Source: "test", Err: strings.ReplaceAll(f.text("err", ""), "_", " ")},
 		}
+		if f.has("billed") {
+			one.Ledger = orchestrator.Ledger{
+				Since: midnight, Seconds: f.number("billed", 0), Taken: int(f.number("taken", 0)), Killed: int(f.number("killed", 0)), Refused: int(f.number("refused", 0)),
+			}
+		}
 		if f.has("avail") {
 			available := int(f.number("avail", 0))
 			one.Available = &available
