@@ -16,7 +16,7 @@ GOVULNCHECK := $(CACHE)/tools/govulncheck-$(GOVULNCHECK_VERSION)/govulncheck
 RUFF        := $(CACHE)/tools/ruff-$(RUFF_VERSION)/bin/ruff
 TEST_VENV   := $(CACHE)/venv/test-$(shell cat examples/fraud/requirements*.txt scripts/requirements-test.txt 2>/dev/null | cksum | cut -d' ' -f1)
 
-.PHONY: help build run test test-long test-stores check generate generated fmt clean prove-guard bench transcript bench-dataplane
+.PHONY: help build run demo-spot test test-long test-stores check generate generated fmt clean prove-guard bench transcript bench-dataplane
 
 help: ## show the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 20
@@ -29,6 +29,9 @@ FORCE:
 
 run: build ## score the fraud example on this machine, from nothing
 	@NIGHTSHIFT=$(BIN)/nightshift $(PYTHON) scripts/run.py
+
+demo-spot: build ## a job with a deadline whose spot workers are killed, in minutes: DATA=FILE, SEED=N, SPEED=N
+	@NIGHTSHIFT=$(BIN)/nightshift $(PYTHON) scripts/demo_spot.py
 
 test: build $(TEST_VENV)/ready ## run the tests, the race detector on; those that kill processes one after another
 	NIGHTSHIFT_TEST_PYTHON=$(TEST_VENV)/bin/python NIGHTSHIFT_TEST_PROGRAM=$(CURDIR)/$(BIN)/nightshift \

@@ -15,7 +15,7 @@ import time
 from pathlib import Path
 
 EXAMPLE = Path("examples/fraud")
-NEEDS = "make run needs Python 3.11 or newer with venv (on Debian and Ubuntu: apt install python3 python3-venv)"
+NEEDS = "this needs Python 3.11 or newer with venv (on Debian and Ubuntu: apt install python3 python3-venv)"
 READY_WITHIN = 60  # seconds
 STOP_WITHIN = 90  # seconds; workers finish or hand back what they hold
 
@@ -25,10 +25,15 @@ class Stopped(Exception):
 
 
 class Run:
-    def __init__(self) -> None:
-        self.rows = os.environ.get("ROWS", "1000000")
+    documents = EXAMPLE / "nightshift.yaml"
+    folder = Path(".nightshift")  # of the service
+    arguments: tuple[str, ...] = ()  # of the service, besides
+    stopped = "stopped; make run resumes"
+
+    def __init__(self, rows: str = "1000000") -> None:
+        self.rows = os.environ.get("ROWS", rows)
         self.program = str(Path(os.environ.get("NIGHTSHIFT", "bin/nightshift")).absolute())
-        self.state = Path(".nightshift").absolute()
+        self.state = self.folder.absolute()
         self.data = EXAMPLE / "data" / f"transactions-{self.rows}.jsonl"
         self.python = str(EXAMPLE / ".venv" / "bin" / "python")
         self.service: subprocess.Popen[bytes] | None = None
@@ -85,9 +90,9 @@ class Run:
 
     def start(self) -> None:
         say("starting the service with its embedded JetStream and local workers")
-        self.state.mkdir(exist_ok=True)
+        self.state.mkdir(exist_ok=True, parents=True)
         out, log = self.state / "dev.out", self.state / "dev.log"
-        arguments = ["dev", "--dir", str(self.state), "--port", "0", "-f", str(EXAMPLE / "nightshift.yaml")]
+        arguments = ["dev", "--dir", str(self.state), "--port", "0", "-f", str(self.documents), *self.arguments]
         with out.open("wb") as stdout, log.open("wb") as stderr:
             self.service = subprocess.Popen([self.program, *arguments], stdout=stdout, stderr=stderr, process_group=0)
         late = time.monotonic() + READY_WITHIN
@@ -110,6 +115,11 @@ class Run:
         except subprocess.TimeoutExpired:
             self.service.kill()
             self.service.wait()
+
+    def play(self) -> int:
+        self.prepare()
+        self.start()
+        return self.show(self.submit())
 
     def submit(self) -> str:
         # An idempotency key that is kept until its job has ended: a run that was interrupted finds its job again.
@@ -149,16 +159,20 @@ def say(what: str) -> None:
     print(f"\n== {what}", flush=True)
 
 
-def main() -> int:
-    os.chdir(Path(__file__).parent.parent)
-    run = Run()
+def main(kind: type[Run]) -> int:
+    if sys.version_info < (3, 11):  # noqa: UP036 - a person may have an older one
+        raise SystemExit(NEEDS)
     try:
-        run.prepare()
-        run.start()
-        return run.show(run.submit())
+        import ensurepip  # noqa: F401 - venv needs it, and some systems ship it apart
+    except ImportError:
+        raise SystemExit(NEEDS) from None
+    os.chdir(Path(__file__).parent.parent)
+    run = kind()
+    try:
+        return run.play()
     except Stopped:
         run.stop()
-        print("stopped; make run resumes", flush=True)
+        print(run.stopped, flush=True)
         return 130
     finally:
         run.stop()
@@ -168,10 +182,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    if sys.version_info < (3, 11):  # noqa: UP036 - a person may have an older one
-        raise SystemExit(NEEDS)
-    try:
-        import ensurepip  # noqa: F401 - venv needs it, and some systems ship it apart
-    except ImportError:
-        raise SystemExit(NEEDS) from None
-    raise SystemExit(main())
+    raise SystemExit(main(Run))
