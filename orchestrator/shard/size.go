@@ -145,7 +145,7 @@ func (w Work) sentence(why rule) string {
 	case byNotice:
 		return fmt.Sprintf("ends within the notice of %s at %s rows/s", w.Notice, number(w.RowsPerSecond))
 	case byKills:
-		return fmt.Sprintf("%s s of work at %s rows/s, since spot capacity usually stays for %s", number(w.checkpoint()), number(w.RowsPerSecond), w.Kept)
+		return fmt.Sprintf("%s s of work at %s rows/s, since spot capacity usually stays for %s", number(w.checkpoint()), number(w.RowsPerSecond), w.Kept.Round(time.Second))
 	case byTail:
 		return fmt.Sprintf("%d batches, near the end of the %d rows not cut yet", fewestBatches, w.RowsUncut)
 	case byShare:
