@@ -19,7 +19,7 @@ import (
 
 // layout are the streams that a service makes; those of buckets begin with KV_.
 var layout = []string{
-	state.ShardStream, state.JournalStream, state.CommitStream, state.AttemptStream, state.EventStream, state.LogStream,
+	state.ShardStream, state.JournalStream, state.CommitStream, state.AttemptStream, state.EventStream, state.LogStream, state.RecordStream,
 	"KV_" + state.JobBucket, "KV_" + state.ModelBucket, "KV_" + state.WorkerBucket, "KV_" + state.AssignmentBucket, "KV_" + state.PlanBucket,
 }
 

@@ -75,7 +75,7 @@ func TestDoctor(t *testing.T) {
 	got := run(t.Context(), url, nil, "doctor")
 	want := []string{
 		"ok NATS URL answers within N", "ok server version nats-server VERSION", "ok storage the account's file store holds N, without a limit",
-		"fail streams missing: NIGHTSHIFT_SHARDS, NIGHTSHIFT_JOURNAL, NIGHTSHIFT_COMMITS, NIGHTSHIFT_ATTEMPTS, NIGHTSHIFT_EVENTS, NIGHTSHIFT_LOGS, KV_nightshift_jobs, " +
+		"fail streams missing: NIGHTSHIFT_SHARDS, NIGHTSHIFT_JOURNAL, NIGHTSHIFT_COMMITS, NIGHTSHIFT_ATTEMPTS, NIGHTSHIFT_EVENTS, NIGHTSHIFT_LOGS, NIGHTSHIFT_RECORDS, KV_nightshift_jobs, " +
 			"KV_nightshift_models, KV_nightshift_workers, KV_nightshift_assignments, KV_nightshift_plans. A nightshift service makes them when it starts: nightshift dev, or nightshift run",
 		"fail service NATS at URL is there, but no nightshift service answers on it. nightshift dev or nightshift run starts one, nightshift doctor looks for the cause",
 	}
@@ -93,7 +93,7 @@ func TestDoctor(t *testing.T) {
 	folder, file := writeDocuments(t, "echo")
 	got = run(t.Context(), url, nil, "doctor", "-f", file)
 	want = []string{
-		want[0], want[1], want[2], "ok streams all 11 are there", "ok stream limits no stream is near its limit", "ok durability the embedded server syncs every write",
+		want[0], want[1], want[2], "ok streams all 12 are there", "ok stream limits no stream is near its limit", "ok durability the embedded server syncs every write",
 		"ok workers 1 idle", `ok service nightshift PROGRAM answers tenant "default"`, "ok documents 1 model, 1 pool, 1 queue", "ok output queue echo: N free at FOLDER/out/",
 		"warn input queue echo: its root FOLDER/in/ is not there. Make the folder, or change the queue's input.roots", "ok scorer model echo is ready after N and holds N",
 	}

@@ -67,6 +67,10 @@ func startService(ctx context.Context, nc *nats.Conn, reach []string, options se
 	}
 	in := &installation{options: options, store: store, failed: make(chan error, 8)}
 	documents := catalog.New(set, pythonPath)
+	bare, err := set.Bare().Encode()
+	if err != nil {
+		return nil, err
+	}
 	engines := map[string]control.Engine{}
 	for _, pool := range documents.Local() {
 		engine, err := in.engine(pool, reach, log)
@@ -84,7 +88,7 @@ func startService(ctx context.Context, nc *nats.Conn, reach []string, options se
 	})
 	in.loop = control.New(control.Config{
 		Store: store, Jobs: in.dispatcher, Engines: engines, Policy: documents.Policy, Speeds: documents.Speeds,
-		PresenceTTL: presenceTTL, Log: log,
+		Documents: string(bare), PresenceTTL: presenceTTL, Log: log,
 	})
 	return in, in.run(ctx, nc, log)
 }

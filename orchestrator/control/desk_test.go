@@ -159,7 +159,7 @@ func (d *desk) fresh() *Loop {
 		engines[pool] = one
 	}
 	return New(Config{
-		Store: d.store, Jobs: d.jobs, Engines: engines, PresenceTTL: time.Minute, Log: slog.New(slog.DiscardHandler),
+		Store: d.store, Jobs: d.jobs, Engines: engines, PresenceTTL: time.Minute, Documents: "as they are", Log: slog.New(slog.DiscardHandler),
 		Speeds: func() []orchestrator.Speed { return nil },
 		Policy: func() orchestrator.Policy {
 			d.mu.Lock()

@@ -39,6 +39,8 @@ type Config struct {
 	Engines map[string]Engine // by pool
 	Policy  func() orchestrator.Policy
 	Speeds  func() []orchestrator.Speed // from the models' profiles
+	// Documents is what Policy and Speeds follow from, as text without secrets: it is recorded beside the decisions.
+	Documents string
 	// PresenceTTL is the age from which a worker's last word no longer counts.
 	PresenceTTL time.Duration
 	Log         *slog.Logger
@@ -50,6 +52,7 @@ type Loop struct {
 	wake        chan struct{}
 	assignments *assignments
 	tables      tables
+	recorder    *recorder
 
 	mu       sync.Mutex
 	workers  map[string]orchestrator.Presence
@@ -64,6 +67,7 @@ func New(config Config) *Loop {
 	return &Loop{
 		config: config, wake: make(chan struct{}, 1), workers: map[string]orchestrator.Presence{},
 		assignments: &assignments{store: config.Store, known: map[string]known{}},
+		recorder:    newRecorder(config.Store, config.Documents, config.Log),
 	}
 }
 
@@ -105,6 +109,9 @@ func (l *Loop) Run(ctx context.Context) error {
 	var watching sync.WaitGroup
 	defer watching.Wait()
 	defer l.tables.wait()
+	recording, stopRecording := context.WithCancel(context.WithoutCancel(ctx)) // the last decision too
+	watching.Go(func() { l.recorder.run(recording) })
+	defer stopRecording()
 	present := make(chan struct{})
 	watching.Go(func() { l.watchPresence(ctx, sync.OnceFunc(func() { close(present) })) })
 	select {
@@ -152,7 +159,9 @@ func (l *Loop) once(ctx context.Context, now time.Time) time.Duration {
 	l.tables.want(plan.Tables, l.Wake)
 	l.mu.Lock()
 	l.plan, l.memory = plan, plan.Memory
+	near := l.near
 	l.mu.Unlock()
+	l.recorder.offer(observation, near, plan)
 	if err := l.apply(ctx, observation, plan, workers); err != nil && ctx.Err() == nil {
 		l.config.Log.Warn("the plan is not applied whole; the next one starts from a new observation", "error", err)
 		return time.Second

@@ -7,6 +7,7 @@
 //	stream  NIGHTSHIFT_ATTEMPTS  limits      nightshift.attempts.TENANT.QUEUE.JOB.EPOCH.N  starts and ends; guard: last sequence of the subject
 //	stream  NIGHTSHIFT_EVENTS    limits      nightshift.v1.TENANT.events.>                 CloudEvents for users, bounded by age and bytes
 //	stream  NIGHTSHIFT_LOGS      limits      nightshift.logs.TENANT.QUEUE.JOB              scorers' stderr, bounded per job
+//	stream  NIGHTSHIFT_RECORDS   limits      nightshift.records                            batches of decisions, bounded by age and bytes; package record
 //	bucket  nightshift_jobs          TENANT.QUEUE.JOB   Job; guard: revision
 //	bucket  nightshift_models        DIGEST             ModelSnapshot
 //	bucket  nightshift_workers       WORKER             Presence, with a time to live

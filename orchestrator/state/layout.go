@@ -171,8 +171,10 @@ func streams(config Config) []jetstream.StreamConfig {
 	events.Discard, events.MaxAge = jetstream.DiscardOld, config.EventAge
 	logs := guarded(LogStream, logSubject+"*.*.*", "nightshift: what scorers wrote to stderr")
 	logs.Discard, logs.MaxMsgsPerSubject, logs.MaxAge = jetstream.DiscardOld, 10_000, config.EventAge
+	records := guarded(RecordStream, recordSubject, "nightshift: what was decided, and on what, for replay")
+	records.Discard, records.MaxBytes, records.MaxAge = jetstream.DiscardOld, min(config.MaxBytes, recordBytes), recordAge
 	return []jetstream.StreamConfig{
-		shards, events, logs,
+		shards, events, logs, records,
 		guarded(JournalStream, journalSubject+"*.*.*", "nightshift: objects and cuts of each job"),
 		guarded(CommitStream, commitSubject+"*.*.*.*.*", "nightshift: the one commit of each shard"),
 		guarded(AttemptStream, attemptSubject+"*.*.*.*.*", "nightshift: starts and ends of attempts"),

@@ -1,0 +1,25 @@
+package document
+
+import "slices"
+
+// Withheld stands in a bare set for what decisions do not depend on and a document must have.
+const Withheld = "withheld"
+
+// Bare is the set as far as decisions depend on it: no scorer with its variables and parameters, no artifact, and no place of input or output with the
+// parameters of its connection. It holds no secret, and its Policy and Speeds are the same.
+func (s Set) Bare() Set {
+	bare := Set{Pools: slices.Clone(s.Pools)}
+	for _, model := range s.Models {
+		spec := defaultModel()
+		spec.Scorer.Command = []string{Withheld}
+		spec.BatchRows, spec.Profile = model.Spec.BatchRows, model.Spec.Profile
+		bare.Models = append(bare.Models, Model{Metadata: model.Metadata, Spec: spec})
+	}
+	for _, queue := range s.Queues {
+		spec := queue.Spec
+		spec.Input = Input{Roots: []string{Withheld}, MaxObjects: spec.Input.MaxObjects, MaxUpload: spec.Input.MaxUpload}
+		spec.Output = Output{Root: Withheld, Format: spec.Output.Format}
+		bare.Queues = append(bare.Queues, Queue{Metadata: queue.Metadata, Spec: spec})
+	}
+	return bare
+}
