@@ -45,7 +45,7 @@ func (a *answers) serve(t *testing.T, conn *nats.Conn) {
 	}
 	for name, answer := range map[string]func(string, []byte) (any, *api.Error){
 		"jobs.submit": a.submit, "jobs.estimate": a.estimate, "jobs.get": a.get, "jobs.list": a.list, "jobs.cancel": a.cancel,
-		"jobs.retry": a.retry, "jobs.delete": a.delete, "jobs.logs": a.log, "jobs.read": a.read, "explain": a.explain,
+		"jobs.retry": a.retry, "jobs.delete": a.delete, "jobs.logs": a.log, "jobs.read": a.read, "explain": a.explain, "plan": a.plan,
 	} {
 		handler := micro.HandlerFunc(func(request micro.Request) {
 			a.mu.Lock()
@@ -240,6 +240,33 @@ func (a *answers) explain(string, []byte) (any, *api.Error) {
 		Text:  "pool local: 2 replicas\n  0 -> 2  demand  queue fraud wants 2 workers\n",
 		Pools: []orchestrator.PoolPlan{{Name: "local", Replicas: 2, Reasons: reasons}}, Jobs: []orchestrator.JobPlan{},
 	}, nil
+}
+
+// plan finds a difference when the price of spot capacity is changed, and none otherwise.
+func (a *answers) plan(_ string, data []byte) (any, *api.Error) {
+	request, problem := api.Decode[api.PlanRequest](data)
+	if problem != nil {
+		return nil, problem
+	}
+	pool := api.PoolDifference{Name: "spot", From: 4, Now: 4, Then: 4, Reasons: []orchestrator.Reason{{Code: "demand", From: 4, To: 4, Sentence: "as before"}}}
+	cost := func(micros int64) orchestrator.Money { return orchestrator.Money{Micros: micros, Currency: "EUR"} }
+	answer := api.PlanResponse{At: nowhere, Pools: []api.PoolDifference{pool}, Jobs: []api.JobDifference{}, Now: api.PlanTotal{Cost: cost(1_500_000)}}
+	switch {
+	case len(request.Changes) > 0 && request.Changes[0] == "price.spto=2x":
+		return nil, &api.Error{Code: api.CodeInvalid, Field: "changes", Message: "price.spto=2x: there is no spto; did you mean spot? (a pool)"}
+	case request.Changed():
+		key := orchestrator.JobKey{Tenant: "default", Queue: "fraud", ID: "fraud-run"}
+		answer.Different, answer.Then = true, api.PlanTotal{Late: 1, Cost: cost(2_500_000)}
+		own := api.PoolDifference{Name: "own", Then: 2, Differs: true, Reasons: []orchestrator.Reason{
+			{Code: "split", To: 2, Sentence: "queue fraud wants 2 workers"}, {Code: "max", From: 2, To: 2, Sentence: "no more"}}}
+		answer.Pools = append(answer.Pools, own)
+		answer.Jobs = append(answer.Jobs, api.JobDifference{
+			Now:         orchestrator.JobPlan{JobKey: key, Workers: 4, Finish: nowhere.Add(time.Hour), Cost: cost(1_500_000)},
+			Then:        orchestrator.JobPlan{JobKey: key, Workers: 6, Finish: nowhere.Add(40 * time.Minute), Cost: cost(2_500_000), Reasons: own.Reasons},
+			NowDeadline: nowhere.Add(2 * time.Hour), ThenDeadline: request.FinishBy,
+		})
+	}
+	return answer, nil
 }
 
 // asked gives the requests since the last call, without what differs from run to run.

@@ -83,7 +83,7 @@ func (p *program) rootCommand() *cobra.Command {
 	root.AddGroup(&cobra.Group{ID: groupJobs, Title: "Jobs:"}, &cobra.Group{ID: groupService, Title: "The service:"}, &cobra.Group{ID: groupDocuments, Title: "Documents:"})
 	grouped(root, groupJobs, p.submitCommand(), p.listCommand(), p.getCommand(), p.watchCommand(), p.logsCommand(), p.resultsCommand(), p.errorsCommand(),
 		p.cancelCommand(), p.retryCommand(), p.deleteCommand())
-	grouped(root, groupService, devCommand(), p.runCommand(), p.workerCommand(), p.explainCommand(), p.doctorCommand())
+	grouped(root, groupService, devCommand(), p.runCommand(), p.workerCommand(), p.explainCommand(), p.planCommand(), p.doctorCommand())
 	grouped(root, groupDocuments, p.validateCommand(), p.profileCommand())
 	root.AddCommand(p.versionCommand())
 	root.AddCommand(p.benchCommand())
@@ -188,10 +188,20 @@ type silentError struct{ code int }
 
 func (e silentError) Error() string { return fmt.Sprintf("exit code %d", e.code) }
 
+// codedError ends the program with a code of its command.
+type codedError struct {
+	code int
+	err  error
+}
+
+func (e *codedError) Error() string { return e.err.Error() }
+func (e *codedError) Unwrap() error { return e.err }
+
 // exitCode says what went wrong, if anything did, and gives the program's exit code.
 func exitCode(errs io.Writer, err error) int {
 	var silent silentError
 	var wrong *usageError
+	var coded *codedError
 	switch {
 	case err == nil:
 		return exitDone
@@ -205,6 +215,9 @@ func exitCode(errs io.Writer, err error) int {
 			fmt.Fprintf(errs, "%s --help says more\n", wrong.command)
 		}
 		return exitUsage
+	case errors.As(err, &coded):
+		fmt.Fprintln(errs, "error:", explained(err))
+		return coded.code
 	}
 	fmt.Fprintln(errs, "error:", explained(err))
 	return exitFailed

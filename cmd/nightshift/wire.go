@@ -45,6 +45,7 @@ type installation struct {
 	loop       *control.Loop
 	service    *service.Service
 	engines    []*local.Engine
+	documents  document.Set
 	cancel     context.CancelFunc
 	running    sync.WaitGroup
 	failed     chan error
@@ -65,7 +66,7 @@ func startService(ctx context.Context, nc *nats.Conn, reach []string, options se
 	if err != nil {
 		return nil, err
 	}
-	in := &installation{options: options, store: store, failed: make(chan error, 8)}
+	in := &installation{options: options, store: store, documents: set, failed: make(chan error, 8)}
 	documents := catalog.New(set, pythonPath)
 	bare, err := set.Bare().Encode()
 	if err != nil {
@@ -145,7 +146,7 @@ func (in *installation) run(ctx context.Context, nc *nats.Conn, log *slog.Logger
 	for _, engine := range in.engines {
 		start("local engine", engine.Run)
 	}
-	config := service.Config{Conn: nc, Store: in.store, Jobs: in.dispatcher, Plan: in.loop.Plan, Version: version, Log: log}
+	config := service.Config{Conn: nc, Store: in.store, Jobs: in.dispatcher, Plan: in.loop.Plan, Observe: in.loop.Nearby, Documents: in.documents, Version: version, Log: log}
 	if in.options.embedded {
 		config.EmbeddedServer = nc.ConnectedServerId()
 	}

@@ -42,6 +42,7 @@ var decoders = map[string]func([]byte) (any, *Error){
 	"logs":     decoder[LogsRequest],
 	"read":     decoder[ReadRequest],
 	"explain":  decoder[ExplainRequest],
+	"plan":     decoder[PlanRequest],
 }
 
 func decoder[T Request](data []byte) (any, *Error) { return Decode[T](data) }

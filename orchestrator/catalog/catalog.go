@@ -37,21 +37,30 @@ type hashed struct {
 
 // Read reads document files and folders (their *.yaml and *.yml). The error lists every problem of every file.
 func Read(paths []string) (document.Set, error) {
+	files, err := Files(paths)
+	if err != nil {
+		return document.Set{}, err
+	}
+	return document.Decode(files...)
+}
+
+// Files reads document files and folders, and leaves it to others to decode them.
+func Files(paths []string) ([]document.File, error) {
 	var files []document.File
 	for _, path := range paths {
 		names, err := documentFiles(path)
 		if err != nil {
-			return document.Set{}, err
+			return nil, err
 		}
 		for _, name := range names {
 			data, err := readBounded(name)
 			if err != nil {
-				return document.Set{}, fmt.Errorf("read documents: %w", err)
+				return nil, fmt.Errorf("read documents: %w", err)
 			}
 			files = append(files, document.File{Name: name, Data: data})
 		}
 	}
-	return document.Decode(files...)
+	return files, nil
 }
 
 func readBounded(name string) ([]byte, error) {

@@ -30,6 +30,7 @@ func (s *Service) endpoints() []endpoint {
 		{"jobs.read", "read-request", decoded(s.read)},
 		{"jobs.upload", "upload-request", decoded(s.upload)},
 		{"explain", "explain-request", decoded(s.explain)},
+		{"plan", "plan-request", decoded(s.plan)},
 	}
 }
 

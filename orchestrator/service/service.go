@@ -17,16 +17,20 @@ import (
 	"nightshift.dev/nightshift/orchestrator"
 	"nightshift.dev/nightshift/orchestrator/api"
 	"nightshift.dev/nightshift/orchestrator/dispatch"
+	"nightshift.dev/nightshift/orchestrator/document"
 	"nightshift.dev/nightshift/orchestrator/state"
 )
 
 // Config is what the service answers from.
 type Config struct {
-	Conn    *nats.Conn
-	Store   *state.Store
-	Jobs    *dispatch.Dispatcher
-	Plan    func() orchestrator.Plan
-	Version string // semantic version of the program
+	Conn  *nats.Conn
+	Store *state.Store
+	Jobs  *dispatch.Dispatcher
+	Plan  func() orchestrator.Plan
+	// Observe is what a decision would look at now, and Documents what decisions follow.
+	Observe   func(context.Context) orchestrator.Observation
+	Documents document.Set
+	Version   string // semantic version of the program
 	// EmbeddedServer is the identifier of the NATS server in this process, which syncs every write; empty: NATS runs elsewhere.
 	EmbeddedServer string
 	Log            *slog.Logger
