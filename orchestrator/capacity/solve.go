@@ -244,7 +244,8 @@ func (s *solver) expect(available bool, cell int) {
 		m = &s.moves[1][cell]
 		down, up = &m.other, &m.stay
 	}
-	from, to := max(s.least-s.perTick, 0), min(s.most, s.before)
+	to := min(s.most, s.before)
+	from := min(max(s.least-s.perTick, 0), to+1) // there may be more work than the ticks can hold
 	mix := func(into []float32, whenDown, whenUp int) {
 		low, high := s.later[whenDown], s.later[whenUp]
 		average(into[from:to+1], low[down[0].cell][from:], low[down[1].cell][from:], high[up[0].cell][from:], high[up[1].cell][from:],

@@ -187,3 +187,19 @@ func BenchmarkSolve(b *testing.B) {
 		}
 	}
 }
+
+// A queue may have more work than there is time for: the table is made all the same, and says that only on-demand capacity is left.
+func TestTableOfMoreWorkThanTime(t *testing.T) {
+	t.Parallel()
+	for _, work := range []time.Duration{4, 5, 40} {
+		parameters := orchestrator.TableParameters{Tick: 10 * time.Minute, Ticks: 3, Work: work * 10 * time.Minute, Start: time.Minute, OnDemand: 3, Prior: DefaultPrior}
+		table, err := Solve(parameters)
+		if err != nil {
+			t.Fatal(err)
+		}
+		now := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+		if got := Choose(table, 30*time.Minute, work*10*time.Minute, Wait, 0, Begin(now, true), now); got != OnDemand {
+			t.Errorf("%d ticks of work in 3: %v", work, got)
+		}
+	}
+}
