@@ -20,7 +20,7 @@ func (p *program) planCommand() *cobra.Command {
 		Use:   "plan",
 		Short: "Show what would change under other documents, prices or deadlines, and why; nothing is applied",
 		Long: `Plan asks the service to decide twice on what it observes now, under its own documents and under changed ones, and shows what differs: the size of each pool with the
-reason, and workers, finish and cost of each job. Without a change it shows what the present decision changes.
+reason, and workers, finish and cost of each job, with -q of that queue only. Without a change it shows what the present decision changes.
 
 ` + whatIfHelp + `
 
@@ -155,6 +155,10 @@ func jobRows(jobs []api.JobDifference, now time.Time) [][]cell {
 func costOf(money orchestrator.Money) string {
 	if money.Currency == "" {
 		return "-"
+	}
+	const cent = 10_000
+	if money.Micros >= 100*cent {
+		money.Micros = (money.Micros + cent/2) / cent * cent // nobody reads more
 	}
 	return money.String()
 }

@@ -84,7 +84,7 @@ func (p *program) rootCommand() *cobra.Command {
 	grouped(root, groupJobs, p.submitCommand(), p.listCommand(), p.getCommand(), p.watchCommand(), p.logsCommand(), p.resultsCommand(), p.errorsCommand(),
 		p.cancelCommand(), p.retryCommand(), p.deleteCommand())
 	grouped(root, groupService, devCommand(), p.runCommand(), p.workerCommand(), p.explainCommand(), p.planCommand(), p.doctorCommand())
-	grouped(root, groupDocuments, p.validateCommand(), p.profileCommand())
+	grouped(root, groupDocuments, p.validateCommand(), p.profileCommand(), p.simulateCommand())
 	root.AddCommand(p.versionCommand())
 	root.AddCommand(p.benchCommand())
 	return root

@@ -7,6 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"nightshift.dev/nightshift/orchestrator/catalog"
 	"nightshift.dev/nightshift/orchestrator/document"
 )
 
@@ -25,7 +26,7 @@ pool/spot.replicas.max=4 or queue/fraud.objective.finishWithin=2h. It can be giv
 func (w *whatIf) flags(command *cobra.Command) {
 	documentFlag(command, &w.files)
 	command.Flags().StringArrayVar(&w.texts, "what-if", nil, "change one value: finish-by=05:00, price.POOL=2x, or KIND/NAME.FIELD=VALUE")
-	command.Flags().StringVarP(&w.queue, "queue", "q", "", "queue whose jobs finish-by concerns, and that are shown (default: all)")
+	command.Flags().StringVarP(&w.queue, "queue", "q", "", "queue whose jobs finish-by concerns (default: all)")
 }
 
 // changed says whether anything is.
@@ -57,7 +58,15 @@ func (w *whatIf) deadline(now time.Time) (time.Time, error) {
 }
 
 // documents are those that result from present ones.
-func (w *whatIf) documents(present document.Set, files []document.File) (document.Set, error) {
+func (w *whatIf) documents(present document.Set) (document.Set, error) {
+	files, err := catalog.Files(w.files)
+	if err != nil {
+		return document.Set{}, err
+	}
 	changes, _ := w.split()
-	return present.With(files, changes)
+	set, err := present.With(files, changes)
+	if err != nil {
+		return set, fmt.Errorf("the changed documents: %w", err)
+	}
+	return set, nil
 }

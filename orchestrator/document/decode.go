@@ -92,7 +92,10 @@ func (s *source) problemAt(line int, field, format string, values ...any) {
 	s.report.add(s.file, Problem{File: s.name, Line: line, Field: field, Message: fmt.Sprintf(format, values...)})
 }
 
-func (d *decoder) file(number int, file File) {
+func (d *decoder) file(number int, file File) { d.each(number, file, d.document) }
+
+// each gives every document of a file to one that reads it.
+func (d *decoder) each(number int, file File, read func(*source, *yaml.Node)) {
 	whole := source{report: &d.report, file: number, name: file.Name}
 	if len(file.Data) > MaxFileBytes {
 		whole.problem("", "the file has %d bytes; allowed: at most %d", len(file.Data), MaxFileBytes)
@@ -121,7 +124,7 @@ func (d *decoder) file(number int, file File) {
 			return
 		}
 		before, more := len(d.problems), d.more
-		d.document(&source{report: &d.report, budget: &budget, file: number, name: file.Name, lines: map[string]int{}}, node.Content[0])
+		read(&source{report: &d.report, budget: &budget, file: number, name: file.Name, lines: map[string]int{}}, node.Content[0])
 		if budget < 0 {
 			d.truncate(before, more) // they follow from what was not read
 			whole.problemAt(node.Line, "", "aliases expand to more than %d values, or without end", maxExpanded)

@@ -129,6 +129,7 @@ func TestScenarioBuysOnDemandForADeadline(t *testing.T) {
 	capacity := []Provider{{Pool: "spot", Capacity: []Step{{at(0), 0}, {at(7200), 2}}}}
 	due, patient := office(6000, time.Hour, "spot", "own"), office(6000, 0, "spot", "own")
 	due.Pools, patient.Pools = capacity, capacity
+	due.Policy.Queues[0].MaxWorkers = 2 // one alone would ask for a table
 	if job := play(t, due).Jobs[0]; job.Late() {
 		t.Errorf("late: %+v", job)
 	}
@@ -183,20 +184,20 @@ func TestScenarioSaysAllThatIsMissing(t *testing.T) {
 func TestScenariosKeepTheirBooks(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
-		s := office(int64(rapid.IntRange(0, 20_000).Draw(t, "rows")), time.Duration(rapid.IntRange(0, 4).Draw(t, "hours"))*time.Hour, "spot", "own")
+		s := office(int64(rapid.IntRange(0, 3000).Draw(t, "rows")), time.Duration(rapid.IntRange(0, 4).Draw(t, "deadline"))*10*time.Minute, "spot", "own")
 		s.Policy.Queues[0].MaxWorkers = rapid.SampledFrom([]int{0, 2, 3}).Draw(t, "workers") // one alone would ask for tables
 		s.Policy.Pools[0].SlotsPerReplica = rapid.IntRange(1, 2).Draw(t, "slots")
 		for n := range rapid.IntRange(0, 3).Draw(t, "more jobs") {
 			more := s.Jobs[0]
-			more.ID, more.At = fmt.Sprint(n), at(float64(rapid.IntRange(0, 9000).Draw(t, "submit")))
+			more.ID, more.At = fmt.Sprint(n), at(float64(rapid.IntRange(0, 600).Draw(t, "submit")))
 			s.Jobs = append(s.Jobs, more)
 		}
-		spot := Provider{Pool: "spot", Capacity: []Step{}, LossRate: rapid.SampledFrom([]float64{0, 3}).Draw(t, "losses")}
+		spot := Provider{Pool: "spot", Capacity: []Step{}, LossRate: rapid.SampledFrom([]float64{0, 10}).Draw(t, "losses")}
 		for n := range 5 {
-			spot.Capacity = append(spot.Capacity, Step{at(float64(n) * 1500), rapid.IntRange(0, 2).Draw(t, "capacity")})
+			spot.Capacity = append(spot.Capacity, Step{at(float64(n) * 100), rapid.IntRange(0, 2).Draw(t, "capacity")})
 		}
 		s.End = at(12 * 3600)
-		spot.Capacity = append(spot.Capacity, Step{at(8000), 2})
+		spot.Capacity = append(spot.Capacity, Step{at(600), 2})
 		s.Pools = []Provider{spot}
 		report, err := s.Run()
 		if err != nil {
