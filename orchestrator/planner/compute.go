@@ -17,6 +17,7 @@ var steps = []step{
 	{"open jobs", openJobs},              // which jobs may hold shards
 	{"spot belief", observeSpot},         // how spot capacity comes and goes
 	{"trials", observeTrials},            // what has become of the last growth
+	{"preference", sayPreference},        // which pools are used, where not the first
 	{"demand", demand},                   // workers that the work of each queue asks for, on the pool it prefers
 	{"split", splitCapacity},             // the same for a queue with deadlines and both spot and on-demand pools
 	{"queue bounds", queueBounds},        // no queue asks for more than its MaxWorkers

@@ -18,7 +18,7 @@
 //
 // # Codes
 //
-// Of a pool's replicas: demand, split, queue_max, cheapest, busy, max, min, step, fruitless, no_gain, hold, delay; and, changing nothing: infeasible. Of a job's workers: waiting, no_queue, no_pool, share; and, changing
+// Of a pool's replicas: price, demand, split, queue_max, cheapest, busy, max, min, step, fruitless, no_gain, hold, delay; and, changing nothing: infeasible. Of a job's workers: waiting, no_queue, no_pool, share; and, changing
 // nothing: late, cut. Codes are for machines and stay; sentences are for people and may change.
 //
 // # Rules that hold whatever the step

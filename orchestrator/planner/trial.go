@@ -13,6 +13,9 @@ const (
 	leastPatience = 10 * time.Minute
 	// startsOfPatience is how many times the start and load that is planned with they may take.
 	startsOfPatience = 3
+	// failureHeld is how long a pool is not trusted where nothing became of use, when nothing is asked for there meanwhile: as a rule until the next night. A
+	// new trial may cost a deadline.
+	failureHeld = 12 * time.Hour
 	// freeStep is how many replicas a pool may have that has shown nothing yet, as the horizontal pod autoscaler of Kubernetes has it.
 	freeStep = 4
 )
@@ -33,7 +36,7 @@ func (p *pool) observeTrial(now time.Time) {
 	memory.Proven = max(memory.Proven, useful)
 	switch trial := &memory.Trial; {
 	case trial.Since.IsZero():
-	case p.view.Replicas <= useful:
+	case p.view.Replicas <= useful && (useful > 0 || !trial.Failed || now.Sub(trial.Since) >= p.patience()+failureHeld):
 		*trial = orchestrator.TrialMemory{}
 	case useful > trial.Useful || trial.Since.After(now):
 		*trial = orchestrator.TrialMemory{Since: now, Useful: useful}

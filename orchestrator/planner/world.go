@@ -83,8 +83,10 @@ func (p *pool) working() (workers int, price orchestrator.Money) {
 type queue struct {
 	policy orchestrator.QueuePolicy
 	pools  []*pool // those it lists that exist
-	pool   *pool   // the first of them; nil: none
-	// The first of them of each capacity type; nil: none.
+	pool   *pool   // the first of them, or one of its capacity type that is cheaper; nil: none
+	// What a million rows cost on each; empty: there is nothing to compare.
+	rowPrices []float64
+	// The first of them of each capacity type, or a cheaper one; nil: none.
 	spot, onDemand *pool
 	splits         bool   // it splits its work over both; see split.go
 	onSpot         int    // workers, where it does
@@ -231,6 +233,7 @@ type queueName struct{ tenant, name string }
 
 func (w *world) addJobs(observation orchestrator.Observation, queues map[queueName]*queue) map[string]*job {
 	speeds := newSpeeds(observation)
+	w.prefer(speeds, observation.Jobs, queues)
 	byID := make(map[string]*job, len(observation.Jobs))
 	w.jobs = make([]*job, 0, len(observation.Jobs))
 	all := make([]job, len(observation.Jobs))

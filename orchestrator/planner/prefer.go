@@ -1,0 +1,89 @@
+package planner
+
+import (
+	"fmt"
+	"slices"
+
+	"nightshift.dev/nightshift/orchestrator"
+)
+
+// dearer is how much more a row may cost on the pool that is preferred: differences below are noise of measured speeds, and moving costs starts and loads.
+const dearer = 0.1
+
+// prefer puts for each queue the pool that is cheapest for a row of its model before others of its capacity type, where the speeds and prices of both are known.
+// Else, and where they hardly differ, the order of the document counts. The pool that runs stays while another is not clearly cheaper. One where workers do not
+// become of use comes last.
+func (w *world) prefer(speeds speeds, jobs []orchestrator.JobView, queues map[queueName]*queue) {
+	models := map[*queue]string{}
+	for _, view := range jobs {
+		q := queues[queueName{view.Tenant, view.Queue}]
+		if q == nil || len(q.pools) < 2 || view.State.Final() {
+			continue
+		}
+		if model, has := models[q]; !has || view.Model.Name < model { // as a rule a queue has one
+			models[q] = view.Model.Name
+		}
+	}
+	for _, q := range w.queues {
+		model, has := models[q]
+		if !has {
+			continue
+		}
+		for _, p := range q.pools {
+			q.rowPrices = append(q.rowPrices, p.rowPrice(speeds.of(model, p.policy.Name)))
+		}
+		preferred := q.cheapest(q.pool.policy.CapacityType)
+		if preferred != q.pool {
+			q.pool.queues = slices.DeleteFunc(q.pool.queues, func(other *queue) bool { return other == q })
+			preferred.queues = append(preferred.queues, q)
+		}
+		q.pool, q.spot, q.onDemand = preferred, q.cheapest(orchestrator.CapacitySpot), q.cheapest(orchestrator.CapacityOnDemand)
+	}
+}
+
+// rowPrice is what a million rows cost on the pool; 0: unknown.
+func (p *pool) rowPrice(s speed) float64 {
+	if !s.known() {
+		return 0
+	}
+	return float64(max(p.policy.Price.Micros, 0)) / 3600 / float64(p.slots()) / s.rows
+}
+
+// cheapest is the pool of the type that the queue uses; nil: it lists none.
+func (q *queue) cheapest(kind orchestrator.CapacityType) (best *pool) {
+	least := 0.0
+	for i, p := range q.pools {
+		if p.policy.CapacityType != kind {
+			continue
+		}
+		price := q.rowPrices[i]
+		if p.view.Replicas > 0 {
+			price *= 1 - dearer
+		}
+		cheaper := price > 0 && price < (1-dearer)*least && p.policy.Price.Currency == q.pools[0].policy.Price.Currency
+		if failing := p.memory.Trial.Failed; best == nil || best.memory.Trial.Failed && !failing || cheaper && failing == best.memory.Trial.Failed {
+			best, least = p, price
+		}
+	}
+	return best
+}
+
+// sayPreference says of each queue that does not use the first of its pools why.
+func sayPreference(w *world) {
+	for _, q := range w.queues {
+		if len(q.rowPrices) == 0 {
+			continue
+		}
+		for _, p := range q.uses() {
+			first := slices.IndexFunc(q.pools, func(other *pool) bool { return other.policy.CapacityType == p.policy.CapacityType })
+			switch {
+			case q.pools[first] == p:
+			case q.pools[first].memory.Trial.Failed:
+				p.replicas.note("price", fmt.Sprintf("queue %s uses it and not pool %s, where no more workers become of use", q.policy.Name, q.pools[first].policy.Name))
+			default:
+				p.replicas.note("price", fmt.Sprintf("queue %s uses it and not pool %s: a million rows cost %.3g %s instead of %.3g",
+					q.policy.Name, q.pools[first].policy.Name, q.rowPrices[slices.Index(q.pools, p)], p.policy.Price.Currency, q.rowPrices[first]))
+			}
+		}
+	}
+}
