@@ -61,12 +61,15 @@ func (q *queue) cheapest(kind orchestrator.CapacityType) (best *pool) {
 			price *= 1 - dearer
 		}
 		cheaper := price > 0 && price < (1-dearer)*least && p.policy.Price.Currency == q.pools[0].policy.Price.Currency
-		if failing := p.memory.Trial.Failed; best == nil || best.memory.Trial.Failed && !failing || cheaper && failing == best.memory.Trial.Failed {
+		if best == nil || best.hopeless() && !p.hopeless() || cheaper && p.hopeless() == best.hopeless() {
 			best, least = p, price
 		}
 	}
 	return best
 }
+
+// hopeless says that none of what was asked for became of use.
+func (p *pool) hopeless() bool { return p.memory.Trial.Failed && p.memory.Trial.Useful <= 0 }
 
 // sayPreference says of each queue that does not use the first of its pools why.
 func sayPreference(w *world) {
@@ -78,8 +81,8 @@ func sayPreference(w *world) {
 			first := slices.IndexFunc(q.pools, func(other *pool) bool { return other.policy.CapacityType == p.policy.CapacityType })
 			switch {
 			case q.pools[first] == p:
-			case q.pools[first].memory.Trial.Failed:
-				p.replicas.note("price", fmt.Sprintf("queue %s uses it and not pool %s, where no more workers become of use", q.policy.Name, q.pools[first].policy.Name))
+			case q.pools[first].hopeless() && !p.hopeless():
+				p.replicas.note("price", fmt.Sprintf("queue %s uses it and not pool %s, where no worker becomes of use", q.policy.Name, q.pools[first].policy.Name))
 			default:
 				p.replicas.note("price", fmt.Sprintf("queue %s uses it and not pool %s: a million rows cost %.3g %s instead of %.3g",
 					q.policy.Name, q.pools[first].policy.Name, q.rowPrices[slices.Index(q.pools, p)], p.policy.Price.Currency, q.rowPrices[first]))
