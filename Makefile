@@ -16,7 +16,7 @@ GOVULNCHECK := $(CACHE)/tools/govulncheck-$(GOVULNCHECK_VERSION)/govulncheck
 RUFF        := $(CACHE)/tools/ruff-$(RUFF_VERSION)/bin/ruff
 TEST_VENV   := $(CACHE)/venv/test-$(shell cat examples/fraud/requirements*.txt scripts/requirements-test.txt 2>/dev/null | cksum | cut -d' ' -f1)
 
-.PHONY: help build run demo-spot test test-long test-stores check generate generated fmt clean prove-guard bench transcript bench-dataplane
+.PHONY: help build run demo-spot test test-long test-stores check generate generated fmt clean prove-guard prove-policy bench transcript bench-dataplane
 
 help: ## show the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 20
@@ -67,6 +67,9 @@ fmt: ## format
 
 prove-guard: ## remove the commit guard in a scratch copy and see the fault tests fail
 	bash scripts/prove-guard.sh
+
+prove-policy: $(GOLANGCI) ## change one rule of the planner in a scratch copy and see every table of decisions change
+	@PYTHON=$(PYTHON) GOLANGCI=$(GOLANGCI) bash scripts/prove-policy.sh
 
 bench: build ## decisions against published policies: DATA=DIR
 	@NIGHTSHIFT=$(BIN)/nightshift $(PYTHON) scripts/bench.py $(DATA)

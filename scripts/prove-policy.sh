@@ -1,0 +1,34 @@
+#!/usr/bin/env bash
+# Proves that what stands as nightshift in the tables of decisions is the planner, and that nothing else is: changes one of its rules in a scratch copy, and expects
+# nightshift's rows to change in every table, and no peer's.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+scratch=$(mktemp -d)
+trap 'rm -rf "$scratch"' EXIT
+mkdir "$scratch/tree"
+git archive HEAD | tar -x -C "$scratch/tree"
+go build -o "$scratch/planner" ./cmd/nightshift
+(
+    cd "$scratch/tree"
+    # Spot capacity that is granted is not seen.
+    perl -0pi -e 's/(func \(p \*pool\) granted\(\) int \{\n)/$1\tif p.policy.CapacityType == orchestrator.CapacitySpot {\n\t\treturn 0\n\t}\n/' orchestrator/planner/belief.go
+    cmp -s orchestrator/planner/belief.go "$OLDPWD/orchestrator/planner/belief.go" && { echo "the rule was not found: mend this script" >&2; exit 2; }
+    go build -o "$scratch/changed" ./cmd/nightshift
+)
+# simulate and cmd may know nothing below the planner: the linter says so where they do.
+(
+    cd "$scratch/tree"
+    for package in cmd/nightshift orchestrator/simulate; do
+        for below in capacity shard; do
+            printf 'package %s\n\nimport _ "nightshift.dev/nightshift/orchestrator/%s"\n' "$(sed -n 's/^package //p' $package/*.go | head -1)" $below > $package/below_$below.go
+        done
+    done
+    "$GOLANGCI" run --enable-only depguard ./cmd/nightshift ./orchestrator/simulate > "$scratch/lint.txt" 2>&1 || true
+    for package in cmd/nightshift orchestrator/simulate; do
+        for below in capacity shard; do
+            grep -q "^$package/below_$below.go.*not allowed" "$scratch/lint.txt" || { cat "$scratch/lint.txt"; echo "the linter lets $package import orchestrator/$below" >&2; exit 1; }
+        done
+    done
+    echo "the linter lets neither cmd nor simulate import capacity or shard"
+)
+NIGHTSHIFT="$scratch/planner" CHANGED="$scratch/changed" "${PYTHON:-python3}" scripts/prove_policy.py "$scratch"
