@@ -11,6 +11,7 @@
 //	dispatch                        loop B: jobs in, shards out, commits read, manifests written
 //	control                         loop A: observe, planner.Compute, apply, record
 //	local                           the engine that runs workers as processes of this machine
+//	trace                           traces of spot capacity, which local pools replay and benchmarks decide in
 //	service                         what people talk to: the NATS micro service
 //
 // control, dispatch and worker import this package, the pure ones, state, object, format and scorer, never an engine or a backlog

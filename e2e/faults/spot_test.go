@@ -42,6 +42,9 @@ func TestInterruptedSpotWorkersLoseAndDoubleNothing(t *testing.T) {
 			if ledger.Taken < 3 || ledger.Refused < 1 || notice == "0s" && ledger.Killed != ledger.Taken {
 				t.Errorf("the provider did too little: the test has shown nothing (%+v)", ledger)
 			}
+			if notice != "0s" && ledger.Killed == ledger.Taken {
+				t.Errorf("none of %d workers handed its shard back within the notice", ledger.Taken)
+			}
 		})
 	}
 }

@@ -3,6 +3,7 @@ package run
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"crypto/sha256"
 	"encoding/json"
 	"fmt"
@@ -105,7 +106,9 @@ func TestInterruptWhilePreparing(t *testing.T) {
 type tree struct {
 	*testing.T
 	dir, id string
-	python  string // environment of the tests
+	python  string   // environment of the tests
+	script  string   // empty: that of make run
+	env     []string // of the script, besides
 }
 
 func newTree(t *testing.T) *tree {
@@ -199,9 +202,10 @@ func interrupt(script *exec.Cmd) { _ = syscall.Kill(-script.Process.Pid, syscall
 // start starts the script in a process group of its own.
 func (x *tree) start() *exec.Cmd {
 	x.Helper()
-	script := exec.Command("python3", "scripts/run.py")
+	script := exec.Command("python3", cmp.Or(x.script, "scripts/run.py"))
 	script.Dir = x.dir
 	script.Env = append(os.Environ(), fmt.Sprintf("ROWS=%d", rows), "NIGHTSHIFT=bin/nightshift", marker+"="+x.id)
+	script.Env = append(script.Env, x.env...)
 	script.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	said, err := os.Create(filepath.Join(x.dir, "said"))
 	x.must(err)
