@@ -20,9 +20,13 @@ func queueBounds(w *world) {
 	}
 }
 
-// busyFloor keeps the replicas whose workers hold shards.
+// busyFloor keeps the replicas whose workers hold shards. Where a split decides it does not: a worker that never runs dry holds a shard at every look, and on-demand
+// capacity would never go while spot capacity takes over. Nothing is lost by that: a worker that drains finishes what it holds.
 func busyFloor(w *world) {
 	for _, p := range w.pools {
+		if p.splits {
+			continue
+		}
 		busy := 0
 		for _, r := range p.groups {
 			if r.busy && !r.drains {

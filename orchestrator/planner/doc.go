@@ -24,6 +24,6 @@
 // # Rules that hold whatever the step
 //
 // Unknown is not zero: a pool whose reading is missing, failed or stale keeps its size. A worker that holds a shard is not planned
-// away because demand falls. Only a bound that a person wrote makes a pool smaller at once; anything else waits for the pool's
-// scale-down delay, except a growth that turns out to have brought nothing. What the next decision must remember is in Plan.Memory.
+// away because demand falls, unless a split over spot and on-demand capacity decides. Only a bound that a person wrote makes a pool smaller at once; anything
+// else waits for the pool's scale-down delay, except a growth that turns out to have brought nothing. What the next decision must remember is in Plan.Memory.
 package planner
