@@ -1,15 +1,22 @@
 package api
 
 import (
+	"bytes"
+	"context"
+	"encoding/json"
 	"fmt"
 	"os"
 	"os/exec"
+	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"nightshift.dev/nightshift/orchestrator"
 	"nightshift.dev/nightshift/orchestrator/api"
+	"nightshift.dev/nightshift/orchestrator/record"
+	"nightshift.dev/nightshift/orchestrator/replay"
 )
 
 // tell runs a command of nightshift as a tenant, and gives what it prints and its exit code.
@@ -58,5 +65,58 @@ func TestPlan(t *testing.T) {
 	after := must[api.GetResponse](t, in.conn, "payments", "jobs.get", fields{"id": job.ID}).Job
 	if !after.Deadline.Equal(before.Deadline) || after.State != orchestrator.JobQueued && !after.State.Open() {
 		t.Errorf("the job has become %+v", after)
+	}
+}
+
+// K5, B2, B3: a job that ran for real is on record within seconds, and is played again under another price, from a saved file too.
+func TestReplay(t *testing.T) {
+	t.Parallel()
+	in := running(t)
+	job := must[api.SubmitResponse](t, in.conn, "default", "jobs.submit", fields{"queue": "fraud", "input": []string{in.more()}}).Job
+	eventually(t, "the job is done", time.Minute, func(context.Context) bool {
+		return must[api.GetResponse](t, in.conn, "default", "jobs.get", fields{"id": job.ID}).Job.State == orchestrator.JobSucceeded
+	})
+	must[api.SubmitResponse](t, in.conn, "default", "jobs.submit", fields{"queue": "fraud", "input": []string{in.more()}}) // so that it is decided at once
+	var now replay.Comparison
+	eventually(t, "the job and its end are recorded", time.Minute, func(context.Context) bool {
+		text, code := in.tell(t, "default", "replay", "--since", "1h", "-o", "json")
+		if code != 0 {
+			return false // nothing is stored yet
+		}
+		now = replay.Comparison{}
+		if err := json.Unmarshal([]byte(text), &now); err != nil {
+			t.Fatalf("%v: %s", err, text)
+		}
+		return slices.ContainsFunc(now.Jobs, func(one replay.Job) bool { return one.ID == job.ID && !one.Recorded.IsZero() })
+	})
+	if now.Open.Compared == 0 || now.Recorded.Hours <= 0 || now.Simulated.Hours <= 0 || now.Changed != nil {
+		t.Errorf("replay = %+v", now)
+	}
+	file := filepath.Join(t.TempDir(), "night.records")
+	if text, code := in.tell(t, "default", "replay", "--since", "1h", "--save", file); code != 0 || !strings.Contains(text, "RECORDED") || !strings.Contains(text, job.ID) {
+		t.Errorf("exit code %d: %s", code, text)
+	}
+	data, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := record.Read(bytes.NewReader(data), func(documents string, _ record.Decision) error {
+		if strings.Contains(documents, "s3://") || strings.Contains(documents, "fraud:Fraud") {
+			t.Errorf("K2: the recorded documents say more than decisions need:\n%s", documents)
+		}
+		return nil
+	}); err != nil {
+		t.Fatal(err)
+	}
+	text, code := in.tell(t, "default", "replay", file, "--what-if", "price.local=2x", "-o", "json")
+	then := replay.Comparison{}
+	if err := json.Unmarshal([]byte(text), &then); err != nil || code != 0 {
+		t.Fatalf("%v, exit code %d: %s", err, code, text)
+	}
+	if then.Changed == nil || len(then.Changed.Cost) != 1 || then.Changed.Cost[0].Micros < then.Simulated.Cost[0].Micros*19/10 {
+		t.Errorf("at twice the price: %+v, before %+v", then.Changed, then.Simulated)
+	}
+	if text, code := in.tell(t, "default", "replay", file, "--what-if", "pool/lokal.replicas.max=1"); code != 1 || !strings.Contains(text, "did you mean pool/local?") {
+		t.Errorf("exit code %d: %s", code, text)
 	}
 }

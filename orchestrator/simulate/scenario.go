@@ -19,6 +19,7 @@ type Scenario struct {
 	Memory orchestrator.Memory  // of the planner at the beginning
 	Begin  time.Time
 	End    time.Time // jobs that have not ended are given up
+	Whole  bool      // it goes on until End, although all work is done
 	Jobs   []Submit
 	Pools  []Provider           // a pool without one gets what it asks for
 	Truth  []orchestrator.Speed // how fast workers are; a pair that is missing is as Speeds says
@@ -230,7 +231,7 @@ func (c *course) over() bool {
 	if !c.now.Before(c.End) {
 		return true
 	}
-	if len(c.waiting) > 0 || slices.ContainsFunc(c.jobs, func(t *task) bool { return !t.done() }) {
+	if c.Whole || len(c.waiting) > 0 || slices.ContainsFunc(c.jobs, func(t *task) bool { return !t.done() }) {
 		return false
 	}
 	return !slices.ContainsFunc(c.fleets, func(f *fleet) bool { return len(f.replicas) > f.policy.Min })
