@@ -214,6 +214,22 @@ type PoolMemory struct {
 	Gain GainMemory `json:"gain,omitzero"`
 	// Spot is how its spot capacity came and went.
 	Spot SpotMemory `json:"spot,omitzero"`
+	// Starts is how long its workers took to start.
+	Starts StartMemory `json:"starts,omitzero"`
+}
+
+// StartMemory is what has been seen of the starts of a pool's workers, from the request of the replica until the worker can load.
+type StartMemory struct {
+	Count    int              `json:"count"`
+	Mean     float64          `json:"mean"`     // seconds
+	Variance float64          `json:"variance"` // likewise, squared
+	Waiting  []StartingWorker `json:"waiting,omitempty"`
+}
+
+// StartingWorker is one that was seen to start.
+type StartingWorker struct {
+	ID    string    `json:"id"`
+	Asked time.Time `json:"asked"`
 }
 
 // TrialMemory is a growth of a pool whose replicas are not all of use yet.

@@ -19,6 +19,7 @@ var steps = []step{
 	{"trials", observeTrials},            // what has become of the last growth
 	{"preference", sayPreference},        // which pools are used, where not the first
 	{"demand", demand},                   // workers that the work of each queue asks for, on the pool it prefers
+	{"level", level},                     // workers that the backlogs of queues need
 	{"split", splitCapacity},             // the same for a queue with deadlines and both spot and on-demand pools
 	{"queue bounds", queueBounds},        // no queue asks for more than its MaxWorkers
 	{"cheapest", waitForSpot},            // queues without an objective but the price wait for spot capacity

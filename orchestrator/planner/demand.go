@@ -24,7 +24,7 @@ func demand(w *world) {
 			p.wanted = min(p.wanted+q.wanted, endless)
 			p.replicas.change("demand", p.inReplicas(p.wanted), fmt.Sprintf("queue %s wants %s", q.policy.Name, why))
 		}
-		if len(p.replicas.reasons) == 0 && !p.splits {
+		if len(p.replicas.reasons) == 0 && !p.splits && len(p.backlogs()) == 0 {
 			p.replicas.change("demand", 0, "no queue that prefers this pool has work")
 		}
 	}

@@ -22,6 +22,11 @@ func nextCheck(w *world) {
 			sooner(p.memory.LowSince.Add(p.policy.ScaleDownDelay))
 		}
 	}
+	for _, q := range w.queues {
+		if q.backlog != nil && q.backlog.work != 0 {
+			sooner(w.now.Add(checkOpen))
+		}
+	}
 	for _, j := range w.jobs {
 		if j.open {
 			sooner(w.now.Add(checkOpen))

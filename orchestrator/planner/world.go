@@ -88,13 +88,14 @@ type queue struct {
 	rowPrices []float64
 	// The first of them of each capacity type, or a cheaper one; nil: none.
 	spot, onDemand *pool
-	splits         bool   // it splits its work over both; see split.go
-	onSpot         int    // workers, where it does
-	onOnDemand     int    // likewise
-	safe           bool   // likewise: its deadlines will be met whatever spot capacity does
-	jobs           []*job // by urgency
-	ready          int    // workers of the preferred pool that can work for it at once
-	wanted         int    // workers
+	splits         bool     // it splits its work over both; see split.go
+	onSpot         int      // workers, where it does
+	onOnDemand     int      // likewise
+	safe           bool     // likewise: its deadlines will be met whatever spot capacity does
+	jobs           []*job   // by urgency
+	ready          int      // workers of the preferred pool that can work for it at once
+	wanted         int      // workers
+	backlog        *backlog // nil: its work comes as jobs
 }
 
 // job is one job that has not ended.
@@ -147,6 +148,7 @@ func newWorld(observation orchestrator.Observation, policy orchestrator.Policy, 
 	queuesByName := w.addQueues(policy, poolsByName)
 	jobsByID := w.addJobs(observation, queuesByName)
 	w.addWorkers(observation, poolsByName, jobsByID)
+	w.addBacklogs(observation)
 	for _, p := range w.pools {
 		slices.SortStableFunc(p.queues, func(a, b *queue) int { return compareQueues(a, b) })
 		p.findReady()
