@@ -10,10 +10,11 @@ import (
 
 // backlog is the work of a queue that arrives item by item.
 type backlog struct {
-	view  orchestrator.BacklogView
-	speed speed
-	work  float64 // seconds of one worker, waiting and held; -1: unknown
-	doubt string  // why it is not known; empty: it is
+	view       orchestrator.BacklogView
+	speed      speed
+	work       float64 // seconds of one worker, waiting and held; -1: unknown
+	doubt      string  // why it is not known; empty: it is
+	unmeasured bool    // because nobody has measured the model
 }
 
 // addBacklogs gives each queue of the policy what has been read of its backlog.
@@ -43,6 +44,7 @@ func newBacklog(view orchestrator.BacklogView, s speed, doubt string) *backlog {
 		b.view.Waiting = sorted(view.Waiting, byTime)
 	}
 	if !s.known() && b.doubt == "" {
+		b.unmeasured = true
 		b.doubt = "nobody knows how fast model " + view.Model.Name + " is"
 	}
 	if s.known() {

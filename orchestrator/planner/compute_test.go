@@ -46,7 +46,8 @@ func drawWorld(t *rapid.T) (orchestrator.Observation, orchestrator.Policy) {
 		policy.Queues = append(policy.Queues, orchestrator.QueuePolicy{
 			Name: fmt.Sprintf("q%d", i), Tenant: "acme", Pools: rapid.SliceOfN(rapid.SampledFrom(pools), 0, 3).Draw(t, "queue's pools"),
 			MaxOpenJobs: oftenSmall(5).Draw(t, "max open"), MaxWorkers: oftenSmall(20).Draw(t, "max workers"), Weight: oftenSmall(5).Draw(t, "weight"),
-			Cheapest: rapid.IntRange(0, 3).Draw(t, "cheapest") == 0,
+			Cheapest:     rapid.IntRange(0, 3).Draw(t, "cheapest") == 0,
+			FinishWithin: time.Duration(rapid.SampledFrom([]int{0, 0, 900, 3600}).Draw(t, "finish within")) * time.Second,
 		})
 	}
 	for i := range rapid.IntRange(0, 8).Draw(t, "jobs") {
@@ -65,6 +66,9 @@ func drawWorld(t *rapid.T) (orchestrator.Observation, orchestrator.Policy) {
 			one.Job = fmt.Sprintf("j%d", rapid.IntRange(0, 9).Draw(t, "holds"))
 		}
 		o.Workers = append(o.Workers, one)
+	}
+	for i := range rapid.IntRange(0, 3).Draw(t, "backlogs") {
+		o.Backlogs = append(o.Backlogs, drawBacklog(t, fmt.Sprintf("q%d", i), models))
 	}
 	for _, name := range models[:2] {
 		for _, pool := range pools {
@@ -133,6 +137,21 @@ func drawGain(t *rapid.T) orchestrator.GainMemory {
 	return one
 }
 
+func drawBacklog(t *rapid.T, queue string, models []string) orchestrator.BacklogView {
+	one := orchestrator.BacklogView{
+		Tenant: "acme", Queue: queue, Model: model(rapid.SampledFrom(models).Draw(t, "backlog's model")),
+		Held: rapid.Int64Range(-1, 1e6).Draw(t, "held"), RecentRate: adversarialFloats().Draw(t, "recent rate"), DailyRate: adversarialFloats().Draw(t, "daily rate"),
+		Reading: orchestrator.Reading{At: midnight.Add(-time.Duration(rapid.SampledFrom([]int{0, 0, 5, 61}).Draw(t, "backlog's age")) * time.Second)},
+	}
+	for range rapid.IntRange(0, 4).Draw(t, "arrivals") {
+		one.Waiting = append(one.Waiting, orchestrator.Arrival{
+			At:   midnight.Add(-time.Duration(rapid.IntRange(-10, 5000).Draw(t, "arrived")) * time.Second),
+			Rows: rapid.OneOf(rapid.Int64Range(-1, 1e6), rapid.Just(int64(math.MaxInt64))).Draw(t, "rows"),
+		})
+	}
+	return one
+}
+
 func drawJob(t *rapid.T, i int, models []string) orchestrator.JobView {
 	rows := rapid.OneOf(rapid.Int64Range(-1, 1e6), rapid.SampledFrom([]int64{math.MinInt64, math.MaxInt64, 0}))
 	one := orchestrator.JobView{
@@ -173,6 +192,7 @@ func TestComputeIsDeterministic(t *testing.T) {
 		o, policy := drawWorld(t)
 		shuffled, shuffledPolicy := o, policy
 		shuffled.Jobs = rapid.Permutation(o.Jobs).Draw(t, "jobs in another order")
+		shuffled.Backlogs = rapid.Permutation(o.Backlogs).Draw(t, "backlogs in another order")
 		shuffled.Pools = rapid.Permutation(o.Pools).Draw(t, "pools")
 		shuffled.Workers = rapid.Permutation(o.Workers).Draw(t, "workers")
 		shuffled.Speeds = rapid.Permutation(o.Speeds).Draw(t, "speeds")

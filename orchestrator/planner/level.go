@@ -66,6 +66,7 @@ type leveling struct {
 	rate     float64 // workers that keep up with what arrives
 	limit    float64 // seconds from an item's arrival until it is due, the shortest of all queues; 0: none
 	doubt    string  // why the work is not known; empty: it is
+	probe    int     // workers that a first measurement needs
 	starts   starts
 	load     float64   // seconds
 	present  int       // workers that are asked for and have nothing else to do
@@ -79,6 +80,9 @@ func newLeveling(w *world, p *pool, queues []*queue) *leveling {
 	for _, q := range queues {
 		b := q.backlog
 		if b.doubt != "" {
+			if b.unmeasured && len(b.view.Waiting) > 0 {
+				l.probe = 1
+			}
 			l.doubt = fmt.Sprintf("the backlog of queue %s is not known: %s", q.policy.Name, b.doubt)
 			return l
 		}
@@ -142,7 +146,7 @@ func (l *leveling) crew(p *pool, now time.Time) {
 // decide gives the number of workers and why.
 func (l *leveling) decide(interval float64) (int, string) {
 	if l.doubt != "" {
-		return l.present, l.doubt + "; nothing changes on a guess"
+		return max(l.present, l.probe), l.doubt + "; nothing changes on a guess"
 	}
 	if l.limit == 0 {
 		return l.keepUp()

@@ -100,6 +100,7 @@ func (s *story) line(kind string, names []string, f fields) {
 		q := orchestrator.QueuePolicy{
 			Name: name, Tenant: f.text("tenant", "acme"), Pools: strings.Split(f.text("pools", ""), ","),
 			MaxOpenJobs: int(f.number("open", 1)), MaxWorkers: int(f.number("most", 0)), Weight: int(f.number("weight", 1)), Cheapest: f.has("cheapest"),
+			FinishWithin: f.duration("within"),
 		}
 		s.policy.Queues = put(s.policy.Queues, q, func(have orchestrator.QueuePolicy) bool { return have.Name == name })
 	case "speed":
@@ -112,6 +113,8 @@ func (s *story) line(kind string, names []string, f fields) {
 		s.observation.Memory.Speeds = append(slices.Clone(s.observation.Memory.Speeds), one)
 	case "job":
 		s.addJob(name, f)
+	case "backlog":
+		s.addBacklog(name, f)
 	case "worker":
 		one := orchestrator.WorkerView{
 			ID: name, Pool: f.text("pool", ""), Slot: int(f.number("slot", 0)), State: orchestrator.WorkerState(f.text("state", "idle")),
@@ -178,6 +181,22 @@ func (s *story) addJob(name string, f fields) {
 	}
 	one.RowsUncut = int64(f.number("uncut", float64(one.RowsLeft)))
 	s.observation.Jobs = put(s.observation.Jobs, one, func(have orchestrator.JobView) bool { return have.ID == name })
+}
+
+// addBacklog reads waiting=AGE:ROWS,AGE:ROWS, oldest first.
+func (s *story) addBacklog(queue string, f fields) {
+	one := orchestrator.BacklogView{
+		Tenant: f.text("tenant", "acme"), Queue: queue, Model: model(f.text("model", "")), Held: int64(f.number("held", 0)),
+		RecentRate: f.number("rate", 0), DailyRate: f.number("daily", 0),
+		Reading: orchestrator.Reading{At: s.now.Add(-f.duration("age")), Source: "test", Err: strings.ReplaceAll(f.text("err", ""), "_", " ")},
+	}
+	for part := range strings.SplitSeq(f.text("waiting", ""), ",") {
+		if age, rows, is := strings.Cut(part, ":"); is {
+			part := fields{t: f.t, now: s.now, list: map[string]string{"age": age, "rows": rows}}
+			one.Waiting = append(one.Waiting, orchestrator.Arrival{At: s.now.Add(-part.duration("age")), Rows: int64(part.number("rows", 0))})
+		}
+	}
+	s.observation.Backlogs = put(s.observation.Backlogs, one, func(have orchestrator.BacklogView) bool { return have.Queue == queue })
 }
 
 func (s *story) gone(kind, name string) {

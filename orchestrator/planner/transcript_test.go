@@ -2,6 +2,7 @@ package planner
 
 import (
 	"fmt"
+	"math"
 	"slices"
 	"strconv"
 	"strings"
@@ -41,10 +42,11 @@ type moment struct {
 //	solve    makes the tables that the plan lacked
 //	estimate NAME queue= model= [rows=] [bytes=] [gzip=] [deadline=]
 //
-// Lines: pool NAME price= min= max= slots= delay= start= notice= [spot] [faster=] [replicas=] [avail=] [billed= taken= killed= refused=] [age=] [err=]; queue NAME pools=a,b open= [most=] [weight=] [tenant=] [cheapest];
+// Lines: pool NAME price= min= max= slots= delay= start= notice= [spot] [faster=] [replicas=] [avail=] [billed= taken= killed= refused=] [age=] [err=]; queue NAME pools=a,b open= [most=] [weight=] [tenant=] [cheapest] [within=];
 // speed MODEL POOL rows/s [load=] [measured]; learned MODEL POOL rows/s rows= [load=];
 // job NAME queue= model= [state=] [left=] [uncut=] [shards=] [cut] [submitted=] [deadline=] [batch=] [rowbytes=] [epoch=] [total=];
-// worker NAME pool= slot= [state=] [job=] [model=] [draining] [failures=] [asked=]; interval DURATION
+// worker NAME pool= slot= [state=] [job=] [model=] [draining] [failures=] [asked=]; interval DURATION;
+// backlog QUEUE model= [waiting=AGE:ROWS,AGE:ROWS] [held=] [rate=] [daily=] [age=] [err=]
 func TestTranscripts(t *testing.T) {
 	t.Parallel()
 	datadriven.Walk(t, "testdata/plans", func(t *testing.T, path string) {
@@ -80,6 +82,11 @@ func (s *story) command(t *testing.T, d *datadriven.TestData) string {
 			pools[i].Reading.At = pools[i].Reading.At.Add(passed)
 		}
 		s.observation.Pools = pools
+		backlogs := append([]orchestrator.BacklogView(nil), s.observation.Backlogs...)
+		for i := range backlogs {
+			backlogs[i].Reading.At = backlogs[i].Reading.At.Add(passed)
+		}
+		s.observation.Backlogs = backlogs
 		text = clock(s.now)
 	case "solve":
 		text = ""
@@ -164,6 +171,9 @@ func (s *story) show() string {
 		}
 		if gain := p.Gain; !gain.Until.IsZero() {
 			fmt.Fprintf(&text, "remember %s: more than %d did not make %s faster, until %s\n", p.Name, gain.Replicas, gain.Model, clock(gain.Until))
+		}
+		if starts := p.Starts; starts.Count > 0 || len(starts.Waiting) > 0 {
+			fmt.Fprintf(&text, "remember %s: %d starts of %.0f s, give or take %.0f s, and %d waited for\n", p.Name, starts.Count, starts.Mean, math.Sqrt(starts.Variance), len(starts.Waiting))
 		}
 		if spot := p.Spot; !spot.Since.IsZero() {
 			fmt.Fprintf(&text, "remember %s: spot capacity %t since %s, runs %.3f (%d) and %.3f (%d)\n", p.Name, spot.Available, clock(spot.Since),
