@@ -24,17 +24,13 @@ func queueBounds(w *world) {
 // capacity would never go while spot capacity takes over. Nothing is lost by that: a worker that drains finishes what it holds.
 func busyFloor(w *world) {
 	for _, p := range w.pools {
-		if p.splits {
-			continue
-		}
-		busy := 0
 		for _, r := range p.groups {
 			if r.busy && !r.drains {
-				busy++
+				p.busy++
 			}
 		}
-		if p.busy = busy; busy > p.replicas.to {
-			p.replicas.change("busy", busy, fmt.Sprintf("workers of %s hold shards and stay until those are done", counted(busy, "replica")))
+		if p.busy > p.replicas.to && !p.splits {
+			p.replicas.change("busy", p.busy, fmt.Sprintf("workers of %s hold shards and stay until those are done", counted(p.busy, "replica")))
 		}
 	}
 }
