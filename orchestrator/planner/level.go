@@ -29,7 +29,9 @@ func level(w *world) {
 		wanted, why := l.decide(w.interval.Seconds())
 		p.wanted = min(p.wanted+wanted, endless)
 		p.replicas.change("level", p.inReplicas(p.wanted), why)
+		p.leveled = wanted
 		if most := mostOf(queues); wanted > most {
+			p.leveled = most
 			p.wanted -= wanted - most
 			p.replicas.change("queue_max", p.inReplicas(p.wanted), fmt.Sprintf("its queues may have at most %s", counted(most, "worker")))
 		}

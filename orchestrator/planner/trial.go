@@ -81,12 +81,12 @@ func (p *pool) try(now time.Time) {
 }
 
 // stepLimit lets work that is due by no time make a pool no larger than twice what has been of use there at once; the first few replicas are free.
-// Work with a deadline is not held up.
+// Work with a deadline is not held up, nor is that of backlogs, which come and go.
 func stepLimit(w *world) {
 	for _, p := range w.pools {
-		due := 0
+		due := p.leveled
 		for _, q := range p.queues {
-			if q.due() {
+			if q.backlog == nil && q.due() {
 				due = min(due+q.wanted, endless)
 			}
 		}

@@ -48,6 +48,7 @@ type pool struct {
 	replicas draft
 	wanted   int  // workers that the queues ask for
 	busy     int  // replicas that hold shards and stay
+	leveled  int  // of them, for backlogs
 	wished   int  // replicas, were the size known
 	splits   bool // a queue that splits its work uses it
 }
