@@ -4,6 +4,8 @@
 // # Rooms
 //
 //	planner, shard, document        pure: values in, values out; no clock, no environment, no log
+//	record                          the form in which decisions are kept
+//	simulate, replay                worlds around the planner: of scenario files, and of what was recorded
 //	state                           the JetStream layout: every subject, stream and bucket, with their guards
 //	object, format                  URIs, and rows inside of objects
 //	scorer                          the child process that holds a model

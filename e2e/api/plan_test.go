@@ -31,7 +31,7 @@ func (in *installation) tell(t *testing.T, tenant string, args ...string) (strin
 	return string(output), run.ProcessState.ExitCode()
 }
 
-// D1, D3: a queue whose pool is switched off gets workers under other documents, and nothing is applied. D4: mistakes are refused by name.
+// A1, A3: a queue whose pool is switched off gets workers under other documents, and nothing is applied. A4: mistakes are refused by name.
 func TestPlan(t *testing.T) {
 	t.Parallel()
 	in := running(t)

@@ -25,9 +25,9 @@ type recorder struct {
 	offered   chan struct{}
 
 	mu      sync.Mutex
-	pending *record.Decision // the last that run has not looked at; one that changes the size of a pool goes before one that does not
-	count   int              // of decisions since the last record
-	changes int              // by them, of the sizes of pools
+	pending *decided // the last that run has not looked at; one that changes the size of a pool goes before one that does not
+	count   int      // of decisions since the last record
+	changes int      // by them, of the sizes of pools
 
 	// What follows belongs to run.
 	next   time.Time // before which nothing is looked at
@@ -37,6 +37,12 @@ type recorder struct {
 	bytes  int       // of them
 	since  time.Time // of the first of them
 	missed int       // records that could not be stored
+}
+
+// decided is a decision as the loop leaves it: nothing of it is copied, and nobody changes it.
+type decided struct {
+	observation orchestrator.Observation
+	plan        orchestrator.Plan
 }
 
 const (
@@ -61,8 +67,8 @@ func (r *recorder) offer(observation orchestrator.Observation, near []orchestrat
 	observation.Tables = nil // solved again where they are needed
 	changes := changed(plan.Pools)
 	r.mu.Lock()
-	if r.pending == nil || changes > 0 || changed(r.pending.Pools) == 0 {
-		r.pending = &record.Decision{At: plan.At, Observation: observation, Pools: plan.Pools, Jobs: withoutWaiting(plan).Jobs}
+	if r.pending == nil || changes > 0 || changed(r.pending.plan.Pools) == 0 {
+		r.pending = &decided{observation, plan}
 	}
 	r.count, r.changes = r.count+1, r.changes+changes
 	r.mu.Unlock()
@@ -123,11 +129,14 @@ func (r *recorder) sleep(ctx context.Context) {
 // look writes the last decision down, unless it says what the last record said.
 func (r *recorder) look(now time.Time) {
 	r.mu.Lock()
-	decision := r.pending
+	pending := r.pending
 	r.pending = nil
 	r.mu.Unlock()
-	if decision == nil {
+	if pending == nil {
 		return
+	}
+	decision := &record.Decision{
+		At: pending.plan.At, Observation: pending.observation, Pools: pending.plan.Pools, Jobs: withoutWaiting(pending.plan).Jobs,
 	}
 	r.next = now.Add(shortestRecord)
 	says := outline(decision)

@@ -60,8 +60,8 @@ func recording(s *shelf) (r *recorder, end func()) {
 	return r, func() { cancel(); <-done }
 }
 
-// decided offers a decision on a pool and a job with so many rows left.
-func decided(r *recorder, replicas, wanted int, rowsLeft int64) {
+// offer offers a decision on a pool and a job with so many rows left.
+func offer(r *recorder, replicas, wanted int, rowsLeft int64) {
 	job := waiting("fraud-1")
 	job.RowsLeft = rowsLeft
 	r.offer(orchestrator.Observation{
@@ -81,7 +81,7 @@ func TestDecisionsThatSayTheSameAreThinnedOut(t *testing.T) {
 				if second >= 100 {
 					replicas = 2
 				}
-				decided(r, replicas, replicas+map[bool]int{true: 1}[second == 99], int64(10_000-second))
+				offer(r, replicas, replicas+map[bool]int{true: 1}[second == 99], int64(10_000-second))
 				time.Sleep(100 * time.Millisecond)
 			}
 		}
@@ -134,7 +134,7 @@ func TestNoDecisionWaitsForItsRecord(t *testing.T) {
 		r, end := recording(kept)
 		began := time.Now()
 		for replicas := range 3 {
-			decided(r, replicas, replicas, 1)
+			offer(r, replicas, replicas, 1)
 			time.Sleep(12 * time.Second)
 		}
 		if took := time.Since(began); took != 36*time.Second {
@@ -144,7 +144,7 @@ func TestNoDecisionWaitsForItsRecord(t *testing.T) {
 		close(kept.hold)
 		time.Sleep(30 * time.Second)
 		kept.refuse.Store(false)
-		decided(r, 9, 9, 1)
+		offer(r, 9, 9, 1)
 		end()
 		list := kept.decisions(t)
 		if len(list) != 1 || list[0].Missed != 2 || list[0].Decisions < 1 {

@@ -62,7 +62,7 @@ func TestBareDocumentsDecideTheSameAndHoldNoSecret(t *testing.T) {
 	}
 }
 
-// D3: every kind of change.
+// A3: every kind of change.
 func TestChangesOfDocuments(t *testing.T) {
 	t.Parallel()
 	for change, holds := range map[string]func(Set) bool{
@@ -80,7 +80,7 @@ func TestChangesOfDocuments(t *testing.T) {
 	}
 }
 
-// D4: all problems of all changes at once, each with what was probably meant.
+// A4: all problems of all changes at once, each with what was probably meant.
 func TestProblemsOfChanges(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct {
@@ -106,7 +106,7 @@ func TestProblemsOfChanges(t *testing.T) {
 	}
 }
 
-// D2: a document replaces the one of its kind and name; the others stay.
+// A2: a document replaces the one of its kind and name; the others stay.
 func TestDocumentsReplaceThoseOfTheirName(t *testing.T) {
 	t.Parallel()
 	pool := "apiVersion: nightshift.dev/v1alpha1\nkind: Pool\nmetadata: {name: spot}\nspec: {replicas: {max: 7}}\n"

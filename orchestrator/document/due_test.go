@@ -7,7 +7,7 @@ import (
 	"nightshift.dev/nightshift/orchestrator"
 )
 
-// D3: a change of a queue's objective concerns the jobs whose deadline came from it, and no other.
+// A3: a change of a queue's objective concerns the jobs whose deadline came from it, and no other.
 func TestJobsFollowTheObjectiveThatGaveTheirDeadline(t *testing.T) {
 	t.Parallel()
 	submitted := time.Date(2026, 11, 20, 1, 0, 0, 0, time.UTC)

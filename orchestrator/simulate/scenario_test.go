@@ -53,7 +53,7 @@ func play(t *testing.T, s Scenario) Report {
 	return report
 }
 
-// W1, W2: start, load, work and the scale-down delay, to the second and the cent.
+// V1, V2: start, load, work and the scale-down delay, to the second and the cent.
 func TestScenarioOfOneJob(t *testing.T) {
 	t.Parallel()
 	report := play(t, office(6000, 0, "own"))
@@ -73,7 +73,7 @@ func TestScenarioOfOneJob(t *testing.T) {
 	}
 }
 
-// W3: what a replica that is lost held is scored again, by the one that takes its place.
+// V3: what a replica that is lost held is scored again, by the one that takes its place.
 func TestScenarioLosesShards(t *testing.T) {
 	t.Parallel()
 	s := office(6000, 0, "own")
@@ -86,7 +86,7 @@ func TestScenarioLosesShards(t *testing.T) {
 	}
 }
 
-// W4: what may not be had waits and costs nothing.
+// V4: what may not be had waits and costs nothing.
 func TestScenarioWaitsForCapacity(t *testing.T) {
 	t.Parallel()
 	s := office(6000, 0, "spot")
@@ -100,7 +100,7 @@ func TestScenarioWaitsForCapacity(t *testing.T) {
 	}
 }
 
-// W5: the planner believes 10 rows a second, learns 20, and says so in what it expects; the world is as it is.
+// V5: the planner believes 10 rows a second, learns 20, and says so in what it expects; the world is as it is.
 func TestScenarioTeachesSpeeds(t *testing.T) {
 	t.Parallel()
 	s := office(6000, 0, "own")
@@ -143,7 +143,7 @@ func TestScenarioBuysOnDemandForADeadline(t *testing.T) {
 	}
 }
 
-// W6: one seed, one course; starts are drawn from their range, and losses by chance.
+// V6: one seed, one course; starts are drawn from their range, and losses by chance.
 func TestScenarioIsDeterministic(t *testing.T) {
 	t.Parallel()
 	s := office(60_000, 6*time.Hour, "spot", "own")
