@@ -112,7 +112,7 @@ class DemoSpot(Run):
         whole = text[: text.rfind(b"\n") + 1]
         self.read += len(whole)
         for line in whole.decode().splitlines():
-            fields = dict((name, said or word) for name, said, word in re.findall(r'(\w+)=(?:"([^"]*)"|(\S+))', line))
+            fields = {name: said or word for name, said, word in re.findall(r'(\w+)=(?:"([^"]*)"|(\S+))', line)}
             if fields.get("msg") in EVENTS:
                 rest = " ".join(f"{name}={fields[name]}" for name in ("worker", "replicas", "before", "asked", "granted", "why") if name in fields)
                 print(f"          > {fields['msg']}: {rest}", flush=True)

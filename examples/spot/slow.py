@@ -10,7 +10,7 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "fraud"))
 
-from fraud import FraudModel  # noqa: E402 - it lies in the other example
+from fraud import FraudModel
 
 
 class SlowFraudModel:

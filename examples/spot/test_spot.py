@@ -15,7 +15,7 @@ import sys
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from slow import FraudModel, SlowFraudModel  # noqa: E402 - it lies beside
+from slow import FraudModel, SlowFraudModel
 
 BATCH = {
     "amount": np.array([12.5, 900.0, -1.0]),
