@@ -44,6 +44,11 @@ func examineDocuments(ctx context.Context, e *examination, files []string) error
 		e.report(examineOutput(queue.Name, settings.Output))
 		e.report(examineInput(queue.Name, settings.ReadRoots))
 	}
+	for _, pool := range set.Pools {
+		if pool.Spec.Interruptions != nil {
+			e.report(examineInterruptions(pool))
+		}
+	}
 	for _, model := range set.Models {
 		examineModel(ctx, e, models, model)
 		if ctx.Err() != nil {
@@ -105,6 +110,14 @@ func examineInput(queue string, roots []string) finding {
 		}
 	}
 	return finding{checkOK, "input", fmt.Sprintf("queue %s reads below %s", queue, strings.Join(roots, " ")), ""}
+}
+
+// examineInterruptions reads the trace that a pool replays.
+func examineInterruptions(pool document.Pool) finding {
+	if _, err := interruptedBy(pool); err != nil {
+		return finding{checkFail, "interruptions", err.Error(), "Put the file there, or change the pool's interruptions"}
+	}
+	return finding{checkOK, "interruptions", fmt.Sprintf("pool %s: %s", pool.Name, traceText(pool)), ""}
 }
 
 // examineModel looks for the interpreter, and starts the scorer, which loads the model.

@@ -141,7 +141,10 @@ func TestDoctorFinds(t *testing.T) {
 			"warn stream limits stream NIGHTSHIFT_JOURNAL holds", "(8"}},
 		"scorer":    {[]string{"-f", broken}, []string{"fail scorer model echo: scorer echo: did not load", "| ImportError: no module named torch"}},
 		"documents": {[]string{"-f", "testdata/wrong.yaml"}, []string{"fail documents testdata/wrong.yaml:3: metadata.name:", `there is no Model "ecko"`}},
-		"no file":   {[]string{"-f", "testdata/nope.yaml"}, []string{"fail documents read documents: testdata/nope.yaml does not exist"}},
+		"traces": {[]string{"-f", "testdata/interrupted.yaml"}, []string{
+			"fail interruptions pool lost: spec.interruptions.trace: read trace testdata/nope.json",
+			"ok interruptions pool made: a synthetic trace (seed 3, capacity there for 2h0m0s and gone for 45m0s on average) at 50 times its speed"}},
+		"no file": {[]string{"-f", "testdata/nope.yaml"}, []string{"fail documents read documents: testdata/nope.yaml does not exist"}},
 	} {
 		got := run(t.Context(), server.URL(), map[string]string{"NIGHTSHIFT_REQUEST_TIMEOUT": "10s"}, append([]string{"doctor"}, test.args...)...)
 		text := strings.Join(findings(got), "\n")
