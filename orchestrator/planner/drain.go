@@ -6,6 +6,7 @@ type group struct {
 	replica int
 	busy    bool // one of them holds a shard
 	drains  bool // one of them has been told to
+	lost    loss // were it to go
 }
 
 // findGroups puts the workers that have been heard of together to replicas, by slot.

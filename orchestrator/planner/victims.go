@@ -18,19 +18,16 @@ type loss struct {
 // leastLost puts the replicas whose end loses least first; among equal ones the highest slot.
 func (p *pool) leastLost(now time.Time, groups []*group) {
 	loads := p.neededLoads()
-	losses := make(map[*group]loss, len(groups))
 	for _, g := range groups {
-		var sum loss
 		for _, one := range g.workers {
 			if one.busy() {
-				sum.busy++
+				g.lost.busy++
 			}
-			sum.seconds += one.lost(p, loads, now)
+			g.lost.seconds += one.lost(p, loads, now)
 		}
-		losses[g] = sum
 	}
 	slices.SortStableFunc(groups, func(a, b *group) int {
-		return cmp.Or(cmp.Compare(losses[a].busy, losses[b].busy), cmp.Compare(losses[a].seconds, losses[b].seconds), cmp.Compare(b.replica, a.replica))
+		return cmp.Or(cmp.Compare(a.lost.busy, b.lost.busy), cmp.Compare(a.lost.seconds, b.lost.seconds), cmp.Compare(b.replica, a.replica))
 	})
 }
 

@@ -194,7 +194,7 @@ func sanePool(p orchestrator.PoolPolicy) orchestrator.PoolPolicy {
 	p.SlotsPerReplica = min(max(p.SlotsPerReplica, 1), mostSlots)
 	p.StartSeconds = saneSeconds(p.StartSeconds)
 	p.TimeScale = saneSpeed(p.TimeScale)
-	p.ScaleDownDelay = max(p.ScaleDownDelay, 0)
+	p.ScaleDownDelay, p.Price.Micros = max(p.ScaleDownDelay, 0), max(p.Price.Micros, 0)
 	return p
 }
 
