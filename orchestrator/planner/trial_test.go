@@ -77,7 +77,7 @@ func TestRunawayIsImpossible(t *testing.T) {
 			patience = long
 		}
 		holding := 0 // workers that hold a shard until their load fails again
-		for i := range 120 {
+		for i := range 75 {
 			p := n.decide(t)
 			if lax && p.Replicas > freeStep {
 				t.Fatalf("%d replicas for work that may wait:\n%s", p.Replicas, explainPool(p))
