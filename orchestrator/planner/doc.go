@@ -12,13 +12,14 @@
 // a draft, which records where the number came from, so that the chain of reasons always leads from the old number to the new one.
 //
 //	world.go   the observation, put in order: pools, queues, jobs by urgency, workers by slot
+//	backlog.go work that arrives item by item; starts.go how long workers take to start
 //	supply.go  who could work for a queue, and when
 //	speed.go   which speed counts; learn.go how speeds are learned from commits
 //	draft.go   a number and its reasons
 //
 // # Codes
 //
-// Of a pool's replicas: price, demand, split, queue_max, cheapest, busy, max, min, step, fruitless, no_gain, hold, delay; and, changing nothing: infeasible. Of a job's workers: waiting, no_queue, no_pool, share; and, changing
+// Of a pool's replicas: price, demand, level, split, queue_max, cheapest, busy, max, min, step, fruitless, no_gain, hold, delay; and, changing nothing: infeasible. Of a job's workers: waiting, no_queue, no_pool, share; and, changing
 // nothing: late, cut. Codes are for machines and stay; sentences are for people and may change.
 //
 // # Rules that hold whatever the step

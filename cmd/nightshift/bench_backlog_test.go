@@ -1,0 +1,122 @@
+package main
+
+import (
+	"bytes"
+	"fmt"
+	"math"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"nightshift.dev/nightshift/orchestrator/simulate"
+)
+
+// ratesFile is a synthetic record of a day of waves with an outage.
+func ratesFile(t *testing.T) string {
+	t.Helper()
+	text := "window_start_s,requests_per_s\n"
+	for i := range 144 {
+		rate := 100 + 50*math.Sin(float64(i)/9)
+		if i >= 100 && i < 110 {
+			rate = 0
+		}
+		text += fmt.Sprintf("%d,%.3f\n", 600*i, rate)
+	}
+	path := filepath.Join(t.TempDir(), "rates.csv")
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+func TestReadRates(t *testing.T) {
+	t.Parallel()
+	rates, err := ratesOf(strings.NewReader("start,rate\n0,1\n600,0\n1200,5\n"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(arrivalRates{10 * time.Minute, []float64{1, 0, 5}}, rates, cmp.AllowUnexported(arrivalRates{})); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+	if diff := cmp.Diff([]float64{1, 1, 5}, rates.filled().rates); diff != "" || rates.rates[1] != 0 {
+		t.Errorf("without the outage (-want +got):\n%s", diff)
+	}
+	for text, want := range map[string]string{
+		"":                          "the header",
+		"a,b\n":                     "there is no work",
+		"a,b\n0,0\n600,0\n":         "there is no work",
+		"a,b\n0,1\n600,-1\n":        `line 3: rate: "-1"`,
+		"a,b\n0,1\nnoon,1\n":        `line 3: start of the window: "noon"`,
+		"a,b\n0,1\n600,1\n1300,1\n": "line 4: starts at 1300",
+		"a,b\n0,1\n600,1,1\n":       "wrong number of fields",
+	} {
+		if _, err := ratesOf(strings.NewReader(text)); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%q: %v, want %s", text, err, want)
+		}
+	}
+	if _, err := readRates(filepath.Join(t.TempDir(), "missing.csv")); err == nil {
+		t.Error("a missing file is read")
+	}
+}
+
+func TestBenchBacklog(t *testing.T) {
+	t.Parallel()
+	report := benchReported[replayReport](t, "backlog-replay", "--arrivals", ratesFile(t), "--mean-workers", "4", "--objective", "15m,30m")
+	peers := len(simulate.FlowPeers())
+	if want := 4 * (2 + 2*peers); len(report.Rows) != want || len(report.Documents) != 2 || len(report.Curves) != 2*(1+peers)*len(curveLimits) {
+		t.Errorf("%d rows (want %d), %d documents, %d points of curves", len(report.Rows), want, len(report.Documents), len(report.Curves))
+	}
+	var seen []string
+	for _, row := range report.Rows {
+		if row.Policy == ours {
+			seen = append(seen, row.Cell)
+			if !row.OnTime {
+				t.Errorf("%+v", row)
+			}
+		}
+		if math.Abs(100*(row.Ratio-1)-row.Waste) > 1e-9 || row.Cost <= 0 || row.Optimum <= 0 {
+			t.Errorf("%+v", row)
+		}
+	}
+	if diff := cmp.Diff([]string{"unif/15m", "unif/30m", "burst/15m", "burst/30m"}, seen); diff != "" {
+		t.Errorf("cells (-want +got):\n%s", diff)
+	}
+	if len(report.Grid) != 4*len(simulate.FlowLags)*9 {
+		t.Errorf("%d rows of the grid", len(report.Grid))
+	}
+	few := benchReported[replayReport](t, "backlog-replay", "--arrivals", ratesFile(t), "--bursts=false", "--no-curves", "--fill-outages", "--slower", "2", "--seed", "7", "--objective", "30m")
+	if len(few.Rows) != 2+2*peers || len(few.Curves) != 0 {
+		t.Errorf("%d rows, %d points of curves", len(few.Rows), len(few.Curves))
+	}
+	for _, row := range few.Rows {
+		if other := report.Rows[2+2*peers]; row.Policy == ours && (row.Starts == other.Starts || row.Cost == other.Cost) {
+			t.Errorf("other flags, the same outcome: %+v", row)
+		}
+	}
+}
+
+func TestBenchBacklogFlags(t *testing.T) {
+	t.Parallel()
+	for _, tc := range []struct {
+		flag, value, want string
+		code              int
+	}{
+		{"--mean-workers", "0", "--mean-workers: 0; allowed: above 0", 2},
+		{"--slower", "0.5", "--slower: 0.5; allowed: 1 to 100", 2},
+		{"--start", "480..120", `--start: "480..120"; allowed: LEAST..MOST`, 2},
+		{"--load", "5", `--load: "5"; allowed: MEDIAN,P95`, 2},
+		{"--objective", "15", `--objective: "15"; allowed: from 1m to 168h`, 2},
+		{"--objective", "61s", `--objective: "61s"; allowed: from 1m to 168h in steps of 10s`, 2},
+		{"--arrivals", "/nowhere.csv", "read arrivals", 1},
+	} {
+		var out, errs bytes.Buffer
+		code := execute(t.Context(), []string{"bench", "backlog-replay", "--arrivals", "/nowhere", tc.flag, tc.value}, strings.NewReader(""), &out, &errs)
+		if code != tc.code || !strings.Contains(errs.String(), tc.want) {
+			t.Errorf("%s %s: exit code %d, %s", tc.flag, tc.value, code, errs.String())
+		}
+	}
+}
