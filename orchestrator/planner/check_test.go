@@ -95,7 +95,7 @@ func checkPool(t tester, o orchestrator.Observation, policy orchestrator.Policy,
 	}
 	finish := slices.ContainsFunc(p.Reasons, func(r orchestrator.Reason) bool { return r.Code == "no_gain" || r.Code == "split" }) // what they hold
 	if p.Replicas < min(holding, most) && !finish {
-		t.Errorf("%s: %d replicas, but %d hold shards", p.Name, p.Replicas, holding)
+		t.Errorf("%s: %d replicas, but %d hold shards: %v", p.Name, p.Replicas, holding, p.Reasons)
 	}
 }
 

@@ -53,7 +53,7 @@ func (p *pool) backlogs() []*queue {
 func mostOf(queues []*queue) int {
 	most := 0
 	for _, q := range queues {
-		if q.policy.MaxWorkers == 0 {
+		if q.policy.MaxWorkers <= 0 {
 			return endless
 		}
 		most = min(most+q.policy.MaxWorkers, endless)
