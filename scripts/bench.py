@@ -195,6 +195,28 @@ def waste_table(cells: Rows) -> str:
     return "\n".join(lines) + "\n"
 
 
+def curve_panel(rows: list[dict[str, Any]], colours: dict[str, str], ages: tuple[float, float], box: tuple[int, int, int, int]) -> list[str]:
+    (low, high), (left, right, top, bottom) = ages, box
+    wastes = [math.log10(row["waste"]) for row in rows]
+    least, most = min(wastes), max(wastes)
+    x = lambda age: left + (math.log10(age / 60) - low) / (high - low) * (right - left)
+    y = lambda waste: top + (most - math.log10(waste)) / (most - least) * (bottom - top)
+    parts = []
+    for mark in (5, 10, 15, 30, 60, 120, 240):
+        if low <= math.log10(mark) <= high:
+            at = f"{x(60 * mark):.1f}"
+            parts.append(f'<line x1="{at}" x2="{at}" y1="{top}" y2="{bottom}" stroke="#eee"/><text x="{at}" y="{bottom + 18}" text-anchor="middle">{mark}</text>')
+    for mark in (0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 100):
+        if least <= math.log10(mark) <= most:
+            at = f"{y(mark):.1f}"
+            parts.append(f'<line x1="{left}" x2="{right}" y1="{at}" y2="{at}" stroke="#eee"/><text x="{left - 6}" y="{y(mark) + 4:.1f}" text-anchor="end">{mark}</text>')
+    for policy, colour in colours.items():
+        line = sorted((row["worst_age_seconds"], row["waste"]) for row in rows if row["policy"] == policy)
+        parts.append(f'<polyline fill="none" stroke="{colour}" points="' + " ".join(f"{x(age):.1f},{y(waste):.1f}" for age, waste in line) + '"/>')
+        parts += [f'<circle cx="{x(age):.1f}" cy="{y(waste):.1f}" r="3" fill="{colour}"/>' for age, waste in line]
+    return parts
+
+
 def plot_curves(path: Path, curves: list[dict[str, Any]]) -> None:
     """Waste against the worst age, both on logarithmic scales: a panel for each kind of arrivals."""
     colours = {"nightshift": "#c2185b", "keda": "#1f77b4", "knative": "#2ca02c", "kuberay": "#ff7f0e"}
@@ -210,22 +232,8 @@ def plot_curves(path: Path, curves: list[dict[str, Any]]) -> None:
         parts.append(f'<circle cx="{left + 130 * i}" cy="36" r="4" fill="{colour}"/><text x="{left + 130 * i + 8}" y="40">{policy}</text>')
     for panel, kind in enumerate(kinds):
         rows = [row for row in curves if row["arrivals"] == kind]
-        wastes = [math.log10(row["waste"]) for row in rows]
-        x = lambda age: panel * width + left + (math.log10(age / 60) - low) / (high - low) * (width - left - 30)
-        y = lambda waste: top + (max(wastes) - math.log10(waste)) / (max(wastes) - min(wastes)) * (height - top)
-        for mark in (5, 10, 15, 30, 60, 120, 240):
-            if low <= math.log10(mark) <= high:
-                parts.append(f'<line x1="{x(60 * mark):.1f}" x2="{x(60 * mark):.1f}" y1="{top}" y2="{height}" stroke="#eee"/>')
-                parts.append(f'<text x="{x(60 * mark):.1f}" y="{height + 18}" text-anchor="middle">{mark}</text>')
-        for mark in (0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 100):
-            if min(wastes) <= math.log10(mark) <= max(wastes):
-                parts.append(f'<line x1="{panel * width + left}" x2="{(panel + 1) * width - 30}" y1="{y(mark):.1f}" y2="{y(mark):.1f}" stroke="#eee"/>')
-                parts.append(f'<text x="{panel * width + left - 6}" y="{y(mark) + 4:.1f}" text-anchor="end">{mark}</text>')
-        for policy, colour in colours.items():
-            line = sorted((row["worst_age_seconds"], row["waste"]) for row in rows if row["policy"] == policy)
-            parts.append(f'<polyline fill="none" stroke="{colour}" points="' + " ".join(f"{x(age):.1f},{y(waste):.1f}" for age, waste in line) + '"/>')
-            parts += [f'<circle cx="{x(age):.1f}" cy="{y(waste):.1f}" r="3" fill="{colour}"/>' for age, waste in line]
-        parts.append(f'<text x="{panel * width + left}" y="{height + 40}">{kind}: waste in per cent by worst age in minutes</text>')
+        parts += [f'<g transform="translate({panel * width} 0)">', *curve_panel(rows, colours, (low, high), (left, width - 30, top, height))]
+        parts.append(f'<text x="{left}" y="{height + 40}">{kind}: waste in per cent by worst age in minutes</text></g>')
     path.write_text("\n".join([*parts, "</svg>"]) + "\n")
 
 

@@ -98,3 +98,27 @@ func TestComputeOfABigWorld(t *testing.T) {
 	o, policy := bigWorld(200)
 	checkPlan(t, o, policy, midnight, Compute(o, policy, midnight))
 }
+
+// BenchmarkBacklog is what a decision costs for one queue with a backlog: the simulator takes 60,480 for a week.
+func BenchmarkBacklog(b *testing.B) {
+	policy := orchestrator.Policy{
+		StaleAfter: time.Minute,
+		Pools:      []orchestrator.PoolPolicy{{Name: "gpu", Max: 100, SlotsPerReplica: 1, StartSeconds: 462}},
+		Queues:     []orchestrator.QueuePolicy{{Name: "items", Tenant: "acme", Pools: []string{"gpu"}, MaxOpenJobs: 1, FinishWithin: 15 * time.Minute}},
+	}
+	backlog := orchestrator.BacklogView{Tenant: "acme", Queue: "items", Model: model("bert"), Reading: orchestrator.Reading{At: midnight}, RecentRate: 8000}
+	for i := range 80 {
+		backlog.Waiting = append(backlog.Waiting, orchestrator.Arrival{At: midnight.Add(time.Duration(i-81) * 10 * time.Second), Rows: 80_000})
+	}
+	o := orchestrator.Observation{
+		Backlogs: []orchestrator.BacklogView{backlog}, Speeds: []orchestrator.Speed{{Model: "bert", Pool: "gpu", RowsPerSecond: 1000, LoadSeconds: 45}},
+		Pools: []orchestrator.PoolView{{Name: "gpu", Replicas: 10, Reading: orchestrator.Reading{At: midnight}}},
+	}
+	for i := range 10 {
+		o.Workers = append(o.Workers, orchestrator.WorkerView{ID: fmt.Sprintf("worker-%02d", i), Pool: "gpu", Slot: i, State: orchestrator.WorkerIdle, Model: model("bert"), Seen: midnight})
+	}
+	b.ReportAllocs()
+	for b.Loop() {
+		Compute(o, policy, midnight)
+	}
+}
