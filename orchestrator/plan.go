@@ -151,6 +151,7 @@ type Plan struct {
 	Pools     []PoolPlan   `json:"pools"`
 	Open      []JobKey     `json:"open,omitempty"` // jobs that may hold shards now, those already open included, by urgency
 	Jobs      []JobPlan    `json:"jobs,omitempty"`
+	Queues    []QueuePlan  `json:"queues,omitempty"`  // of those with backlogs that wait or are served
 	Workers   []Assignment `json:"workers,omitempty"` // without epochs: control raises them where something changed
 	Memory    Memory       `json:"memory"`
 	NextCheck time.Time    `json:"nextCheck"`
@@ -165,6 +166,14 @@ type PoolPlan struct {
 	Replicas int      `json:"replicas"`
 	Ledger   Ledger   `json:"ledger,omitzero"` // as observed
 	Reasons  []Reason `json:"reasons"`
+}
+
+// QueuePlan is how many workers serve the backlog of a queue, and why.
+type QueuePlan struct {
+	Tenant  string   `json:"tenant"`
+	Queue   string   `json:"queue"`
+	Workers int      `json:"workers"`
+	Reasons []Reason `json:"reasons"`
 }
 
 // JobPlan is what the planner expects of a job and how its uncut rest shall be cut.

@@ -279,6 +279,34 @@ def backlog_replay(data: Path) -> Bars:
     text += "\n## Settings of the peers\n\nOf the grid that the command prints.\n\n| cell | policy | backlog of a worker | wait |\n|---|---|---|---|\n" + settings
     text += "\n## What the planner was told\n\nThese documents; in other cells only `finishWithin` differs. The rule is in [backlog.md](../backlog.md).\n\n```yaml\n" + report["documents"][0] + "```\n"
     (OUT / "backlog-replay.md").write_text(text)
+
+
+MODEL_LOAD_MUST = {
+    "5m/8": 1.070, "15m/4": 1.110, "15m/8": 1.053, "1h/4": 1.068, "1h/8": 1.040,
+    "6h/1": 1.056, "6h/2": 1.046, "6h/4": 1.038, "6h/8": 1.029, "24h/1": 1.025, "24h/2": 1.024, "24h/4": 1.022, "24h/8": 1.019,
+}  # fmt: skip
+
+
+def model_load(_: Path) -> Bars:
+    """B4: many models on few workers, on a stream that nothing was tuned on."""
+    bars = Bars()
+    report = run("bench", "model-load", "--seed", "2")
+    cells = by_cell(report["rows"])
+    for name, rows in cells.items():
+        ours = rows["nightshift"]
+        late, who = min((row["late"], policy) for policy, row in rows.items() if policy != "nightshift")
+        bars.check(f"{name}: late at most as {who}", ours["late"] <= late, f"{ours['late']}, {late}")
+        if name in MODEL_LOAD_MUST:
+            must = MODEL_LOAD_MUST[name]
+            on_time = [(row["ratio"], policy) for policy, row in rows.items() if policy != "nightshift" and row["late"] == late]
+            best, who = min(on_time)
+            bars.check(f"{name}: at most {must}, below {who} {best:.4f}", ours["ratio"] <= must and ours["ratio"] < best, f"{ours['ratio']:.4f}")
+    text = head("Many models on few workers that hold one each", "nightshift bench model-load --seed 2")
+    text += f"{report['requests']:,} synthetic requests for {report['models']} models; the planner was tuned on seed 1. A cell is DEADLINE/WORKERS. Numbers are busy GPU-seconds (loads\n"
+    text += "and executions) over seconds of execution, and requests that were done later than DEADLINE after they came.\n\n"
+    text += bars.table() + "\n" + table(cells, list(cells)) + "\n## Late requests\n\n" + table(cells, list(cells), "late")
+    text += "\n## What the planner was told\n\nThese documents; in other cells only `finishWithin` and `replicas` differ.\n\n```yaml\n" + report["documents"][0] + "```\n"
+    (OUT / "model-load.md").write_text(text)
     return bars
 
 
@@ -288,7 +316,7 @@ def main() -> int:
         return 2
     OUT.mkdir(parents=True, exist_ok=True)
     failed = 0
-    for benchmark in (deadline_spot, elastic_width, backlog_replay):
+    for benchmark in (deadline_spot, elastic_width, backlog_replay, model_load):
         bars = benchmark(Path(sys.argv[1]))
         print("\n".join([benchmark.__name__, *bars.lines]))
         failed += bars.failed

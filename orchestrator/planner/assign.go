@@ -60,6 +60,9 @@ func (p *pool) assign(w *world, list []tier) {
 			}
 			orders[string(key)] = jobs
 		}
+		if len(one.turn) > 0 {
+			jobs = append(one.turn, jobs...)[:min(len(one.turn)+len(jobs), mostOrders)]
+		}
 		w.workers = append(w.workers, orchestrator.Assignment{Worker: one.view.ID, Jobs: jobs, Drain: one.drains})
 	}
 }

@@ -2,6 +2,7 @@ package planner
 
 import (
 	"cmp"
+	"math"
 	"slices"
 	"time"
 
@@ -10,59 +11,61 @@ import (
 
 // backlog is the work of a queue that arrives item by item.
 type backlog struct {
-	view       orchestrator.BacklogView
-	speed      speed
-	work       float64 // seconds of one worker, waiting and held; -1: unknown
-	doubt      string  // why it is not known; empty: it is
-	unmeasured bool    // because nobody has measured the model
+	view  orchestrator.BacklogView // its waiting rows oldest first, counts above 0
+	speed speed
+	work  float64 // seconds of one worker, waiting and held; -1: unknown
+	doubt string  // why the reading does not count; empty: it does
 }
 
-// addBacklogs gives each queue of the policy what has been read of its backlog.
-func (w *world) addBacklogs(observation orchestrator.Observation) {
-	if len(observation.Backlogs) == 0 {
-		return
-	}
-	speeds := newSpeeds(observation)
-	for _, view := range sorted(observation.Backlogs, compareBacklogs) {
-		for _, q := range w.queues {
-			if q.policy.Tenant == view.Tenant && q.policy.Name == view.Queue && q.backlog == nil && q.pool != nil {
-				q.backlog = newBacklog(view, speeds.of(view.Model.Name, q.pool.policy.Name), w.doubt(view.Reading))
-			}
+// addBacklogs gives each queue what has been read of its backlog.
+func (w *world) addBacklogs(observation orchestrator.Observation, queues map[queueName]*queue, speeds speeds) {
+	all := make([]backlog, 0, len(observation.Backlogs))
+	for _, view := range inOrder(observation.Backlogs, compareBacklogs) {
+		q := queues[queueName{view.Tenant, view.Queue}]
+		if q == nil || q.backlog != nil || q.pool == nil {
+			continue
 		}
+		all = append(all, backlog{view: *view, doubt: w.doubt(view.Reading), speed: speeds.of(view.Model.Name, q.pool.policy.Name)})
+		q.backlog = &all[len(all)-1]
+		q.backlog.measure()
 	}
 }
 
 // compareBacklogs orders by name; of several of one queue the newest reading comes first.
-func compareBacklogs(a, b orchestrator.BacklogView) int {
+func compareBacklogs(a, b *orchestrator.BacklogView) int {
 	return cmp.Or(cmp.Compare(a.Tenant, b.Tenant), cmp.Compare(a.Queue, b.Queue), b.Reading.At.Compare(a.Reading.At), cmp.Compare(a.Model.Name, b.Model.Name),
-		cmp.Compare(a.Held, b.Held), cmp.Compare(len(a.Waiting), len(b.Waiting)))
+		cmp.Compare(a.Model.Digest, b.Model.Digest), cmp.Compare(a.Held, b.Held), cmp.Compare(len(a.Waiting), len(b.Waiting)))
 }
 
-func newBacklog(view orchestrator.BacklogView, s speed, doubt string) *backlog {
-	b := &backlog{view: view, speed: s, work: -1, doubt: doubt}
-	if byTime := func(a, b orchestrator.Arrival) int { return a.At.Compare(b.At) }; !slices.IsSortedFunc(view.Waiting, byTime) {
-		b.view.Waiting = sorted(view.Waiting, byTime)
-	}
-	if !s.known() && b.doubt == "" {
-		b.unmeasured = true
-		b.doubt = "nobody knows how fast model " + view.Model.Name + " is"
-	}
-	if s.known() {
+// measure cuts absurd numbers and turns rows into seconds of one worker.
+func (b *backlog) measure() {
+	view := &b.view
+	view.Waiting, view.Held = saneArrivals(view.Waiting), min(max(view.Held, 0), mostRows)
+	view.RecentRate, view.DailyRate = saneRate(view.RecentRate), saneRate(view.DailyRate)
+	b.work = -1
+	if b.speed.known() {
 		b.work = b.seconds(view.Held)
 		for _, one := range view.Waiting {
 			b.work += b.seconds(one.Rows)
 		}
 	}
-	return b
+}
+
+// unknown says why nobody knows how much work it is; empty: it is known.
+func (b *backlog) unknown() string {
+	if b.doubt == "" && !b.speed.known() {
+		return "nobody knows how fast model " + b.view.Model.Name + " is"
+	}
+	return b.doubt
 }
 
 // seconds of one worker for so many rows.
 func (b *backlog) seconds(rows int64) float64 {
-	return float64(min(max(rows, 0), mostRows)) / b.speed.rows
+	return float64(rows) / b.speed.rows
 }
 
 // rate is how many workers keep up with what has arrived lately.
-func (b *backlog) rate() float64 { return min(saneSpeed(b.view.RecentRate)/b.speed.rows, endless) }
+func (b *backlog) rate() float64 { return min(b.view.RecentRate/b.speed.rows, endless) }
 
 // item is what has to be done by a time.
 type item struct {
@@ -97,4 +100,29 @@ func items(queues []*queue, now time.Time) []item {
 		list[i].ahead += list[i-1].ahead
 	}
 	return list
+}
+
+// saneArrivals are the same, unless some are out of order or count nothing.
+func saneArrivals(list []orchestrator.Arrival) []orchestrator.Arrival {
+	last := time.Time{}
+	for _, one := range list {
+		if one.Rows <= 0 || one.Rows > mostRows || one.At.Before(last) {
+			list = slices.DeleteFunc(slices.Clone(list), func(one orchestrator.Arrival) bool { return one.Rows <= 0 })
+			for i := range list {
+				list[i].Rows = min(list[i].Rows, mostRows)
+			}
+			slices.SortFunc(list, func(a, b orchestrator.Arrival) int { return cmp.Or(a.At.Compare(b.At), cmp.Compare(a.Rows, b.Rows)) })
+			return list
+		}
+		last = one.At
+	}
+	return list
+}
+
+// saneRate is 0 for what is no rate.
+func saneRate(rows float64) float64 {
+	if !(rows > 0) {
+		return 0
+	}
+	return math.Min(rows, 1e12)
 }

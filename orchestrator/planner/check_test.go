@@ -48,6 +48,11 @@ func checkChains(t tester, plan orchestrator.Plan) {
 			t.Errorf("%s: the chain ends at %d, the plan says %d", p.Name, end, p.Replicas)
 		}
 	}
+	for _, q := range plan.Queues {
+		if end := follow(q.Queue, q.Reasons[0].From, q.Reasons); end != q.Workers {
+			t.Errorf("%s: the chain ends at %d, the plan says %d", q.Queue, end, q.Workers)
+		}
+	}
 	for _, j := range plan.Jobs {
 		if len(j.Reasons) > 0 {
 			if end := follow(j.ID, j.Reasons[0].From, j.Reasons); end != j.Workers {
@@ -174,6 +179,7 @@ func checkAssignments(t tester, o orchestrator.Observation, policy orchestrator.
 		if one.Draining && !assignment.Drain {
 			t.Errorf("worker %s was draining and is called back", one.ID)
 		}
+		assignment.Jobs = checkTurn(t, o, policy, one, assignment.Jobs)
 		want, seen := min(listed[one.Pool], mostOrders), map[orchestrator.JobKey]bool{}
 		for i, order := range assignment.Jobs {
 			if seen[order.JobKey] = true; !lists[order.Queue][one.Pool] {
@@ -187,6 +193,27 @@ func checkAssignments(t tester, o orchestrator.Observation, policy orchestrator.
 			t.Errorf("worker %s has %d jobs, want %d", one.ID, len(assignment.Jobs), want)
 		}
 	}
+}
+
+// checkTurn: the backlogs of one model come first; each is of a queue that lists the pool. What follows are jobs.
+func checkTurn(t tester, o orchestrator.Observation, policy orchestrator.Policy, worker orchestrator.WorkerView, orders []orchestrator.Order) []orchestrator.Order {
+	t.Helper()
+	for i, order := range orders {
+		if order.ID != backlogID {
+			return orders[i:]
+		}
+		has := slices.ContainsFunc(o.Backlogs, func(b orchestrator.BacklogView) bool { return b.Queue == order.Queue && b.Model == order.Model })
+		lists := slices.ContainsFunc(policy.Queues, func(q orchestrator.QueuePolicy) bool {
+			return q.Name == order.Queue && slices.Contains(q.Pools, worker.Pool)
+		})
+		if !has || !lists || order.Model != orders[0].Model {
+			t.Errorf("worker %s of pool %s is to serve %+v, after %+v", worker.ID, worker.Pool, order, orders[0])
+		}
+		if worker.Job != "" && order.Model != worker.Model {
+			t.Errorf("worker %s holds work and shall turn to %s", worker.ID, order.Model.Name)
+		}
+	}
+	return nil
 }
 
 // checkJobs: shards have rows, the number kept ahead is bounded, times are in order.

@@ -34,6 +34,7 @@ var steps = []step{
 	{"expectation", expect},              // start, finish and cost of each job
 	{"lateness", sayLate},                // what will be late, and what would help
 	{"shard sizes", shardSizes},          // rows of the next cuts, and how many shards to keep published
+	{"turns", turns},                     // which model each worker serves, for work that arrives item by item
 	{"assignments", assign},              // the jobs of each worker, in order
 	{"next check", nextCheck},            // when to ask again
 }

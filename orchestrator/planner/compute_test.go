@@ -47,11 +47,14 @@ func drawWorld(t *rapid.T) (orchestrator.Observation, orchestrator.Policy) {
 			Name: fmt.Sprintf("q%d", i), Tenant: "acme", Pools: rapid.SliceOfN(rapid.SampledFrom(pools), 0, 3).Draw(t, "queue's pools"),
 			MaxOpenJobs: oftenSmall(5).Draw(t, "max open"), MaxWorkers: oftenSmall(20).Draw(t, "max workers"), Weight: oftenSmall(5).Draw(t, "weight"),
 			Cheapest:     rapid.IntRange(0, 3).Draw(t, "cheapest") == 0,
-			FinishWithin: time.Duration(rapid.SampledFrom([]int{0, 0, 900, 3600}).Draw(t, "finish within")) * time.Second,
+			FinishWithin: time.Duration(rapid.SampledFrom([]int{0, -1, 1, 300, 900, 3600, 1e9}).Draw(t, "finish within")) * time.Second,
 		})
 	}
 	for i := range rapid.IntRange(0, 8).Draw(t, "jobs") {
 		o.Jobs = append(o.Jobs, drawJob(t, i, models))
+	}
+	for i := range rapid.IntRange(0, 4).Draw(t, "backlogs") {
+		o.Backlogs = append(o.Backlogs, drawBacklog(t, fmt.Sprintf("q%d", i), models))
 	}
 	for i := range rapid.IntRange(0, 12).Draw(t, "workers") {
 		one := orchestrator.WorkerView{

@@ -14,6 +14,9 @@ func Explain(plan orchestrator.Plan) string {
 	for _, p := range plan.Pools {
 		text.WriteString(explainPool(p))
 	}
+	for _, q := range plan.Queues {
+		text.WriteString(fmt.Sprintf("queue %s.%s: %s\n", q.Tenant, q.Queue, counted(q.Workers, "worker")) + chain(q.Reasons))
+	}
 	for _, j := range plan.Jobs {
 		text.WriteString(explainJob(j))
 	}

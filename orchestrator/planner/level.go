@@ -81,11 +81,11 @@ func newLeveling(w *world, p *pool, queues []*queue) *leveling {
 	l := &leveling{starts: p.starts(), present: max(p.view.Replicas*p.slots()-p.wanted, 0)}
 	for _, q := range queues {
 		b := q.backlog
-		if b.doubt != "" {
-			if b.unmeasured && len(b.view.Waiting) > 0 {
+		if why := b.unknown(); why != "" {
+			if b.doubt == "" && len(b.view.Waiting) > 0 {
 				l.probe = 1
 			}
-			l.doubt = fmt.Sprintf("the backlog of queue %s is not known: %s", q.policy.Name, b.doubt)
+			l.doubt = fmt.Sprintf("the backlog of queue %s is not known: %s", q.policy.Name, why)
 			return l
 		}
 		l.work += b.work

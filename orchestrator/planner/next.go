@@ -17,6 +17,7 @@ func nextCheck(w *world) {
 			w.nextCheck = at
 		}
 	}
+	sooner(w.turnsAt)
 	for _, p := range w.pools {
 		if !p.memory.LowSince.IsZero() {
 			sooner(p.memory.LowSince.Add(p.policy.ScaleDownDelay))

@@ -22,7 +22,7 @@ func TestStartsAreLearned(t *testing.T) {
 	now := midnight
 	start := func(seconds float64) {
 		id := fmt.Sprintf("w%d", p.memory.Starts.Count)
-		p.workers = []*worker{{view: orchestrator.WorkerView{ID: id, State: orchestrator.WorkerStarting, Asked: now}}}
+		p.workers = []*worker{{view: &orchestrator.WorkerView{ID: id, State: orchestrator.WorkerStarting, Asked: now}}}
 		p.learnStarts(now)
 		now = now.Add(time.Duration(seconds * float64(time.Second)))
 		p.workers[0].view.State = orchestrator.WorkerIdle
@@ -46,9 +46,9 @@ func TestStartsAreLearned(t *testing.T) {
 	}
 	// One that is gone, or has failed, or was never seen to start, says nothing.
 	before := p.memory.Starts
-	p.workers = []*worker{{view: orchestrator.WorkerView{ID: "a", State: orchestrator.WorkerStarting, Asked: now}}, {view: orchestrator.WorkerView{ID: "b", State: orchestrator.WorkerStarting, Asked: now}}}
+	p.workers = []*worker{{view: &orchestrator.WorkerView{ID: "a", State: orchestrator.WorkerStarting, Asked: now}}, {view: &orchestrator.WorkerView{ID: "b", State: orchestrator.WorkerStarting, Asked: now}}}
 	p.learnStarts(now)
-	p.workers = []*worker{{view: orchestrator.WorkerView{ID: "b", State: orchestrator.WorkerFailed}}, {view: orchestrator.WorkerView{ID: "c", State: orchestrator.WorkerIdle}}}
+	p.workers = []*worker{{view: &orchestrator.WorkerView{ID: "b", State: orchestrator.WorkerFailed}}, {view: &orchestrator.WorkerView{ID: "c", State: orchestrator.WorkerIdle}}}
 	p.learnStarts(now.Add(time.Hour))
 	if got := p.memory.Starts; got.Count != before.Count || got.Mean != before.Mean || len(got.Waiting) != 0 {
 		t.Errorf("%+v after %+v", got, before)

@@ -149,6 +149,10 @@ func (s *story) show() string {
 	for _, one := range s.last.Workers {
 		fmt.Fprintf(&text, "worker %s:", one.Worker)
 		for _, order := range one.Jobs {
+			if order.ID == backlogID {
+				fmt.Fprintf(&text, " queue %s", order.Queue)
+				continue
+			}
 			fmt.Fprintf(&text, " %s", order.ID)
 		}
 		if one.Drain {

@@ -32,6 +32,7 @@ type world struct {
 	memory     orchestrator.Memory
 	workers    []orchestrator.Assignment
 	nextCheck  time.Time
+	turnsAt    time.Time // when it may be another model's turn
 }
 
 // pool is one pool of the policy and what is known of it.
@@ -94,9 +95,10 @@ type queue struct {
 	onOnDemand     int      // likewise
 	safe           bool     // likewise: its deadlines will be met whatever spot capacity does
 	jobs           []*job   // by urgency
+	backlog        *backlog // nil: its work comes as jobs only
+	serving        draft    // workers that serve its backlog
 	ready          int      // workers of the preferred pool that can work for it at once
 	wanted         int      // workers
-	backlog        *backlog // nil: its work comes as jobs
 }
 
 // job is one job that has not ended.
@@ -130,6 +132,7 @@ type worker struct {
 	model  int                      // the number of the one it has loaded; 0: no job needs it
 	holds  *job
 	drains bool
+	turn   []orchestrator.Order // the backlogs that it serves first
 }
 
 // newWorld puts the observation in order. Of several entries of one name the first in a fixed order counts.
@@ -147,9 +150,10 @@ func newWorld(observation orchestrator.Observation, policy orchestrator.Policy, 
 	}
 	poolsByName := w.addPools(observation, policy)
 	queuesByName := w.addQueues(policy, poolsByName)
-	jobsByID := w.addJobs(observation, queuesByName)
+	speeds := newSpeeds(observation)
+	jobsByID := w.addJobs(observation, queuesByName, speeds)
+	w.addBacklogs(observation, queuesByName, speeds)
 	w.addWorkers(observation, poolsByName, jobsByID)
-	w.addBacklogs(observation)
 	for _, p := range w.pools {
 		slices.SortStableFunc(p.queues, func(a, b *queue) int { return compareQueues(a, b) })
 		p.findReady()
@@ -200,6 +204,7 @@ func sanePool(p orchestrator.PoolPolicy) orchestrator.PoolPolicy {
 
 func (w *world) addQueues(policy orchestrator.Policy, pools map[string]*pool) map[queueName]*queue {
 	byName := make(map[queueName]*queue, len(policy.Queues))
+	all := make([]queue, 0, len(policy.Queues))
 	for _, one := range sorted(policy.Queues, func(a, b orchestrator.QueuePolicy) int {
 		return cmp.Or(cmp.Compare(a.Tenant, b.Tenant), cmp.Compare(a.Name, b.Name), slices.Compare(a.Pools, b.Pools))
 	}) {
@@ -207,7 +212,8 @@ func (w *world) addQueues(policy orchestrator.Policy, pools map[string]*pool) ma
 		if byName[name] != nil {
 			continue
 		}
-		q := &queue{policy: one}
+		all = append(all, queue{policy: one})
+		q := &all[len(all)-1]
 		q.policy.Weight = min(max(one.Weight, 1), mostWeight)
 		byName[name] = q
 		w.queues = append(w.queues, q)
@@ -234,8 +240,7 @@ func (w *world) addQueues(policy orchestrator.Policy, pools map[string]*pool) ma
 
 type queueName struct{ tenant, name string }
 
-func (w *world) addJobs(observation orchestrator.Observation, queues map[queueName]*queue) map[string]*job {
-	speeds := newSpeeds(observation)
+func (w *world) addJobs(observation orchestrator.Observation, queues map[queueName]*queue, speeds speeds) map[string]*job {
 	w.prefer(speeds, observation.Jobs, queues)
 	byID := make(map[string]*job, len(observation.Jobs))
 	w.jobs = make([]*job, 0, len(observation.Jobs))
@@ -391,6 +396,11 @@ func (w *world) plan() orchestrator.Plan {
 			plan.Pools = append(plan.Pools, orchestrator.PoolPlan{
 				Name: p.policy.Name, From: p.replicas.from, Replicas: p.replicas.to, Ledger: p.view.Ledger, Reasons: p.replicas.reasons,
 			})
+		}
+	}
+	for _, q := range w.queues {
+		if len(q.serving.reasons) > 0 {
+			plan.Queues = append(plan.Queues, orchestrator.QueuePlan{Tenant: q.policy.Tenant, Queue: q.policy.Name, Workers: q.serving.to, Reasons: q.serving.reasons})
 		}
 	}
 	for _, j := range w.jobs {

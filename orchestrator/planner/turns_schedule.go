@@ -1,0 +1,162 @@
+package planner
+
+import (
+	"cmp"
+	"math"
+	"slices"
+)
+
+// The numbers of the rule; docs/decisions/010-model-turns.md says where they come from.
+const (
+	marginPart  = .08      // of the time in which rows are due, see stock.margin
+	worthEarly  = 40       // loads that the work of a model is worth when it begins though nothing is urgent
+	earlyBefore = 6 * 3600 // seconds of workers in the time in which rows are due, from which on it takes more
+	worthBusy   = 2        // the same for a busy pool
+	busyPart    = .95      // of the pool that work may take before it is busy, less
+	busySpread  = 2        // times the spread of how much work comes in the time in which it is due
+	lastMoment  = 3        // loads and rows before the last moment, another queue is left for this one
+	leavePart   = .2       // of the margin that the other queue has to keep
+)
+
+// portion is the work of a model, or of one more worker for it, that waits for a worker.
+type portion struct {
+	stock   *stock
+	first   float64
+	workers float64 // that the model has with it
+}
+
+// course is what a worker does one after another.
+type course struct {
+	free  float64 // seconds until its end
+	least float64 // slack above the margin, of all its portions
+	first *stock  // what it begins with
+}
+
+// schedule puts the portions, first due first, on the worker that is free first, and begins what cannot wait, what is worth it, and what a busy pool should not
+// leave for later.
+func (r *round) schedule() {
+	portions := r.portions()
+	waiting, courses := r.courses()
+	for _, one := range portions {
+		at := 0
+		for i := range courses {
+			if courses[i].free < courses[at].free {
+				at = i
+			}
+		}
+		if len(courses) > 0 {
+			courses[at].add(one)
+		}
+	}
+	for _, one := range courses[:waiting] {
+		switch {
+		case one.first == nil:
+		case one.least > 0:
+			r.check = min(r.check, one.least)
+		default:
+			r.start(one.first, "the last moment at which all that waits, first due first, is on time with a margin")
+		}
+	}
+	for _, one := range portions {
+		if one.workers == 1 && !one.stock.begun {
+			r.atLast(one.stock)
+		}
+	}
+	for _, one := range portions {
+		r.early(one.stock)
+	}
+	for _, one := range portions {
+		if one.stock.aside > 0 && !one.stock.begun {
+			r.start(one.stock, "its rows are late already, and a worker has nothing to do")
+		}
+	}
+}
+
+// portions are what waits for a worker, first due first: models that no worker has, and what the workers that have a model cannot do in time.
+func (r *round) portions() (list []portion) {
+	for _, s := range r.stocks {
+		if s.rows == 0 || s.begun {
+			continue
+		}
+		have, start := len(s.holders), s.load
+		if have == 0 {
+			list = append(list, portion{s, s.first(), 1})
+			have = 1
+		} else {
+			start = s.holders[0].free - s.work()/float64(have)
+		}
+		for ; have < len(r.servers) && float64(have) < s.rows && s.slack(start, float64(have)) < 0; have++ {
+			list = append(list, portion{s, s.first(), float64(have + 1)})
+		}
+		s.late = s.slack(start, float64(have)) < 0
+	}
+	slices.SortStableFunc(list, func(a, b portion) int { return cmp.Compare(a.first, b.first) })
+	return list
+}
+
+// courses are those of the workers that wait, and after them the others.
+func (r *round) courses() (waiting int, list []course) {
+	list = make([]course, 0, len(r.servers))
+	for _, s := range r.servers {
+		if s.waits() {
+			list = append(list, course{least: math.Inf(1)})
+		}
+	}
+	waiting = len(list)
+	for _, s := range r.servers {
+		if !s.waits() {
+			list = append(list, course{free: s.free, least: math.Inf(1)})
+		}
+	}
+	return waiting, list
+}
+
+func (c *course) add(one portion) {
+	s := one.stock
+	slack := s.slack(c.free+s.load, one.workers)
+	s.late = s.late || slack < 0
+	if s.mean == 0 {
+		slack = math.Inf(-1) // a first measurement is worth most
+	}
+	c.least = min(c.least, slack-s.margin())
+	if c.first == nil {
+		c.first = s
+	}
+	c.free += s.load + s.work()/one.workers
+}
+
+// atLast lets a worker leave the queue of its model for another whose last moment has come, if the one it leaves can wait for its return.
+func (r *round) atLast(one *stock) {
+	if one.rows <= one.aside || len(one.holders) > 0 || one.slack(one.load, 1) > lastMoment*(one.load+one.mean) {
+		return
+	}
+	var victim *server
+	most := 0.0
+	for _, s := range r.servers {
+		if s.waits() {
+			return
+		}
+		if s.idle && s.serves == s.has && s.has.doubt == "" && !s.has.overdue() {
+			back := one.load + one.work() + s.has.load
+			if left := s.has.slack(back, float64(len(s.has.holders))) - leavePart*s.has.margin(); left > most {
+				victim, most = s, left
+			}
+		}
+	}
+	if victim != nil {
+		one.late = false
+		victim.begin(one, "its last moment has come, and the queue that the worker leaves can wait for its return")
+	}
+}
+
+// early lets an idle worker begin what is worth its load.
+func (r *round) early(one *stock) {
+	worth, why := float64(worthEarly), "its work is worth the load many times"
+	if r.busy {
+		worth, why = worthBusy, "the pool is busy, and its work is worth more than its load"
+	}
+	worth *= one.load * max(1, one.within*float64(len(r.servers))/earlyBefore)
+	if !one.begun && one.work() >= worth {
+		r.start(one, why)
+	}
+}

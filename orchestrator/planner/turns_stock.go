@@ -1,0 +1,179 @@
+package planner
+
+import (
+	"cmp"
+	"math"
+	"slices"
+	"time"
+
+	"nightshift.dev/nightshift/orchestrator"
+)
+
+const (
+	// unhurried is within what time the rows of a queue are due that names none.
+	unhurried = 24 * time.Hour
+	// mostAge is how many times the time in which they are due rows may be late before they go before all others.
+	mostAge = 3
+)
+
+// stock is what waits for one model on the workers of a pool.
+type stock struct {
+	model   orchestrator.ModelRef
+	queues  []*queue
+	waiting []stretch // the oldest first
+	doubt   string    // why it is not known what waits; empty: it is
+	rows    float64
+	aside   float64 // of them those that cannot be on time any more
+	within  float64 // seconds within which rows are due
+	mean    float64 // seconds of a row; 0: unknown
+	load    float64 // seconds
+	rate    float64 // rows that come in a second, as seen over ten minutes and over a day
+	recent  float64 // as seen over ten minutes
+	holders []*server
+	begun   bool   // a worker turns to it now
+	late    bool   // it seems that rows will be late
+	serving int    // workers
+	why     string // it is served, or waits
+}
+
+// stretch is a number of rows that are due together, so many seconds from now.
+type stretch struct{ due, rows float64 }
+
+// gather puts the backlogs of a pool's queues together by model.
+func (r *round) gather(now time.Time) map[orchestrator.ModelRef]*stock {
+	count := 0
+	for _, q := range r.pool.queues {
+		if q.backlog != nil {
+			count += len(q.backlog.view.Waiting)
+		}
+	}
+	arena := make([]stretch, 0, count)
+	all := make([]stock, 0, len(r.pool.queues))
+	byModel := make(map[orchestrator.ModelRef]*stock, len(r.pool.queues))
+	for _, q := range r.pool.queues {
+		b := q.backlog
+		if b == nil {
+			continue
+		}
+		one := byModel[b.view.Model]
+		if one == nil {
+			all = append(all, stock{model: b.view.Model, within: math.Inf(1)})
+			one = &all[len(all)-1]
+			byModel[b.view.Model] = one
+			r.stocks = append(r.stocks, one)
+		}
+		arena = one.add(q, now, arena)
+	}
+	return byModel
+}
+
+// add takes a queue's backlog in; its stretches come from the arena.
+func (s *stock) add(q *queue, now time.Time, arena []stretch) []stretch {
+	b := q.backlog
+	within := q.policy.FinishWithin.Seconds()
+	if within <= 0 {
+		within = unhurried.Seconds()
+	}
+	s.queues = append(s.queues, q)
+	s.within = min(s.within, within)
+	s.load = b.speed.load
+	if b.speed.known() {
+		s.mean = 1 / b.speed.rows
+	}
+	s.rate += (b.view.RecentRate + b.view.DailyRate) / 2
+	s.recent += b.view.RecentRate
+	if b.doubt != "" {
+		s.doubt = b.doubt
+	}
+	from := len(arena)
+	for _, one := range b.view.Waiting {
+		arena = append(arena, stretch{one.At.Sub(now).Seconds() + within, float64(one.Rows)})
+	}
+	mine := arena[from:len(arena):len(arena)]
+	if len(s.queues) > 1 {
+		mine = slices.Concat(s.waiting, mine)
+		slices.SortStableFunc(mine, func(a, b stretch) int { return cmp.Compare(a.due, b.due) })
+	}
+	s.waiting = mine
+	return arena
+}
+
+// count says how many rows wait and how many of them cannot be on time any more.
+func (s *stock) count() {
+	if s.doubt != "" {
+		s.waiting = nil
+	}
+	least := s.mean
+	if len(s.holders) == 0 {
+		least += s.load
+	}
+	for _, one := range s.waiting {
+		s.rows += one.rows
+		if one.due < least {
+			s.aside += one.rows
+		}
+	}
+}
+
+// overdue says that rows have waited so long that they go before all others.
+func (s *stock) overdue() bool {
+	return len(s.waiting) > 0 && s.waiting[0].due < -mostAge*s.within
+}
+
+// first is when the first row is due that can be on time.
+func (s *stock) first() float64 {
+	rows := -s.aside
+	for _, one := range s.waiting {
+		if rows += one.rows; rows > 0 {
+			return one.due
+		}
+	}
+	return math.Inf(1)
+}
+
+// slack is how many seconds later than in so many seconds so many workers may begin, and every row is on time that can be.
+func (s *stock) slack(start, workers float64) float64 {
+	least, rows := math.Inf(1), -s.aside
+	for _, one := range s.waiting {
+		if rows += one.rows; rows > 0 {
+			least = min(least, one.due-start-math.Ceil(rows/workers)*s.mean)
+		}
+	}
+	return least
+}
+
+// margin is the slack at which work begins: what comes in the meantime, and executions that take longer than the mean, grow with the root of the time; peaks with
+// the time.
+func (s *stock) margin() float64 {
+	return math.Sqrt(s.within*(s.load+s.mean)) + marginPart*s.within
+}
+
+// work is how long one worker executes what waits.
+func (s *stock) work() float64 { return s.rows * s.mean }
+
+// tell writes a plan for each queue.
+func (s *stock) tell() {
+	for _, q := range s.queues {
+		if s.rows == 0 && s.serving == 0 && len(s.holders) == 0 && s.doubt == "" {
+			continue
+		}
+		q.serving = startAt(len(s.holders))
+		switch {
+		case s.doubt != "":
+			q.serving.change("hold", s.serving, "workers that have its model keep it while it is not known what waits: "+s.doubt)
+		case s.rows == 0 && s.serving > 0:
+			q.serving.change("empty", s.serving, "nothing waits; the model stays until another needs the worker")
+		case s.why != "":
+			q.serving.change("begin", s.serving, s.why)
+		case s.serving < len(s.holders):
+			q.serving.change("leave", s.serving, "a worker that has its model turns to one that cannot wait")
+		case s.serving > 0:
+			q.serving.change("serve", s.serving, "a worker serves the whole queue of the model it has")
+		default:
+			q.serving.change("wait", s.serving, "more rows may come before their load cannot wait any more")
+		}
+		if s.late || s.aside > 0 {
+			q.serving.note("late", "rows will be late or are: more work waits than the workers of the pool can do in time; raise its replicas.max or the queue's finishWithin")
+		}
+	}
+}
