@@ -271,6 +271,7 @@ def backlog_replay(data: Path) -> Bars:
     text += "seven are judged. A policy is compared if no more than .01 % of the work is late and nothing by more than two decisions of ten seconds; deadlines are looked at to the instant.\n"
     text += "The optimum knows the future and has workers by fractions. The bursts are drawn by a seed of ours; the published figures are from other draws.\n\n"
     text += bars.table() + "\n" + waste_table(cells)
+    text += "\nWhere bursts need more workers than the hundred that there may be (a mean of 30, 15 minutes), every policy is late, and nightshift, which starts last, is the latest.\n"
     text += "\nWhat peers do by default depends on what one calls an item, here a second of work; those rows are not compared.\n\n![waste against the worst age](backlog-replay.svg)\n"
     text += "\nIn the plot nightshift has other limits; peers have a backlog of .7 of these limits for each worker.\n"
     for title, rows in others.items():
