@@ -2,6 +2,7 @@ package replay
 
 import (
 	"errors"
+	"fmt"
 	"time"
 
 	"nightshift.dev/nightshift/orchestrator"
@@ -74,6 +75,9 @@ func (w *Window) Compare(change func(document.Set) (document.Set, error), jobs f
 		}
 		sum := summary(changed)
 		c.Changed = &sum
+		if more := sum.Unfinished - c.Simulated.Unfinished; more > 0 {
+			c.Notes = append(c.Notes, fmt.Sprintf("under the changed documents %d jobs more are not done when the recorded time ends: its cost leaves out what they have left", more))
+		}
 	}
 	c.jobs(recorded, simulated, changed)
 	return c, nil

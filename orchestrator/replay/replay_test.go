@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -131,6 +132,12 @@ func TestReplayOfOtherDocuments(t *testing.T) {
 	same := func(set document.Set) (document.Set, error) { return set, nil }
 	if c, err = w.Compare(same, hurried); err != nil || c.Changed.Late != 1 || !c.Jobs[0].ChangedDeadline.Equal(at(400)) || !c.Jobs[0].Deadline.Equal(at(900)) {
 		t.Errorf("with an early deadline: %+v, %v", c, err)
+	}
+	closed := func(set document.Set) (document.Set, error) {
+		return set.With(nil, []string{"pool/own.replicas.max=0"})
+	}
+	if c, err = w.Compare(closed, none); err != nil || c.Changed.Unfinished != 1 || !slices.ContainsFunc(c.Notes, func(note string) bool { return strings.Contains(note, "1 jobs more are not done") }) {
+		t.Errorf("with a closed pool: %+v, %v", c, err)
 	}
 	if c, err = w.Compare(nil, nil); err != nil || c.Changed != nil {
 		t.Errorf("without a change: %+v, %v", c, err)

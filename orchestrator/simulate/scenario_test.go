@@ -137,7 +137,7 @@ func TestScenarioBuysOnDemandForADeadline(t *testing.T) {
 	if report.Pools[0].Hours != 0 || report.Jobs[0].Finished.Before(at(7200)) || report.Late() != 0 {
 		t.Errorf("a job without a deadline: %+v", report)
 	}
-	due.Pools = []Provider{{Pool: "spot", Capacity: []Step{}}, {Pool: "own", Capacity: []Step{}}}
+	due.Pools, due.End = []Provider{{Pool: "spot", Capacity: []Step{}}, {Pool: "own", Capacity: []Step{}}}, at(4000)
 	if report := play(t, due); report.Late() != 1 || !report.End.Equal(due.End) {
 		t.Errorf("without any capacity: %+v", report)
 	}
@@ -146,9 +146,9 @@ func TestScenarioBuysOnDemandForADeadline(t *testing.T) {
 // V6: one seed, one course; starts are drawn from their range, and losses by chance.
 func TestScenarioIsDeterministic(t *testing.T) {
 	t.Parallel()
-	s := office(60_000, 6*time.Hour, "spot", "own")
+	s := office(15_000, 2*time.Hour, "spot", "own")
 	s.Seed, s.Policy.Queues[0].MaxWorkers = 7, 2
-	s.Pools = []Provider{{Pool: "spot", Capacity: []Step{{at(0), 2}}, LossRate: 2, Starts: []time.Duration{30 * time.Second, 90 * time.Second}, Range: true}}
+	s.Pools = []Provider{{Pool: "spot", Capacity: []Step{{at(0), 2}}, LossRate: 8, Starts: []time.Duration{30 * time.Second, 90 * time.Second}, Range: true}}
 	first := play(t, s)
 	if diff := cmp.Diff(first, play(t, s)); diff != "" {
 		t.Errorf("twice (-first +second):\n%s", diff)
@@ -184,20 +184,20 @@ func TestScenarioSaysAllThatIsMissing(t *testing.T) {
 func TestScenariosKeepTheirBooks(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
-		s := office(int64(rapid.IntRange(0, 3000).Draw(t, "rows")), time.Duration(rapid.IntRange(0, 4).Draw(t, "deadline"))*10*time.Minute, "spot", "own")
+		s := office(int64(rapid.IntRange(0, 800).Draw(t, "rows")), time.Duration(rapid.IntRange(0, 4).Draw(t, "deadline"))*3*time.Minute, "spot", "own")
 		s.Policy.Queues[0].MaxWorkers = rapid.SampledFrom([]int{0, 2, 3}).Draw(t, "workers") // one alone would ask for tables
 		s.Policy.Pools[0].SlotsPerReplica = rapid.IntRange(1, 2).Draw(t, "slots")
 		for n := range rapid.IntRange(0, 3).Draw(t, "more jobs") {
 			more := s.Jobs[0]
-			more.ID, more.At = fmt.Sprint(n), at(float64(rapid.IntRange(0, 600).Draw(t, "submit")))
+			more.ID, more.At = fmt.Sprint(n), at(float64(rapid.IntRange(0, 200).Draw(t, "submit")))
 			s.Jobs = append(s.Jobs, more)
 		}
-		spot := Provider{Pool: "spot", Capacity: []Step{}, LossRate: rapid.SampledFrom([]float64{0, 10}).Draw(t, "losses")}
+		spot := Provider{Pool: "spot", Capacity: []Step{}, LossRate: rapid.SampledFrom([]float64{0, 20}).Draw(t, "losses")}
 		for n := range 5 {
-			spot.Capacity = append(spot.Capacity, Step{at(float64(n) * 100), rapid.IntRange(0, 2).Draw(t, "capacity")})
+			spot.Capacity = append(spot.Capacity, Step{at(float64(n) * 50), rapid.IntRange(0, 2).Draw(t, "capacity")})
 		}
 		s.End = at(12 * 3600)
-		spot.Capacity = append(spot.Capacity, Step{at(600), 2})
+		spot.Capacity = append(spot.Capacity, Step{at(300), 2})
 		s.Pools = []Provider{spot}
 		report, err := s.Run()
 		if err != nil {
