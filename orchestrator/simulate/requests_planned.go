@@ -114,9 +114,7 @@ func (p *plannedRequests) observe(view *RequestView, now time.Time) orchestrator
 func (p *plannedRequests) follow(model, came int, waiting []time.Duration) {
 	rates := &p.rates[model]
 	fresh := came - len(rates.all)
-	for _, at := range waiting[len(waiting)-fresh:] {
-		rates.all = append(rates.all, at)
-	}
+	rates.all = append(rates.all, waiting[len(waiting)-fresh:]...)
 	if fresh > 0 || len(waiting) != len(p.waiting[model]) {
 		list := p.waiting[model][:0]
 		for _, at := range waiting {
