@@ -171,7 +171,7 @@ def elastic_width(data: Path) -> Bars:
     text = head("Many workers on granted spot capacity under a deadline", "nightshift bench elastic-width --capacity DIR/skynomad/h100_16_capacity_derived.csv.gz")
     text += "768 hours of work on at most 16 workers within 60 hours, starts of 0.1 hours, in the capacity that was granted to requests for 16 H100 nodes in 13 zones (SkyNomad), 25\n"
     text += "windows each. A cell is PRICE/ZONES: what on-demand costs where spot capacity costs 1, and all zones or the six in which neither all nor none is the rule. Numbers are over the\n"
-    text += "bound of the Lagrange dual. **Without a table for many workers the planner is uniform progress on the sum; the bars below it do not hold yet.**\n\n"
+    text += "bound of the Lagrange dual. The planner believes of each zone beforehand what all the others say.\n\n"
     text += bars.table() + "\n![cost over the bound](elastic-width.svg)\n\n" + table(cells, groups) + "\n## Means of the zones' ratios\n\n" + table(cells, groups, "mean_of_series")
     text += "\n## What the planner was told\n\nThese documents; in other cells only the price differs.\n\n```yaml\n" + report["documents"][0] + "```\n"
     (OUT / "elastic-width.md").write_text(text)

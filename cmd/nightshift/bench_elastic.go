@@ -6,9 +6,12 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
+	"nightshift.dev/nightshift/orchestrator"
+	"nightshift.dev/nightshift/orchestrator/planner"
 	"nightshift.dev/nightshift/orchestrator/simulate"
 )
 
@@ -47,7 +50,8 @@ func (p *program) benchElasticCommand() *cobra.Command {
 		Use:   "elastic-width",
 		Short: "Compare policies for many workers on spot and on-demand capacity under a deadline",
 		Long: `Elastic-width takes one job of many workers through recorded counts of spot workers that were granted, once for each policy, zone and window, and compares
-what that costs with the least that could have been enough. Every policy is corrected so that it is never late where that can be avoided.`,
+what that costs with the least that could have been enough. Every policy is corrected so that it is never late where that can be avoided. What the planner believes
+beforehand of what is granted is fitted to all zones but the one that is judged; with one zone it is the default.`,
 		Args: cobra.NoArgs,
 		RunE: func(command *cobra.Command, _ []string) error {
 			run.say = sayTo(command.ErrOrStderr())
@@ -141,6 +145,10 @@ func (e *elasticWidth) trials(report *elasticReport, zones []zoneCapacity) (tria
 		report.Documents = append(report.Documents, text)
 		prefix := strconv.FormatFloat(ratio, 'g', -1, 64) + "/"
 		for _, zone := range zones {
+			installation.Policy.Prior, err = grantsElsewhere(zone.name, zones, e.width)
+			if err != nil {
+				return nil, nil, err
+			}
 			of := []string{prefix + zone.name, prefix + allCells}
 			if slices.Contains(strings.Split(members, ","), zone.name) {
 				of = append(of, prefix+group)
@@ -160,8 +168,24 @@ func (e *elasticWidth) trials(report *elasticReport, zones []zoneCapacity) (tria
 	return trials, cells, nil
 }
 
+// grantsElsewhere is fitted to all zones but the one that is judged. Where there is no other it is the default.
+func grantsElsewhere(judged string, zones []zoneCapacity, width int) (orchestrator.SpotPrior, error) {
+	var histories []planner.Grants
+	for _, zone := range zones {
+		if zone.name == judged {
+			continue
+		}
+		history := planner.Grants{Width: width}
+		for at := time.Duration(0); at < time.Duration(len(zone.granted))*zone.gap; at += 10 * time.Minute {
+			history.Granted = append(history.Granted, zone.granted[at/zone.gap])
+		}
+		histories = append(histories, history)
+	}
+	return planner.FitGrants("without "+judged, histories)
+}
+
 func (r *elasticReport) print(out screen) error {
 	fmt.Fprintf(out, "%g h of work on at most %d workers within %g h, starts of %g h, %d zones, %d windows each, spot capacity at 1 an hour\n", r.Work, r.Width, r.Deadline, r.Restart, len(r.Zones), r.Windows)
-	fmt.Fprintf(out, "nightshift is configured by these documents (in other cells only the price differs):\n\n%s\n", r.Documents[0])
+	fmt.Fprintf(out, "nightshift believes beforehand what the zones but the judged one say, and is configured by these documents (in other cells only the price differs):\n\n%s\n", r.Documents[0])
 	return printRows(out, r.Rows)
 }

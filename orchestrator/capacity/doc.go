@@ -1,9 +1,11 @@
 // Package capacity knows when to run on spot and when on on-demand capacity so that a deadline is met at the least expected cost.
 //
-// It has three parts, each usable alone:
+// It has these parts, each usable alone:
 //
 //	belief.go, hazard.go   how likely spot capacity is to come or to go, from what a pool has seen and a prior
 //	solve.go, table.go     the best decision for every state that may come, solved once and looked up
+//	grants.go, goes.go     the same of how many workers are granted
+//	solve_many.go, choose_many.go   what is to be expected of many workers, and the best decision by one look ahead
 //	safe.go                which decisions leave the deadline safe whatever spot capacity does
 //
 // It is pure: values in, values out, no clock. Solve takes a second; the planner only looks up. Package planner imports it, and
@@ -22,4 +24,9 @@
 //
 // A backward stochastic dynamic programme over the ticks left, availability, the age of the run, both averages, what runs, and the
 // work left. See solve.go for the grid.
+//
+// # Many workers
+//
+// A table for many workers is over the ticks left, the slack of the account, the on-demand workers, what is granted, its mean and its rate of changes. It holds expected
+// costs, since what is best depends on more than its state: how many spot workers run. See docs/decisions/008-a-table-for-many-workers.md.
 package capacity

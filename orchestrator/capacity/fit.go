@@ -22,7 +22,7 @@ const (
 // Fit finds the prior under which the histories, and all that the default prior was fitted to, are likely. Histories should be of pools other than those it
 // is used for. The default prior stands for its own looks, spread evenly over the grid of beliefs, which keeps the fit sane where the histories have seen nothing.
 func Fit(name string, histories []History) (orchestrator.SpotPrior, error) {
-	prior := orchestrator.SpotPrior{Name: name}
+	prior := orchestrator.SpotPrior{Name: name, Grants: DefaultPrior.Grants}
 	up, down := samples(histories)
 	for _, one := range []struct {
 		seen          []sample

@@ -54,6 +54,13 @@ var DefaultPrior = orchestrator.SpotPrior{
 	Name: "gcp-h100-2025-10",
 	Up:   [terms]float64{-0.8329, 1.0892, 1.2429, -0.0613, -0.1489, -0.0400, -0.1163, 0.1114},
 	Down: [terms]float64{-0.9742, 1.0292, 1.5090, -0.1156, -0.2127, 0.0131, -0.1785, 0.0707},
+	// All looks of all 13 zones, at what was granted of 16.
+	Grants: orchestrator.GrantPrior{
+		None: [stayTerms]float64{1.8283, -0.7023, -0.5872, 0.0206, -0.5872, 0.0066, -2.5492},
+		Some: [stayTerms]float64{0.8279, -1.0227, -0.2384, 2.1819, -1.5253, -0.0493, -2.6939},
+		All:  [stayTerms]float64{0.6357, -0.6937, -0.4942, 0.5789, 1.1299, -0.0037, -1.2596},
+		To:   [goTerms]float64{-0.5461, 0.1460, -1.6267, -0.2567, 1.7134, -0.1798, -2.1696, 2.0028, 1.5869, -0.1052, 2.5480, -2.0321},
+	},
 }
 
 // defaultLooks is how many looks the default prior was fitted to.

@@ -14,6 +14,8 @@ const (
 	coarseUnits = 2  // of a tick
 	looseTicks  = 60 // of slack, from which coarse units will do
 	mostTicks   = 5000
+	mostWidth   = 1 << 20
+	mostRatio   = 1000
 )
 
 // late is the cost of what cannot be.
@@ -26,6 +28,9 @@ func Solve(parameters orchestrator.TableParameters) (*orchestrator.Table, error)
 		return nil, err
 	}
 	p := &parameters
+	if p.Width > 1 {
+		return solveMany(parameters), nil
+	}
 	perTick, unit := unitOf(p)
 	s := &solver{parameters: p, unit: unit, perTick: perTick, work: int((p.Work + unit - 1) / unit), kinds: kindsOf(p)}
 	table := &orchestrator.Table{Parameters: parameters, Unit: unit}
@@ -40,6 +45,11 @@ func Solve(parameters orchestrator.TableParameters) (*orchestrator.Table, error)
 // Check says what is wrong with parameters.
 func Check(p orchestrator.TableParameters) error {
 	switch _, unit := unitOf(&p); {
+	case p.Width < 0 || p.Width > mostWidth || p.Width > 1 && (p.Tick <= 0 || p.Start < 0 || p.Start > p.Tick || p.Ticks < 1 || p.Ticks > mostTicks || !(p.OnDemand > 0) || p.OnDemand > mostRatio):
+		return fmt.Errorf("solve a table of %v ticks of %v for %d workers with starts of %v at price %v: a start is at most a tick, there are 1 to %d ticks, at most %d workers, prices are above 0 and at most %d",
+			p.Ticks, p.Tick, p.Width, p.Start, p.OnDemand, mostTicks, mostWidth, mostRatio)
+	case p.Width > 1:
+		return nil
 	case p.Tick <= 0 || p.Start < 0 || p.Start > MostPhases*p.Tick || p.Ticks < 1 || p.Ticks > mostTicks || p.Work <= 0 || !(p.OnDemand > 0):
 		return fmt.Errorf("solve a table of %v ticks of %v for %v of work with starts of %v at price %v: a start is at most %d ticks, there are 1 to %d ticks, and the others are above 0",
 			p.Ticks, p.Tick, p.Work, p.Start, p.OnDemand, MostPhases, mostTicks)

@@ -27,6 +27,9 @@ const (
 func Covers(table *orchestrator.Table, until, left time.Duration) bool {
 	p := &table.Parameters
 	ticks := int(until / p.Tick)
+	if p.Width > 1 {
+		return ticks >= 1 && ticks <= p.Ticks && left > 0
+	}
 	least := p.Work - time.Duration(p.Ticks-ticks+1)*p.Tick // one tick more, since the deadline need not be whole ticks away
 	return ticks >= 1 && ticks <= p.Ticks && left > 0 && left <= p.Work && left >= least
 }

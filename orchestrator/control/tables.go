@@ -8,7 +8,7 @@ import (
 	"nightshift.dev/nightshift/orchestrator/planner"
 )
 
-// mostTables bounds what is kept: some ten megabytes each.
+// mostTables bounds what is kept: some ten to forty megabytes each.
 const mostTables = 8
 
 // tables solves what plans lack, one table at a time and beside the loop, and keeps the last few. The zero value is ready.

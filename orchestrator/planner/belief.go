@@ -15,6 +15,7 @@ func observeSpot(w *world) {
 		if p.policy.CapacityType == orchestrator.CapacitySpot && p.doubt == "" && p.view.Available != nil {
 			prior := w.priorOf(p)
 			p.memory.Spot = capacity.Observe(&prior, p.memory.Spot, w.now, *p.view.Available > 0)
+			p.memory.Spot.Grants = capacity.ObserveGrants(&prior, p.memory.Spot.Grants, w.now, p.granted())
 		}
 	}
 }
@@ -59,6 +60,18 @@ func (w *world) belief(p *pool) string {
 		state, clock(memory.Since), span(w.interval.Seconds()), 100*chance, counted(ended.Runs, "such time"), span(capacity.Basis(&prior).Seconds()*math.Exp(ended.MeanLog)))
 }
 
+// beliefOfMany says in words what is believed of the number of workers that a spot pool grants.
+func (w *world) beliefOfMany(p *pool, granted, width int) string {
+	memory := p.memory.Spot.Grants
+	if memory.At.IsZero() {
+		return "nothing is known of its spot capacity"
+	}
+	prior := w.priorOf(p)
+	chance := capacity.StayGranted(&prior, memory, w.now, granted, width, w.interval)
+	return fmt.Sprintf("spot capacity for %d of %s is there, and stays so for another %s with a chance of %.1f %% (%.1f on average of the last looks, of which %.0f %% saw a change)",
+		granted, counted(width, "worker"), span(w.interval.Seconds()), 100*chance, memory.Mean, 100*memory.Changes)
+}
+
 // DefaultPrior is what is believed of spot capacity where nothing was fitted.
 var DefaultPrior = capacity.DefaultPrior
 
@@ -71,7 +84,15 @@ func Fit(name string, histories [][]bool) (orchestrator.SpotPrior, error) {
 	return capacity.Fit(name, list)
 }
 
-// Solve makes a table that a Plan asked for. It takes about a second; Compute only looks up.
+// Grants is how many of so many workers a pool granted, every ten minutes.
+type Grants = capacity.GrantHistory
+
+// FitGrants fits a prior to how many workers other pools granted, for tables of many workers.
+func FitGrants(name string, histories []Grants) (orchestrator.SpotPrior, error) {
+	return capacity.FitGrants(name, histories)
+}
+
+// Solve makes a table that a Plan asked for. It takes seconds; Compute only looks up.
 func Solve(parameters orchestrator.TableParameters) (*orchestrator.Table, error) {
 	return capacity.Solve(parameters)
 }
@@ -89,8 +110,11 @@ const (
 // tableFor is what a table would have to be made for: with the shortest tick of the ladder that is not below the interval, not so short that the table is too
 // large, nor a start too many ticks.
 func (w *world) tableFor(a *capacity.Account, onDemand float64, prior orchestrator.SpotPrior) orchestrator.TableParameters {
-	tick := w.interval
-	if least := max(w.interval, a.Until/mostTableTicks, a.Start/capacity.MostPhases); least > tick {
+	tick, phases := w.interval, time.Duration(capacity.MostPhases)
+	if a.Width > 1 {
+		phases = 1
+	}
+	if least := max(w.interval, a.Until/mostTableTicks, (a.Start+phases-1)/phases); least > tick {
 		tick = ladder[len(ladder)-1]
 		for _, step := range ladder {
 			if step >= least {
@@ -100,7 +124,11 @@ func (w *world) tableFor(a *capacity.Account, onDemand float64, prior orchestrat
 		}
 	}
 	grain := max(tick/startsOfTick, 1)
-	return orchestrator.TableParameters{
+	p := orchestrator.TableParameters{
 		Tick: tick, Ticks: int(a.Until / tick), Work: a.Left, Start: (a.Start + grain - 1) / grain * grain, OnDemand: onDemand, Prior: prior,
 	}
+	if p.Prior.Grants = (orchestrator.GrantPrior{}); a.Width > 1 {
+		p.Width, p.Work, p.Start, p.Prior.Grants = a.Width, 0, min(p.Start, p.Tick), prior.Grants
+	}
+	return p
 }

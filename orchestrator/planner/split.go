@@ -37,6 +37,7 @@ type bargain struct {
 	job            *job // whose deadline it is
 	total          time.Duration
 	granted        int
+	wide           int // workers that there may be, however many the job can feed
 	spot, onDemand int
 	safe           bool
 	rule           string // in words
@@ -75,7 +76,7 @@ func (q *queue) bargain(w *world, j *job, seconds, total float64) *bargain {
 		width = min(width, most)
 	}
 	return &bargain{
-		job: j, total: ofSeconds(total), granted: max(q.spot.granted()-q.spot.wanted, 0),
+		job: j, total: ofSeconds(total), granted: max(q.spot.granted()-q.spot.wanted, 0), wide: width,
 		account: capacity.Account{
 			Tick: w.interval, Until: ofSeconds(max(left, 0)), Width: max(min(width, max(j.most, 1)), 0), Left: ofSeconds(seconds), Start: start,
 			Spot: q.spot.starting(w, q, j), OnDemand: q.onDemand.starting(w, q, j),
@@ -120,9 +121,10 @@ func (p *pool) starting(w *world, q *queue, j *job) []time.Duration {
 // decide chooses, and then corrects what would not be safe.
 func (b *bargain) decide(w *world, q *queue) {
 	a := &b.account
-	if a.Width == 1 && b.lookUp(w, q) {
+	switch {
+	case a.Width == 1 && b.lookUp(w, q), a.Width > 1 && a.Width == b.wide && b.lookUpMany(w, q):
 		b.rule = "as a table of what may come says"
-	} else {
+	default:
 		b.uniformProgress(w)
 		b.rule = "as the line of uniform progress says"
 	}
@@ -161,6 +163,16 @@ func (b *bargain) lookUp(w *world, q *queue) bool {
 	case capacity.OnDemand:
 		b.onDemand = 1
 	}
+	return true
+}
+
+// lookUpMany decides with a table for many workers; where there is none it asks for one.
+func (b *bargain) lookUpMany(w *world, q *queue) bool {
+	table := w.table(&b.account, ratio(q.onDemand.policy.Price, q.spot.policy.Price), w.priorOf(q.spot))
+	if table == nil {
+		return false
+	}
+	b.spot, b.onDemand = capacity.ChooseMany(table, b.account, b.granted, q.spot.memory.Spot.Grants, w.now)
 	return true
 }
 
@@ -222,7 +234,11 @@ func (b *bargain) sentence(w *world, q *queue) string {
 	case b.onDemand > 0:
 		what = fmt.Sprintf("wants none here and %s on demand", fmt.Sprint(b.onDemand))
 	}
-	return fmt.Sprintf("queue %s %s, %s: %s of work by %s; %s", q.policy.Name, what, b.rule, span(b.account.Left.Seconds()), clock(b.job.view.Deadline), w.belief(q.spot))
+	belief := w.belief(q.spot)
+	if b.account.Width > 1 {
+		belief = w.beliefOfMany(q.spot, min(b.granted, b.account.Width), b.account.Width)
+	}
+	return fmt.Sprintf("queue %s %s, %s: %s of work by %s; %s", q.policy.Name, what, b.rule, span(b.account.Left.Seconds()), clock(b.job.view.Deadline), belief)
 }
 
 // onDemandSentence says why so many on-demand workers, or until when none is needed.

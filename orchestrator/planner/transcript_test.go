@@ -96,7 +96,11 @@ func (s *story) command(t *testing.T, d *datadriven.TestData) string {
 				t.Fatal(err)
 			}
 			s.observation.Tables = append(slices.Clone(s.observation.Tables), table)
-			text += fmt.Sprintf("%d ticks of %s for %s of work, starts of %s, on demand %g times as dear\n", lacking.Ticks, lacking.Tick, lacking.Work, lacking.Start, lacking.OnDemand)
+			what := lacking.Work.String() + " of work"
+			if lacking.Width > 1 {
+				what = fmt.Sprintf("any work of %d workers", lacking.Width)
+			}
+			text += fmt.Sprintf("%d ticks of %s for %s, starts of %s, on demand %g times as dear\n", lacking.Ticks, lacking.Tick, what, lacking.Start, lacking.OnDemand)
 		}
 	case "estimate":
 		text = s.estimate(t, d)
@@ -182,6 +186,9 @@ func (s *story) show() string {
 		if spot := p.Spot; !spot.Since.IsZero() {
 			fmt.Fprintf(&text, "remember %s: spot capacity %t since %s, runs %.3f (%d) and %.3f (%d)\n", p.Name, spot.Available, clock(spot.Since),
 				spot.Up.MeanLog, spot.Up.Runs, spot.Down.MeanLog, spot.Down.Runs)
+			if grants := spot.Grants; grants.Looks > 0 {
+				fmt.Fprintf(&text, "remember %s: %d granted at %s, %.2f on average, changes %.3f (%d looks)\n", p.Name, grants.Granted, clock(grants.At), grants.Mean, grants.Changes, grants.Looks)
+			}
 		}
 	}
 	fmt.Fprintf(&text, "check again in %s\n", s.last.NextCheck.Sub(s.now))

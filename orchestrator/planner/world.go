@@ -148,6 +148,9 @@ func newWorld(observation orchestrator.Observation, policy orchestrator.Policy, 
 	if w.prior == (orchestrator.SpotPrior{}) {
 		w.prior = DefaultPrior
 	}
+	if w.prior.Grants == (orchestrator.GrantPrior{}) {
+		w.prior.Grants = DefaultPrior.Grants
+	}
 	poolsByName := w.addPools(observation, policy)
 	queuesByName := w.addQueues(policy, poolsByName)
 	speeds := newSpeeds(observation)

@@ -118,7 +118,7 @@ func (p *planned) observe(view View, now time.Time) orchestrator.Observation {
 	return observation
 }
 
-// mostTables bounds what is kept: some ten megabytes each.
+// mostTables bounds what is kept: some ten to forty megabytes each.
 const mostTables = 8
 
 // Tables solves each table once and keeps the last few. It is safe for concurrent use.
