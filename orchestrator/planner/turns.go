@@ -186,7 +186,7 @@ func (r *round) tell(w *world) {
 		}
 	}
 	if !math.IsInf(r.check, 1) {
-		at := w.now.Add(time.Duration(min(r.check, checkIdle.Seconds()) * float64(time.Second)))
+		at := w.now.Add(time.Duration(math.Ceil(1000*min(r.check, checkIdle.Seconds()))) * time.Millisecond) // rounded up: then it is so far
 		if w.turnsAt.IsZero() || at.Before(w.turnsAt) {
 			w.turnsAt = at
 		}
