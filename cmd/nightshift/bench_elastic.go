@@ -136,6 +136,13 @@ func (e *elasticWidth) windows(zone zoneCapacity) [][]int {
 // trials are all cases, by ratio of prices, zone and window.
 func (e *elasticWidth) trials(report *elasticReport, zones []zoneCapacity) (trials []*trial, cells []string, err error) {
 	group, members, _ := strings.Cut(e.group, "=")
+	beliefs := map[string]orchestrator.SpotPrior{}
+	for i, zone := range zones {
+		e.say("what is believed beforehand: %d of %s", i+1, plural(int64(len(zones)), "zone"))
+		if beliefs[zone.name], err = grantsElsewhere(zone.name, zones, e.width); err != nil {
+			return nil, nil, err
+		}
+	}
 	for _, ratio := range e.ratios {
 		installation, text, err := worldInstallation(ofHours(e.restart), ratio, 1, e.width)
 		if err != nil {
@@ -145,10 +152,7 @@ func (e *elasticWidth) trials(report *elasticReport, zones []zoneCapacity) (tria
 		report.Documents = append(report.Documents, text)
 		prefix := strconv.FormatFloat(ratio, 'g', -1, 64) + "/"
 		for _, zone := range zones {
-			installation.Policy.Prior, err = grantsElsewhere(zone.name, zones, e.width)
-			if err != nil {
-				return nil, nil, err
-			}
+			installation.Policy.Prior = beliefs[zone.name]
 			of := []string{prefix + zone.name, prefix + allCells}
 			if slices.Contains(strings.Split(members, ","), zone.name) {
 				of = append(of, prefix+group)
