@@ -58,7 +58,10 @@ const (
 // it how what is stored there is kept.
 const EmbeddedServer = "embedded-server"
 
-// Start registers the service and its endpoints.
+// registerWithin bounds how long the server may take to know the endpoints.
+const registerWithin = 10 * time.Second
+
+// Start registers the service and its endpoints. When it returns, the server knows them.
 func Start(config Config) (*Service, error) {
 	ctx, cancel := context.WithCancel(context.Background())
 	s := &Service{config: config, room: make(chan struct{}, atOnce), ctx: ctx, cancel: cancel, uploads: &uploads{ctx: ctx, open: map[string]*upload{}}}
@@ -82,6 +85,10 @@ func Start(config Config) (*Service, error) {
 			s.Stop()
 			return nil, fmt.Errorf("register endpoint %s: %w", endpoint.name, err)
 		}
+	}
+	if err := config.Conn.FlushTimeout(registerWithin); err != nil { // who is told that the service is ready may ask at once, over another connection
+		s.Stop()
+		return nil, fmt.Errorf("register the endpoints: %w", err)
 	}
 	return s, nil
 }
