@@ -78,7 +78,7 @@ func TestReplay(t *testing.T) {
 	})
 	must[api.SubmitResponse](t, in.conn, "default", "jobs.submit", fields{"queue": "fraud", "input": []string{in.more()}}) // so that it is decided at once
 	var now replay.Comparison
-	eventually(t, "the job and its end are recorded", time.Minute, func(context.Context) bool {
+	eventually(t, "the job and its end are recorded", 3*time.Minute, func(context.Context) bool {
 		text, code := in.tell(t, "default", "replay", "--since", "1h", "-o", "json")
 		if code != 0 {
 			return false // nothing is stored yet
