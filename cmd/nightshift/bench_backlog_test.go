@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"fmt"
 	"math"
 	"os"
@@ -101,10 +100,7 @@ func TestBenchBacklog(t *testing.T) {
 
 func TestBenchBacklogFlags(t *testing.T) {
 	t.Parallel()
-	for _, tc := range []struct {
-		flag, value, want string
-		code              int
-	}{
+	benchRefuses(t, []string{"backlog-replay", "--arrivals", "/nowhere"}, []refusal{
 		{"--mean-workers", "0", "--mean-workers: 0; allowed: above 0", 2},
 		{"--slower", "0.5", "--slower: 0.5; allowed: 1 to 100", 2},
 		{"--start", "480..120", `--start: "480..120"; allowed: LEAST..MOST`, 2},
@@ -112,11 +108,5 @@ func TestBenchBacklogFlags(t *testing.T) {
 		{"--objective", "15", `--objective: "15"; allowed: from 1m to 168h`, 2},
 		{"--objective", "61s", `--objective: "61s"; allowed: from 1m to 168h in steps of 10s`, 2},
 		{"--arrivals", "/nowhere.csv", "read arrivals", 1},
-	} {
-		var out, errs bytes.Buffer
-		code := execute(t.Context(), []string{"bench", "backlog-replay", "--arrivals", "/nowhere", tc.flag, tc.value}, strings.NewReader(""), &out, &errs)
-		if code != tc.code || !strings.Contains(errs.String(), tc.want) {
-			t.Errorf("%s %s: exit code %d, %s", tc.flag, tc.value, code, errs.String())
-		}
-	}
+	})
 }

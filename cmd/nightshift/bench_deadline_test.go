@@ -168,6 +168,24 @@ func benchReported[R any](t *testing.T, arguments ...string) (report R) {
 	return report
 }
 
+// refusal is what a benchmark says of a value of a flag.
+type refusal struct {
+	flag, value, want string
+	code              int
+}
+
+// benchRefuses runs a benchmark with each value, after arguments that are right.
+func benchRefuses(t *testing.T, arguments []string, refusals []refusal) {
+	t.Helper()
+	for _, one := range refusals {
+		var out, errs bytes.Buffer
+		code := execute(t.Context(), slices.Concat([]string{"bench"}, arguments, []string{one.flag, one.value}), strings.NewReader(""), &out, &errs)
+		if code != one.code || !strings.Contains(errs.String(), one.want) {
+			t.Errorf("%s %s: exit code %d, %s", one.flag, one.value, code, errs.String())
+		}
+	}
+}
+
 func TestBenchDeadlineSpot(t *testing.T) {
 	t.Parallel()
 	report := benchReported[deadlineReport](t, "deadline-spot", "--traces", writeTraces(t, twoSeries()), "--task", "8", "--deadline", "10,14", "--restart", "0.1", "--windows", "3")
@@ -189,18 +207,12 @@ func TestBenchDeadlineSpot(t *testing.T) {
 
 func TestBenchDeadlineFlags(t *testing.T) {
 	t.Parallel()
-	for _, tc := range []struct{ flag, value, want string }{
-		{"--deadline", "4", "--deadline: 4; allowed: hours, at least --task and a start (8.1)"},
-		{"--prices", "3", "--prices: [3]; allowed: two prices above 0, on demand and spot, as in 3.06,0.9731"},
-		{"--series", "(", "--series: error parsing regexp"},
-		{"--task", "0", "--task: 0; allowed: hours above 0, at most 10000"},
-		{"--restart", "-1", "--restart: -1; allowed: hours from 0 to --task"},
-		{"--windows", "-1", "--windows: -1; allowed: 0 or more"},
-	} {
-		var out, errs bytes.Buffer
-		code := execute(t.Context(), []string{"bench", "deadline-spot", "--traces", "x", "--task", "8", "--deadline", "10", "--restart", "0.1", tc.flag, tc.value}, strings.NewReader(""), &out, &errs)
-		if code != 2 || !strings.Contains(errs.String(), tc.want) {
-			t.Errorf("%s %s: exit code %d, %s", tc.flag, tc.value, code, errs.String())
-		}
-	}
+	benchRefuses(t, []string{"deadline-spot", "--traces", "x", "--task", "8", "--deadline", "10", "--restart", "0.1"}, []refusal{
+		{"--deadline", "4", "--deadline: 4; allowed: hours, at least --task and a start (8.1)", 2},
+		{"--prices", "3", "--prices: [3]; allowed: two prices above 0, on demand and spot, as in 3.06,0.9731", 2},
+		{"--series", "(", "--series: error parsing regexp", 2},
+		{"--task", "0", "--task: 0; allowed: hours above 0, at most 10000", 2},
+		{"--restart", "-1", "--restart: -1; allowed: hours from 0 to --task", 2},
+		{"--windows", "-1", "--windows: -1; allowed: 0 or more", 2},
+	})
 }

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"compress/gzip"
 	"fmt"
 	"os"
@@ -108,10 +107,7 @@ func TestBenchElasticWidth(t *testing.T) {
 
 func TestBenchElasticFlags(t *testing.T) {
 	t.Parallel()
-	for _, tc := range []struct {
-		flag, value, want string
-		code              int
-	}{
+	benchRefuses(t, []string{"elastic-width", "--capacity", capacityFile(t, 30), "--work", "12", "--width", "4", "--deadline", "5"}, []refusal{
 		{"--width", "0", "--width: 0; allowed: 1 to 1000", 2},
 		{"--work", "0", "--work: 0; allowed: hours above 0", 2},
 		{"--restart", "-1", "--restart: -1; allowed: hours from 0 to 100", 2},
@@ -121,12 +117,5 @@ func TestBenchElasticFlags(t *testing.T) {
 		{"--group", "six", `--group: "six"; allowed: NAME=ZONE,ZONE`, 2},
 		{"--restart", "0.5", "--restart: 0.5; allowed: at most a round of", 1},
 		{"--deadline", "100", "--deadline: 100; allowed: less than", 1},
-	} {
-		var out, errs bytes.Buffer
-		code := execute(t.Context(), []string{"bench", "elastic-width", "--capacity", capacityFile(t, 30), "--work", "12", "--width", "4", "--deadline", "5", tc.flag, tc.value},
-			strings.NewReader(""), &out, &errs)
-		if code != tc.code || !strings.Contains(errs.String(), tc.want) {
-			t.Errorf("%s %s: exit code %d, %s", tc.flag, tc.value, code, errs.String())
-		}
-	}
+	})
 }

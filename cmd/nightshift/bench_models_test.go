@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"os"
 	"path/filepath"
 	"strings"
@@ -86,22 +85,13 @@ func TestBenchModelLoad(t *testing.T) {
 
 func TestBenchModelLoadFlags(t *testing.T) {
 	t.Parallel()
-	for _, tc := range []struct {
-		flag, value, want string
-		code              int
-	}{
+	benchRefuses(t, []string{"model-load"}, []refusal{
 		{"--load", "1", "--load: 1; allowed: two numbers of seconds", 2},
 		{"--load", "5,2", "--load: 5,2; allowed: two numbers of seconds", 2},
 		{"--deadline", "1ms", "--deadline: 1ms; allowed: 1s to 8760h", 2},
 		{"--workers", "0", "--workers: 0; allowed: 1 to 1000", 2},
 		{"--requests", "missing.csv", "--requests: open missing.csv", 1},
-	} {
-		var out, errs bytes.Buffer
-		code := execute(t.Context(), []string{"bench", "model-load", tc.flag, tc.value}, strings.NewReader(""), &out, &errs)
-		if code != tc.code || !strings.Contains(errs.String(), tc.want) {
-			t.Errorf("%s %s: exit code %d, %s", tc.flag, tc.value, code, errs.String())
-		}
-	}
+	})
 }
 
 func TestShortly(t *testing.T) {

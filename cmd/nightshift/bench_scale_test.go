@@ -1,10 +1,6 @@
 package main
 
-import (
-	"bytes"
-	"strings"
-	"testing"
-)
+import "testing"
 
 func TestBenchPlanScale(t *testing.T) {
 	t.Parallel()
@@ -15,8 +11,5 @@ func TestBenchPlanScale(t *testing.T) {
 	if row := report.Rows[0]; row.Cell != "20/4/40" || !(row.Least > 0) || row.Seconds < row.Least || row.Most < row.Seconds || row.Allocations == 0 || row.Bytes == 0 || row.HeapBytes == 0 {
 		t.Errorf("%+v", row)
 	}
-	var out, errs bytes.Buffer
-	if code := execute(t.Context(), []string{"bench", "plan-scale", "--pools", "0"}, strings.NewReader(""), &out, &errs); code != 2 || !strings.Contains(errs.String(), "--pools: 0; allowed: 1 to 1000000") {
-		t.Errorf("exit code %d: %s", code, errs.String())
-	}
+	benchRefuses(t, []string{"plan-scale"}, []refusal{{"--pools", "0", "--pools: 0; allowed: 1 to 1000000", 2}})
 }
