@@ -8,6 +8,7 @@
 //
 // # How to read it
 //
+// It is one package, though a large one, because every step reads and changes the same world, and none of them means anything without the list.
 // compute.go holds the list of steps, in order. Each step is one short file. A step changes the size of a pool or the workers of a job only through
 // a draft, which records where the number came from, so that the chain of reasons always leads from the old number to the new one.
 //
