@@ -172,6 +172,24 @@ func TestReplayFollowsObjectivesAndCapacity(t *testing.T) {
 	}
 }
 
+// B4: a job of a model that nobody has measured ends no replay: it is left out, and a note says so.
+func TestJobsOfUnknownSpeedAreLeftOut(t *testing.T) {
+	t.Parallel()
+	w := &Window{}
+	unmeasured := strings.Replace(documents, ", profile: {load: 10s, batches: [{rows: 10, rowsPerSecond: 10}]}", "", 1)
+	for _, one := range night[:4] {
+		d := one.decision()
+		d.Observation.Memory.Speeds = nil
+		if err := w.Add(unmeasured, d); err != nil {
+			t.Fatal(err)
+		}
+	}
+	c, err := w.Compare(nil, nil)
+	if err != nil || len(c.Jobs) != 1 || !c.Jobs[0].Simulated.IsZero() || !slices.Contains(c.Notes, "jobs of model m are left out (1): it has no profile and was never measured") {
+		t.Errorf("%+v, %v", c, err)
+	}
+}
+
 // B4: of jobs that were put together, those count that came near enough to be seen alone.
 func TestJobsPutTogetherAreNotCountedTwice(t *testing.T) {
 	t.Parallel()

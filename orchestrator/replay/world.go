@@ -2,6 +2,7 @@ package replay
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 
@@ -41,9 +42,35 @@ func (w *Window) Scenario(documents document.Set) (scenario simulate.Scenario, n
 		}
 		scenario.Pools = append(scenario.Pools, provider)
 	}
-	var assumed []string
-	scenario.Truth, assumed = w.truth(scenario)
-	return scenario, append(notes, assumed...)
+	truth, assumed := w.truth(scenario)
+	scenario.Truth, notes = truth, append(notes, assumed...)
+	return scenario, append(notes, leaveOut(&scenario)...)
+}
+
+// leaveOut takes those jobs out of a scenario of which nobody knows how fast their model is: not on one pool that may do them.
+func leaveOut(scenario *simulate.Scenario) (notes []string) {
+	left := map[string]int{}
+	known := func(model, pool string) bool {
+		is := func(speed orchestrator.Speed) bool {
+			return speed.Model == model && speed.Pool == pool && speed.RowsPerSecond > 0
+		}
+		return slices.ContainsFunc(scenario.Truth, is) || slices.ContainsFunc(scenario.Speeds, is)
+	}
+	scenario.Jobs = slices.DeleteFunc(scenario.Jobs, func(job simulate.Submit) bool {
+		queue := slices.IndexFunc(scenario.Policy.Queues, func(q orchestrator.QueuePolicy) bool { return q.Name == job.Queue && q.Tenant == job.Tenant })
+		if queue < 0 {
+			return false // the scenario says so
+		}
+		unknown := slices.ContainsFunc(scenario.Policy.Queues[queue].Pools, func(pool string) bool { return !known(job.Model, pool) })
+		if unknown {
+			left[job.Model]++
+		}
+		return unknown
+	})
+	for _, model := range slices.Sorted(maps.Keys(left)) {
+		notes = append(notes, fmt.Sprintf("jobs of model %s are left out (%d): it has no profile and was never measured", model, left[model]))
+	}
+	return notes
 }
 
 // submit is the job as it came into the window.
