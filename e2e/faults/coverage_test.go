@@ -56,7 +56,8 @@ func TestEveryCrashPointIsCovered(t *testing.T) {
 		t.Errorf("the table at the end of docs/protocol.md is not what the tests say; it should be:\n%s", strings.Join(want, "\n"))
 	}
 	for _, point := range slices.Sorted(maps.Keys(covered)) {
-		if !strings.Contains(string(page), "- **"+point+"**") {
+		// Cases of other pages have other letters.
+		if strings.Contains(string(page), "- **"+point[:1]) && !strings.Contains(string(page), "- **"+point+"**") {
 			t.Errorf("a test covers %s, which the page does not have", point)
 		}
 	}
