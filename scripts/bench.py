@@ -280,6 +280,7 @@ def backlog_replay(data: Path) -> Bars:
     text += "\n## Settings of the peers\n\nOf the grid that the command prints.\n\n| cell | policy | backlog of a worker | wait |\n|---|---|---|---|\n" + settings
     text += "\n## What the planner was told\n\nThese documents; in other cells only `finishWithin` differs. The rule is in [backlog.md](../backlog.md).\n\n```yaml\n" + report["documents"][0] + "```\n"
     (OUT / "backlog-replay.md").write_text(text)
+    return bars
 
 
 MODEL_LOAD_MUST = {
