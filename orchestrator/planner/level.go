@@ -27,12 +27,13 @@ func level(w *world) {
 		p.learnStarts(w.now)
 		l := newLeveling(w, p, queues)
 		wanted, why := l.decide(w.interval.Seconds())
-		p.wanted = min(p.wanted+wanted, endless)
+		wanted, others := min(wanted, endless), p.wanted
+		p.wanted = min(others+wanted, endless)
 		p.replicas.change("level", p.inReplicas(p.wanted), why)
 		p.leveled = wanted
 		if most := mostOf(queues); wanted > most {
 			p.leveled = most
-			p.wanted -= wanted - most
+			p.wanted = min(others+most, endless)
 			p.replicas.change("queue_max", p.inReplicas(p.wanted), fmt.Sprintf("its queues may have at most %s", counted(most, "worker")))
 		}
 	}
