@@ -47,7 +47,7 @@ func (e *Engine) interruptLocked(now time.Time) (room int) {
 	return max(room, 0)
 }
 
-// takeLocked tells a worker that its replica is taken away; the end of the notice kills it.
+// takeLocked tells a worker that its replica is taken away; the end of the notice kills it, at once where there is none.
 func (e *Engine) takeLocked(worker *process, now time.Time) {
 	worker.Taken = now
 	if !worker.leaves() {
@@ -59,6 +59,8 @@ func (e *Engine) takeLocked(worker *process, now time.Time) {
 		"why", fmt.Sprintf("the provider grants %d replicas now", e.granted))
 	if e.config.Notice > 0 {
 		worker.kill(syscall.SIGTERM)
+	} else {
+		e.endNoticeLocked(worker, now)
 	}
 	if err := worker.remember(e.config.Dir, e.config.Pool); err != nil {
 		e.config.Log.Warn("a restart of the service will not know that a worker was taken away", "error", err)

@@ -92,7 +92,6 @@ func TestWithoutNoticeAWorkerIsKilledUnwarned(t *testing.T) {
 	provider.granted.Store(0)
 	now := time.Now()
 	h.must(e.reconcile(now))
-	h.must(e.reconcile(now))
 	h.eventually("it is killed", func() bool { return !e.alive(one.ID) })
 	h.ledger(e, 1, 1, 1)
 	if strings.Contains(h.log(one.ID), "told to end") {
