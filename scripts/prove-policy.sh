@@ -10,9 +10,9 @@ git archive HEAD | tar -x -C "$scratch/tree"
 go build -o "$scratch/planner" ./cmd/nightshift
 (
     cd "$scratch/tree"
-    # Spot capacity that is granted is not seen.
-    perl -0pi -e 's/(func \(p \*pool\) granted\(\) int \{\n)/$1\tif p.policy.CapacityType == orchestrator.CapacitySpot {\n\t\treturn 0\n\t}\n/' orchestrator/planner/belief.go
-    cmp -s orchestrator/planner/belief.go "$OLDPWD/orchestrator/planner/belief.go" && { echo "the rule was not found: mend this script" >&2; exit 2; }
+    # Every speed is taken as half of what it is.
+    perl -0pi -e 's/(func saneSpeed\(rows float64\) float64 \{\n)/$1\trows \/= 2\n/' orchestrator/planner/speed.go
+    cmp -s orchestrator/planner/speed.go "$OLDPWD/orchestrator/planner/speed.go" && { echo "the rule was not found: mend this script" >&2; exit 2; }
     go build -o "$scratch/changed" ./cmd/nightshift
 )
 # simulate and cmd may know nothing below the planner: the linter says so where they do.

@@ -22,6 +22,18 @@ def capacity(path: Path) -> None:
     path.write_text("\n".join(["scheduled_at,zone,instances_created", *rows]) + "\n")
 
 
+def arrivals(path: Path) -> None:
+    """Two days of arrivals, with more of them at noon."""
+    rows = [f"{window * 600},{10 if 60 <= window % 144 < 84 else 4}" for window in range(288)]
+    path.write_text("\n".join(["start_s,rate", *rows]) + "\n")
+
+
+def requests(path: Path) -> None:
+    """Six hours of requests, each for another of five models than the one before."""
+    rows = [f"{number * 40},m{number * number % 5},20,25" for number in range(540)]
+    path.write_text("\n".join(["arrival_s,model,exec_s,load_s", *rows]) + "\n")
+
+
 def rows(program: str, arguments: list[str]) -> dict[tuple[str, str], object]:
     done = subprocess.run([program, "bench", *arguments, "-o", "json"], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, check=True)
     return {(row["cell"], row["policy"]): row for row in json.loads(done.stdout)["rows"]}
@@ -31,9 +43,13 @@ def main() -> None:
     scratch = Path(sys.argv[1])
     traces(scratch / "traces")
     capacity(scratch / "capacity.csv")
+    arrivals(scratch / "arrivals.csv")
+    requests(scratch / "requests.csv")
     benches = {
         "deadline-spot": ["--traces", str(scratch / "traces"), "--task", "8", "--deadline", "10,14", "--restart", "0.1"],
         "elastic-width": ["--capacity", str(scratch / "capacity.csv"), "--work", "12", "--width", "4", "--deadline", "5", "--price-ratio", "5", "--every", "10"],
+        "backlog-replay": ["--arrivals", str(scratch / "arrivals.csv"), "--objective", "1h", "--no-curves"],
+        "model-load": ["--requests", str(scratch / "requests.csv"), "--deadline", "5m,15m", "--workers", "2"],
     }
     failed = False
     for name, arguments in benches.items():

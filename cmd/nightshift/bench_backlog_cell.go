@@ -37,6 +37,8 @@ func (b *backlogReplay) replay(from namedFlow, objective string, limit time.Dura
 	return one, nil
 }
 
+const hour = 3600 // seconds
+
 // halves are the ticks that are tuned on, and all.
 func (r *backlogCell) halves() (half, all int) { return len(r.flow.Arrivals) / 2, len(r.flow.Arrivals) }
 
@@ -108,11 +110,9 @@ func (r *backlogCell) addCurve(at int, policy string, result simulate.FlowResult
 }
 
 func (r *backlogCell) row(policy string, setting *simulate.FlowSetting, result simulate.FlowResult) replayRow {
-	const hour = 3600
 	return replayRow{
 		Cell: r.cell, Policy: policy, Setting: setting, Cost: result.Billed / hour, Ratio: 1 + result.Waste(), Waste: 100 * result.Waste(), Idle: 100 * result.Idle / result.Served,
 		Starts: result.Starts, Late: result.LateShare(), WorstLat: result.WorstLateness, WorstAge: result.WorstAge, OnTime: result.OnTime(&r.flow),
-		Optimum: result.Served / hour,
 	}
 }
 
@@ -120,14 +120,17 @@ func (r *backlogCell) row(policy string, setting *simulate.FlowSetting, result s
 func (r *backlogCell) rows() []replayRow {
 	half, all := r.halves()
 	waste := simulate.FlowOptimum(&r.flow, half, all)
-	served := r.ours.Optimum
+	arrived := 0.0
+	for _, work := range r.flow.Arrivals[half:] {
+		arrived += work
+	}
 	for _, grid := range r.grids {
 		r.grid = append(r.grid, grid...)
 	}
 	for _, curve := range r.curve {
 		r.curves = append(r.curves, curve...)
 	}
-	least := replayRow{Cell: r.cell, Policy: "optimum", Cost: served * (1 + waste), Ratio: 1 + waste, Waste: 100 * waste, OnTime: true}
+	least := replayRow{Cell: r.cell, Policy: "optimum", Cost: arrived / hour * (1 + waste), Ratio: 1 + waste, Waste: 100 * waste, OnTime: true}
 	rows := append([]replayRow{least, r.ours}, r.peers...)
 	for i := range rows {
 		rows[i].Optimum = least.Cost
