@@ -62,10 +62,11 @@ type Presence struct {
 
 // Assignment is what one worker shall do now. A worker keeps its last one while the orchestrator is away.
 type Assignment struct {
-	Worker string  `json:"worker"`
-	Epoch  uint64  `json:"epoch"` // raised with every change
-	Jobs   []Order `json:"jobs"`  // in order of urgency: the worker takes from the first that has shards
-	Drain  bool    `json:"drain,omitempty"`
+	Worker string `json:"worker"`
+	Epoch  uint64 `json:"epoch"` // raised with every change
+	// Jobs come in order of urgency: the worker takes from the first that has shards. The assignments of a plan share their orders, which nobody changes.
+	Jobs  []*Order `json:"jobs"`
+	Drain bool     `json:"drain,omitempty"`
 }
 
 // Order is one job of an assignment.

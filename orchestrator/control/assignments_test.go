@@ -154,7 +154,7 @@ func TestWorkerThatWasToldToDrainGoesOnDrainingAfterARestart(t *testing.T) {
 		worker.State = orchestrator.WorkerBusy
 		d.say(worker)
 	}
-	_, err := d.store.PutAssignment(t.Context(), orchestrator.Assignment{Worker: "cheap-0", Epoch: 1, Jobs: []orchestrator.Order{}, Drain: true}, 0)
+	_, err := d.store.PutAssignment(t.Context(), orchestrator.Assignment{Worker: "cheap-0", Epoch: 1, Jobs: []*orchestrator.Order{}, Drain: true}, 0)
 	d.must(err)
 	d.run()
 	d.eventually("the other worker is assigned", func() bool { return d.stored("cheap-1").Epoch > 0 })

@@ -38,7 +38,7 @@ func (p *pool) assign(w *world, list []tier) {
 	for i := range list {
 		homes[i] = p.homes(&list[i])
 	}
-	orders := map[string][]orchestrator.Order{} // workers of equal homes and model share one list
+	orders := map[string][]*orchestrator.Order{} // workers of equal homes and model share one list
 	key := make([]byte, 0, 64)
 	for at, one := range p.workers {
 		key = key[:0]
@@ -50,7 +50,7 @@ func (p *pool) assign(w *world, list []tier) {
 		key = binary.LittleEndian.AppendUint32(key, uint32(one.model)) //nolint:gosec // a count
 		jobs, made := orders[string(key)]
 		if !made {
-			jobs = make([]orchestrator.Order, 0, count)
+			jobs = make([]*orchestrator.Order, 0, count)
 			for i := range list {
 				home := 0
 				if homes[i] != nil {
@@ -148,10 +148,13 @@ func (p *pool) homes(t *tier) []int {
 
 // order adds the tier's jobs for a worker with this home and this model loaded: those of the home first, then the other queues in turn;
 // among them, those whose model is loaded first.
-func (t *tier) order(orders []orchestrator.Order, home, model int) []orchestrator.Order {
+func (t *tier) order(orders []*orchestrator.Order, home, model int) []*orchestrator.Order {
 	add := func(j *job) {
 		if len(orders) < mostOrders {
-			orders = append(orders, orchestrator.Order{JobKey: j.view.JobKey, JobEpoch: j.view.Epoch, Model: j.view.Model})
+			if j.order == nil {
+				j.order = &orchestrator.Order{JobKey: j.view.JobKey, JobEpoch: j.view.Epoch, Model: j.view.Model}
+			}
+			orders = append(orders, j.order)
 		}
 	}
 	byQueue := t.byQueue()

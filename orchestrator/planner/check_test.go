@@ -196,7 +196,7 @@ func checkAssignments(t tester, o orchestrator.Observation, policy orchestrator.
 }
 
 // checkTurn: the backlogs of one model come first; each is of a queue that lists the pool. What follows are jobs.
-func checkTurn(t tester, o orchestrator.Observation, policy orchestrator.Policy, worker orchestrator.WorkerView, orders []orchestrator.Order) []orchestrator.Order {
+func checkTurn(t tester, o orchestrator.Observation, policy orchestrator.Policy, worker orchestrator.WorkerView, orders []*orchestrator.Order) []*orchestrator.Order {
 	t.Helper()
 	for i, order := range orders {
 		if order.ID != backlogID {

@@ -12,6 +12,7 @@ import (
 
 	"github.com/cockroachdb/datadriven"
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 	"pgregory.net/rapid"
 
 	"nightshift.dev/nightshift/orchestrator"
@@ -204,8 +205,8 @@ func TestComputeIsDeterministic(t *testing.T) {
 		shuffledPolicy.Pools = rapid.Permutation(policy.Pools).Draw(t, "pool documents")
 		shuffledPolicy.Queues = rapid.Permutation(policy.Queues).Draw(t, "queue documents")
 		want, got := Compute(o, policy, midnight), Compute(shuffled, shuffledPolicy, midnight)
-		if a, b := fmt.Sprintf("%+v", want), fmt.Sprintf("%+v", got); a != b { // NaN is not equal to itself
-			t.Fatalf("(-want +got):\n%s", cmp.Diff(a, b))
+		if diff := cmp.Diff(want, got, cmpopts.EquateNaNs()); diff != "" {
+			t.Fatalf("(-want +got):\n%s", diff)
 		}
 	})
 }
@@ -245,7 +246,7 @@ func TestComputeSettles(t *testing.T) {
 // lived is the observation a while after the plan was carried out: workers that were told to drain are gone, those that were bought are there,
 // and each holds a shard of the first job it was given.
 func lived(o orchestrator.Observation, policy orchestrator.Policy, plan orchestrator.Plan) orchestrator.Observation {
-	first := map[string]orchestrator.Order{}
+	first := map[string]*orchestrator.Order{}
 	for _, one := range plan.Workers {
 		if len(one.Jobs) > 0 {
 			first[one.Worker] = one.Jobs[0]

@@ -179,10 +179,10 @@ func (l *leveling) lead(workers int) float64 { return l.starts.lead(workers) + l
 
 // short is how many more workers have to be asked for so that nothing will be late that can still be helped; each of them does as much as its start costs.
 func (l *leveling) short() int {
-	most := max(whole(l.work/max(l.lead(1), 1)), 1)
 	if l.inTime(0, 0) {
 		return 0
 	}
+	most := max(whole(l.items[len(l.items)-1].ahead/max(l.lead(1), 1)), 1)
 	return min(1+sort.Search(most, func(more int) bool { return l.inTime(1+more, 0) }), most)
 }
 

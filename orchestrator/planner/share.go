@@ -41,13 +41,13 @@ func shareSentence(p *pool, j *job, given int) string {
 	case planned == 0 && p.doubt != "":
 		return fmt.Sprintf("pool %s has no workers, and its size is not known: %s", p.policy.Name, p.doubt)
 	case planned == 0:
-		return fmt.Sprintf("pool %s has no workers planned", p.policy.Name)
+		return "pool " + p.policy.Name + " has no workers planned"
 	case given == planned:
-		return fmt.Sprintf("all of the %s of pool %s", counted(planned, "worker"), p.policy.Name)
+		return "all of the " + counted(planned, "worker") + " of pool " + p.policy.Name
 	case given == j.feed:
-		return fmt.Sprintf("of the %s of pool %s: there are shards for no more", counted(planned, "worker"), p.policy.Name)
+		return "of the " + counted(planned, "worker") + " of pool " + p.policy.Name + ": there are shards for no more"
 	default:
-		return fmt.Sprintf("of the %s of pool %s: its share after more urgent jobs and beside equally urgent queues", counted(planned, "worker"), p.policy.Name)
+		return "of the " + counted(planned, "worker") + " of pool " + p.policy.Name + ": its share after more urgent jobs and beside equally urgent queues"
 	}
 }
 

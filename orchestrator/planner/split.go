@@ -14,13 +14,30 @@ import (
 // and waiting as long as the deadline is safe whatever spot capacity does, on-demand where a table (width of one) or the line of uniform progress says so, and where
 // the slack ends. The most urgent queue chooses first.
 func splitCapacity(w *world) {
+	var split []*queue
 	for _, p := range w.pools {
 		for _, q := range p.queues {
 			if q.splits {
-				q.split(w)
+				split = append(split, q)
 			}
 		}
 	}
+	slices.SortStableFunc(split, compareQueues)
+	taken := map[*pool]int{} // spot workers of those that chose before
+	for _, q := range split {
+		q.split(w, max(q.spot.granted()-taken[q.spot]-q.spot.wantedBefore(q), 0))
+		taken[q.spot] += q.onSpot
+	}
+}
+
+// wantedBefore is how many workers the pool's more urgent queues want that do not split their work.
+func (p *pool) wantedBefore(q *queue) (workers int) {
+	for _, other := range p.queues {
+		if !other.splits && compareQueues(other, q) < 0 {
+			workers += other.wanted
+		}
+	}
+	return workers
 }
 
 // mixed says that the queue lists pools of both capacity types and has work of a known length with a deadline.
@@ -44,7 +61,7 @@ type bargain struct {
 }
 
 // split takes the decision of the deadline that asks for most.
-func (q *queue) split(w *world) {
+func (q *queue) split(w *world, granted int) {
 	var best *bargain
 	seconds, total := 0.0, 0.0
 	for _, j := range q.jobs {
@@ -53,7 +70,7 @@ func (q *queue) split(w *world) {
 		}
 		seconds += j.work
 		total += math.Max(j.total(), j.work)
-		one := q.bargain(w, j, seconds, total)
+		one := q.bargain(w, j, granted, seconds, total)
 		one.decide(w, q)
 		if best == nil || one.onDemand > best.onDemand || one.onDemand == best.onDemand && one.spot > best.spot {
 			best = one
@@ -68,7 +85,7 @@ func (q *queue) split(w *world) {
 }
 
 // bargain is what there is to decide on for the work up to a job's deadline.
-func (q *queue) bargain(w *world, j *job, seconds, total float64) *bargain {
+func (q *queue) bargain(w *world, j *job, granted int, seconds, total float64) *bargain {
 	left, _ := j.left(w.now)
 	start := ofSeconds(math.Max(q.onDemand.policy.StartSeconds, q.spot.policy.StartSeconds) + j.speed.load)
 	width := q.onDemand.policy.Max * q.onDemand.slots()
@@ -76,7 +93,7 @@ func (q *queue) bargain(w *world, j *job, seconds, total float64) *bargain {
 		width = min(width, most)
 	}
 	return &bargain{
-		job: j, total: ofSeconds(total), granted: max(q.spot.granted()-q.spot.wanted, 0), wide: width,
+		job: j, total: ofSeconds(total), granted: granted, wide: width,
 		account: capacity.Account{
 			Tick: w.interval, Until: ofSeconds(max(left, 0)), Width: max(min(width, max(j.most, 1)), 0), Left: ofSeconds(seconds), Start: start,
 			Spot: q.spot.starting(w, q, j), OnDemand: q.onDemand.starting(w, q, j),

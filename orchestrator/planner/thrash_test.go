@@ -92,7 +92,7 @@ func sign(number int) int { return max(min(number, 1), -1) }
 
 // live lets workers start, score the first job of their list, and end.
 func (v *town) live(plan orchestrator.Plan, passed time.Duration, progress bool) {
-	first := map[string]orchestrator.Order{}
+	first := map[string]*orchestrator.Order{}
 	for _, one := range plan.Workers {
 		for _, order := range one.Jobs {
 			if v.rows[order.ID] > 0 {

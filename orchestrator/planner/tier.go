@@ -12,23 +12,27 @@ type tier struct {
 	lists    [][]*job // by queue; see byQueue
 }
 
-// tiers puts jobs that come by urgency into tiers.
+// tiers puts jobs that come by urgency into tiers. Their lists are parts of common ones.
 func tiers(jobs []*job) []tier {
 	var list []tier
+	queues, weights, of := make([]*queue, 0, len(jobs)), make([]int, 0, len(jobs)), make([]int, len(jobs))
 	index := map[*queue]int{} // in the last tier
-	for _, j := range jobs {
-		if len(list) == 0 || !list[len(list)-1].deadline.Equal(j.view.Deadline) {
+	begin, beginQueues := 0, 0
+	for i, j := range jobs {
+		if i == 0 || !jobs[begin].view.Deadline.Equal(j.view.Deadline) {
+			begin, beginQueues = i, len(queues)
 			list = append(list, tier{deadline: j.view.Deadline})
 			clear(index)
 		}
-		last := &list[len(list)-1]
 		at, known := index[j.queue]
 		if !known {
-			at = len(last.queues)
+			at = len(queues) - beginQueues
 			index[j.queue] = at
-			last.queues, last.weights = append(last.queues, j.queue), append(last.weights, j.queue.policy.Weight)
+			queues, weights = append(queues, j.queue), append(weights, j.queue.policy.Weight)
 		}
-		last.jobs, last.of = append(last.jobs, j), append(last.of, at)
+		of[i] = at
+		last := &list[len(list)-1]
+		last.jobs, last.of, last.queues, last.weights = jobs[begin:i+1:i+1], of[begin:i+1:i+1], queues[beginQueues:len(queues):len(queues)], weights[beginQueues:len(weights):len(weights)]
 	}
 	return list
 }

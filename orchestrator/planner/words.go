@@ -1,8 +1,8 @@
 package planner
 
 import (
-	"fmt"
 	"math"
+	"strconv"
 	"time"
 )
 
@@ -16,7 +16,7 @@ func counted(count int, noun string) string {
 	case count >= endless:
 		return "any number of " + noun + "s"
 	}
-	return fmt.Sprintf("%d %ss", count, noun)
+	return strconv.Itoa(count) + " " + noun + "s"
 }
 
 // span writes seconds as a person would say them.
@@ -25,13 +25,13 @@ func span(seconds float64) string {
 	case !(seconds > 0):
 		return "0 s"
 	case seconds < 10:
-		return fmt.Sprintf("%.1f s", seconds)
+		return strconv.FormatFloat(seconds, 'f', 1, 64) + " s"
 	case seconds < 120:
-		return fmt.Sprintf("%.0f s", seconds)
+		return strconv.FormatFloat(seconds, 'f', 0, 64) + " s"
 	case seconds < 2*3600:
-		return fmt.Sprintf("%.0f min", seconds/60)
+		return strconv.FormatFloat(seconds/60, 'f', 0, 64) + " min"
 	}
-	return fmt.Sprintf("%.1f h", math.Min(seconds, 1e15)/3600)
+	return strconv.FormatFloat(math.Min(seconds, 1e15)/3600, 'f', 1, 64) + " h"
 }
 
 // clock writes a time of day in UTC, with the date, since deadlines may be days away.

@@ -115,7 +115,8 @@ type job struct {
 	given   int // workers that it has been given
 	workers draft
 	plan    orchestrator.JobPlan
-	begins  float64 // seconds until it is its turn; -1: unknown
+	begins  float64             // seconds until it is its turn; -1: unknown
+	order   *orchestrator.Order // of every worker that has it; nil: none has yet
 }
 
 // pool is the one the job's queue prefers; nil: none.
@@ -132,7 +133,7 @@ type worker struct {
 	model  int                      // the number of the one it has loaded; 0: no job needs it
 	holds  *job
 	drains bool
-	turn   []orchestrator.Order // the backlogs that it serves first
+	turn   []*orchestrator.Order // the backlogs that it serves first
 }
 
 // newWorld puts the observation in order. Of several entries of one name the first in a fixed order counts.

@@ -44,7 +44,7 @@ type hand struct {
 	model  string        // loaded or being loaded
 	load   time.Duration // paid since the last commit
 	drain  bool
-	orders []orchestrator.Order
+	orders []*orchestrator.Order
 	job    *task // whose shard it holds, or for which it loads
 	rows   int64 // of that shard
 }

@@ -312,4 +312,11 @@ func TestAssignmentsAreAnnounced(t *testing.T) {
 	if err != nil || got.Epoch != 1 || at != revision {
 		t.Errorf("assignment = %+v at %d, %v", got, at, err)
 	}
+	odd := orchestrator.Assignment{Worker: "w-1", Jobs: []*orchestrator.Order{nil, {JobEpoch: 7}}}
+	if _, err := store.PutAssignment(t.Context(), odd, 0); err != nil {
+		t.Fatal(err)
+	}
+	if got, _, err := store.Assignment(t.Context(), "w-1"); err != nil || len(got.Jobs) != 1 || got.Jobs[0].JobEpoch != 7 {
+		t.Errorf("assignment = %+v, %v; want the order that is one", got, err)
+	}
 }

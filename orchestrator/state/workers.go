@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
@@ -61,6 +62,7 @@ func (s *Store) WatchPresence(ctx context.Context, each func(PresenceChange), ca
 // Assignment reads a worker's assignment and its revision. ErrNotFound: it has none yet.
 func (s *Store) Assignment(ctx context.Context, worker string) (assignment orchestrator.Assignment, revision uint64, err error) {
 	revision, err = get(ctx, s.assignments, worker, &assignment)
+	assignment.Jobs = slices.DeleteFunc(assignment.Jobs, func(one *orchestrator.Order) bool { return one == nil }) // null, which nobody of us writes
 	return assignment, revision, err
 }
 

@@ -129,7 +129,7 @@ func (b *bench) startWith(jobs ...orchestrator.Job) {
 	config := Config{ID: "w-0-1", Pool: "local", Host: "here", Grace: time.Second, Heartbeat: 100 * time.Millisecond, Orphan: time.Minute, Log: slog.New(slog.DiscardHandler)}
 	assignment := orchestrator.Assignment{Worker: config.ID, Epoch: 1}
 	for _, job := range jobs {
-		assignment.Jobs = append(assignment.Jobs, orchestrator.Order{JobKey: job.JobKey, JobEpoch: job.Epoch, Model: job.Model})
+		assignment.Jobs = append(assignment.Jobs, &orchestrator.Order{JobKey: job.JobKey, JobEpoch: job.Epoch, Model: job.Model})
 	}
 	_, err := b.store.PutAssignment(b.t.Context(), assignment, 0)
 	b.must(err)
@@ -476,8 +476,8 @@ func TestWorkerFinishesWhatItHolds(t *testing.T) {
 	shard := b.shard()
 	b.must(b.store.PublishShards(t.Context(), []orchestrator.Shard{shard}))
 	config := Config{ID: "w-0-2", Pool: "local", Grace: 20 * time.Second, Heartbeat: 100 * time.Millisecond, Orphan: time.Minute, Log: slog.New(slog.DiscardHandler)}
-	order := orchestrator.Order{JobKey: b.job.JobKey, Model: b.job.Model}
-	_, err := b.store.PutAssignment(t.Context(), orchestrator.Assignment{Worker: config.ID, Epoch: 1, Jobs: []orchestrator.Order{order}}, 0)
+	order := &orchestrator.Order{JobKey: b.job.JobKey, Model: b.job.Model}
+	_, err := b.store.PutAssignment(t.Context(), orchestrator.Assignment{Worker: config.ID, Epoch: 1, Jobs: []*orchestrator.Order{order}}, 0)
 	b.must(err)
 	ctx, stop := context.WithCancel(t.Context())
 	defer stop()
