@@ -220,6 +220,10 @@ func ratio(onDemand, spot orchestrator.Money) float64 {
 	return math.Round(1000*float64(onDemand.Micros)/float64(spot.Micros)) / 1000
 }
 
+// leastStart is what the line of uniform progress takes a start for, where starts cost next to nothing: on-demand workers that came and went with every look would be
+// cheap, but nobody could follow that.
+const leastStart = 5 * time.Minute
+
 // uniformProgress takes all the spot capacity there is. On-demand workers fill up to the width of a straight line from the submit to the deadline while
 // the work is behind it, and go when it is ahead of where the line will be in the time of two starts (Wu et al., NSDI 2024, for many workers on their sum).
 func (b *bargain) uniformProgress(w *world) {
@@ -235,7 +239,7 @@ func (b *bargain) uniformProgress(w *world) {
 	switch {
 	case done < pace*gone:
 		b.onDemand = max(min(whole(pace), a.Width)-b.spot, stay, 0)
-	case done < pace*(gone+2*float64(a.Start)):
+	case done < pace*(gone+2*float64(max(a.Start, leastStart))):
 		b.onDemand = stay
 	}
 }
