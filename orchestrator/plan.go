@@ -229,16 +229,15 @@ type PoolMemory struct {
 
 // StartMemory is what has been seen of the starts of a pool's workers, from the request of the replica until the worker can load.
 type StartMemory struct {
-	Count    int              `json:"count"`
-	Mean     float64          `json:"mean"`     // seconds
-	Variance float64          `json:"variance"` // likewise, squared
-	Waiting  []StartingWorker `json:"waiting,omitempty"`
+	Recent  []float64        `json:"recent,omitempty"` // seconds that the last ones took, the newest last
+	Waiting []StartingWorker `json:"waiting,omitempty"`
 }
 
 // StartingWorker is one that was seen to start.
 type StartingWorker struct {
 	ID    string    `json:"id"`
 	Asked time.Time `json:"asked"`
+	Seen  time.Time `json:"seen"` // starting, the last time
 }
 
 // TrialMemory is a growth of a pool whose replicas are not all of use yet.
@@ -264,4 +263,6 @@ type SpeedMemory struct {
 	RowsPerSecond float64 `json:"rowsPerSecond"`
 	LoadSeconds   float64 `json:"loadSeconds"`
 	Rows          int64   `json:"rows"` // behind the average
+	// Loads are the seconds that the last loads took, the newest last.
+	Loads []float64 `json:"loads,omitempty"`
 }

@@ -16,6 +16,7 @@ type step struct {
 var steps = []step{
 	{"open jobs", openJobs},              // which jobs may hold shards
 	{"spot belief", observeSpot},         // how spot capacity comes and goes
+	{"starts", learnStarts},              // how long workers take to start
 	{"trials", observeTrials},            // what has become of the last growth
 	{"preference", sayPreference},        // which pools are used, where not the first
 	{"demand", demand},                   // workers that the work of each queue asks for, on the pool it prefers

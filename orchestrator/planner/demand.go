@@ -18,7 +18,7 @@ func demand(w *world) {
 			if q.splits || !slices.ContainsFunc(q.jobs, (*job).counts) {
 				continue
 			}
-			wanted, why := q.need(w.now, supply{ready: q.ready, spare: spare, spareDelay: p.spareDelay(w.now), newDelay: p.policy.StartSeconds})
+			wanted, why := q.need(w.now, supply{ready: q.ready, spare: spare, spareDelay: p.spareDelay(w.now), newDelay: p.start()})
 			q.wanted = wanted
 			spare -= min(max(q.wanted-q.ready, 0), spare)
 			p.wanted = min(p.wanted+q.wanted, endless)
@@ -116,7 +116,7 @@ func (q *queue) deadlines(now time.Time, s supply, feed, most int) (int, string)
 			continue
 		}
 		seconds += math.Max(j.work, 0)
-		s.load = j.speed.load
+		s.load = j.speed.slowLoad
 		count, reachable := s.needed(seconds, left)
 		if !reachable {
 			if soonest := s.soonest(seconds, feed); soonest > needed || why == "" {

@@ -183,7 +183,7 @@ func (r *run) promise(j *job, now time.Time, ends, rate float64, fresh bool) {
 	if j.queue.ready == 0 {
 		delay = j.speed.load
 		if len(p.workers) == 0 {
-			delay += p.policy.StartSeconds
+			delay += p.start()
 		}
 	}
 	if usable := float64(max(j.most, 1)); rate > usable { // the job has no more shards than that

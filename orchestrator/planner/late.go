@@ -26,7 +26,7 @@ func sayLate(w *world) {
 				continue
 			}
 			due += j.work
-			s.load = j.speed.load
+			s.load = j.speed.slowLoad
 			if !j.queue.splits {
 				j.notBefore(w.now, s.ends(due, p.planned()))
 			}
@@ -64,7 +64,7 @@ func (p *pool) supplyNow(now time.Time) supply {
 	ready := min(p.ofUse(), p.planned())
 	return supply{
 		ready: ready, spare: max(min(p.view.Replicas*p.slots(), p.planned())-ready, 0), spareDelay: p.spareDelay(now),
-		newDelay: p.policy.StartSeconds,
+		newDelay: p.start(),
 	}
 }
 

@@ -54,7 +54,7 @@ func learn(have orchestrator.SpeedMemory, fact Fact, work float64) orchestrator.
 		if old := saneSeconds(have.LoadSeconds); old > 0 {
 			load = (1-loadWeight)*old + loadWeight*load
 		}
-		have.LoadSeconds = load
+		have.LoadSeconds, have.Loads = load, remember(have.Loads, fact.LoadSeconds)
 	}
 	return have
 }

@@ -22,11 +22,11 @@ func TestLearn(t *testing.T) {
 	}{
 		"the first one counts alone, without its load": {
 			nil, []Fact{fact},
-			[]orchestrator.SpeedMemory{{Model: "bert", Pool: "gpu", RowsPerSecond: 100, LoadSeconds: 2, Rows: 1000}},
+			[]orchestrator.SpeedMemory{{Model: "bert", Pool: "gpu", RowsPerSecond: 100, LoadSeconds: 2, Rows: 1000, Loads: []float64{2}}},
 		},
 		"a shard without a load says nothing about loads": {
 			nil, []Fact{fact, {Model: "bert", Pool: "gpu", Rows: 1000, Seconds: 10}},
-			[]orchestrator.SpeedMemory{{Model: "bert", Pool: "gpu", RowsPerSecond: 100, LoadSeconds: 2, Rows: 1977}},
+			[]orchestrator.SpeedMemory{{Model: "bert", Pool: "gpu", RowsPerSecond: 100, LoadSeconds: 2, Rows: 1977, Loads: []float64{2}}},
 		},
 		"what is older than five minutes of work weighs half": {
 			[]orchestrator.SpeedMemory{{Model: "bert", Pool: "gpu", RowsPerSecond: 10, LoadSeconds: 2, Rows: 6000}},
@@ -36,7 +36,7 @@ func TestLearn(t *testing.T) {
 		"loads move by three tenths": {
 			[]orchestrator.SpeedMemory{{Model: "bert", Pool: "gpu", RowsPerSecond: 100, LoadSeconds: 10, Rows: 1000}},
 			[]Fact{{Model: "bert", Pool: "gpu", Rows: 1000, Seconds: 30, LoadSeconds: 20}},
-			[]orchestrator.SpeedMemory{{Model: "bert", Pool: "gpu", RowsPerSecond: 100, LoadSeconds: 13, Rows: 1977}},
+			[]orchestrator.SpeedMemory{{Model: "bert", Pool: "gpu", RowsPerSecond: 100, LoadSeconds: 13, Rows: 1977, Loads: []float64{20}}},
 		},
 		"models and pools are kept apart, in order": {
 			nil, []Fact{{Model: "b", Pool: "x", Rows: 1, Seconds: 1}, {Model: "a", Pool: "y", Rows: 2, Seconds: 1}, {Model: "a", Pool: "x", Rows: 3, Seconds: 1}},
@@ -53,7 +53,7 @@ func TestLearn(t *testing.T) {
 		"nonsense that was learned before is forgotten": {
 			[]orchestrator.SpeedMemory{{Model: "bert", Pool: "gpu", RowsPerSecond: math.NaN(), LoadSeconds: math.Inf(-1), Rows: 6000}},
 			[]Fact{fact},
-			[]orchestrator.SpeedMemory{{Model: "bert", Pool: "gpu", RowsPerSecond: 100, LoadSeconds: 2, Rows: 1000}},
+			[]orchestrator.SpeedMemory{{Model: "bert", Pool: "gpu", RowsPerSecond: 100, LoadSeconds: 2, Rows: 1000, Loads: []float64{2}}},
 		},
 	}
 	for name, tc := range cases {

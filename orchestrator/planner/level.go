@@ -24,7 +24,6 @@ func level(w *world) {
 		if len(queues) == 0 {
 			continue
 		}
-		p.learnStarts(w.now)
 		l := newLeveling(w, p, queues)
 		wanted, why := l.decide(w.interval.Seconds())
 		wanted, others := min(wanted, endless), p.wanted

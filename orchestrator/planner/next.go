@@ -37,7 +37,7 @@ func nextCheck(w *world) {
 		}
 		sooner(j.view.Deadline)
 		if p := j.pool(); p != nil {
-			lead := p.policy.StartSeconds + j.speed.load
+			lead := p.start() + j.speed.slowLoad
 			sooner(j.view.Deadline.Add(-time.Duration(lead * float64(time.Second))))
 		}
 	}

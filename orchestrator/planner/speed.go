@@ -21,9 +21,10 @@ const (
 
 // speed is how fast one worker scores, and how long it loads the model first.
 type speed struct {
-	rows  float64 // per second; 0: unknown
-	load  float64 // seconds
-	basis string
+	rows     float64 // per second; 0: unknown
+	load     float64 // seconds, the average
+	slowLoad float64 // the 0.95 quantile
+	basis    string
 }
 
 func (s speed) known() bool { return s.rows > 0 }
@@ -41,18 +42,20 @@ func newSpeeds(observation orchestrator.Observation) speeds {
 		if given.Basis == basisMeasured {
 			basis = basisMeasured
 		}
-		found.offer(given.Model, given.Pool, speed{saneSpeed(given.RowsPerSecond), saneSeconds(given.LoadSeconds), basis})
+		found.offer(given.Model, given.Pool, speed{rows: saneSpeed(given.RowsPerSecond), load: saneSeconds(given.LoadSeconds), slowLoad: saneSeconds(given.LoadSeconds), basis: basis})
 	}
 	learned := make(speeds, len(observation.Memory.Speeds))
 	for _, given := range observation.Memory.Speeds {
-		one := speed{saneSpeed(given.RowsPerSecond), saneSeconds(given.LoadSeconds), basisMeasured}
+		one := speed{
+			rows: saneSpeed(given.RowsPerSecond), load: saneSeconds(given.LoadSeconds), slowLoad: slow(given.Loads, saneSeconds(given.LoadSeconds)), basis: basisMeasured,
+		}
 		if one.known() && (given.Rows >= enoughRows || float64(given.Rows)/one.rows >= enoughSeconds) {
 			learned.offer(given.Model, given.Pool, one)
 		}
 	}
 	for name, one := range learned {
 		if one.load == 0 {
-			one.load = found[name].load // no load has been measured yet
+			one.load, one.slowLoad = found[name].load, found[name].slowLoad // no load has been measured yet
 		}
 		found[name] = one
 	}

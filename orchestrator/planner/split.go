@@ -87,7 +87,7 @@ func (q *queue) split(w *world, granted int) {
 // bargain is what there is to decide on for the work up to a job's deadline.
 func (q *queue) bargain(w *world, j *job, granted int, seconds, total float64) *bargain {
 	left, _ := j.left(w.now)
-	start := ofSeconds(math.Max(q.onDemand.policy.StartSeconds, q.spot.policy.StartSeconds) + j.speed.load)
+	start := ofSeconds(math.Max(q.onDemand.start(), q.spot.start()) + j.speed.slowLoad)
 	width := q.onDemand.policy.Max * q.onDemand.slots()
 	if most := q.policy.MaxWorkers; most > 0 {
 		width = min(width, most)
@@ -116,16 +116,17 @@ func ofSeconds(seconds float64) time.Duration {
 // starting is what each worker of a pool that may work for the queue has left of its start.
 func (p *pool) starting(w *world, q *queue, j *job) []time.Duration {
 	var rests []time.Duration
+	start := p.start()
 	for _, one := range p.workers {
 		if one.drains || one.view.State == orchestrator.WorkerFailed || one.holds != nil && one.holds.queue != q {
 			continue
 		}
 		rest := 0.0
 		if one.view.Model.Name != j.view.Model.Name || one.view.State == orchestrator.WorkerLoading {
-			rest = j.speed.load
+			rest = j.speed.slowLoad
 		}
 		if one.view.State == orchestrator.WorkerStarting {
-			rest = j.speed.load + p.policy.StartSeconds
+			rest = j.speed.slowLoad + start
 			if !one.view.Asked.IsZero() {
 				rest = math.Min(math.Max(rest-w.now.Sub(one.view.Asked).Seconds(), 0), rest)
 			}

@@ -108,5 +108,6 @@ func (p *pool) spareDelay(now time.Time) float64 {
 	if p.memory.Grown.IsZero() {
 		return 0
 	}
-	return math.Max(0, math.Min(p.policy.StartSeconds, p.policy.StartSeconds-now.Sub(p.memory.Grown).Seconds()))
+	start := p.start()
+	return math.Max(0, math.Min(start, start-now.Sub(p.memory.Grown).Seconds()))
 }

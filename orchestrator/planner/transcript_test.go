@@ -2,7 +2,6 @@ package planner
 
 import (
 	"fmt"
-	"math"
 	"slices"
 	"strconv"
 	"strings"
@@ -180,8 +179,8 @@ func (s *story) show() string {
 		if gain := p.Gain; !gain.Until.IsZero() {
 			fmt.Fprintf(&text, "remember %s: more than %d did not make %s faster, until %s\n", p.Name, gain.Replicas, gain.Model, clock(gain.Until))
 		}
-		if starts := p.Starts; starts.Count > 0 || len(starts.Waiting) > 0 {
-			fmt.Fprintf(&text, "remember %s: %d starts of %.0f s, give or take %.0f s, and %d waited for\n", p.Name, starts.Count, starts.Mean, math.Sqrt(starts.Variance), len(starts.Waiting))
+		if starts := p.Starts; len(starts.Recent) > 0 || len(starts.Waiting) > 0 {
+			fmt.Fprintf(&text, "remember %s: starts of %.0f s, and %d waited for\n", p.Name, starts.Recent, len(starts.Waiting))
 		}
 		if spot := p.Spot; !spot.Since.IsZero() {
 			fmt.Fprintf(&text, "remember %s: spot capacity %t since %s, runs %.3f (%d) and %.3f (%d)\n", p.Name, spot.Available, clock(spot.Since),

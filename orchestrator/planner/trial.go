@@ -50,9 +50,9 @@ func (p *pool) observeTrial(now time.Time) {
 func (p *pool) patience() time.Duration {
 	load := 0.0
 	for _, j := range p.line {
-		load = max(load, j.speed.load)
+		load = max(load, j.speed.slowLoad)
 	}
-	return max(startsOfPatience*ofSeconds(p.policy.StartSeconds+load), leastPatience)
+	return max(startsOfPatience*ofSeconds(p.start()+load), leastPatience)
 }
 
 // useful is how many replicas have a worker that has loaded a model, or waits for work.

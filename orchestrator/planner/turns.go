@@ -92,7 +92,7 @@ func (s *server) busyFor(p *pool) (seconds float64) {
 		return 0
 	}
 	if s.worker.view.State == orchestrator.WorkerStarting {
-		seconds = p.policy.StartSeconds
+		seconds = p.start()
 	}
 	if s.has != nil {
 		seconds += s.has.mean

@@ -44,7 +44,7 @@ func (p *pool) neededLoads() map[orchestrator.ModelRef]float64 {
 
 // lost are the seconds that went into the worker: its start as far as it is known, and the load of a model that is needed. Of a load that goes on it is half, since nobody says how far it is.
 func (w *worker) lost(p *pool, loads map[orchestrator.ModelRef]float64, now time.Time) float64 {
-	start, load := p.policy.StartSeconds, loads[w.view.Model]
+	start, load := p.start(), loads[w.view.Model]
 	switch {
 	case w.view.State == orchestrator.WorkerFailed || w.view.LoadFailures > 0:
 		return 0
