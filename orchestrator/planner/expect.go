@@ -90,6 +90,7 @@ func (l *lines) Pop() any {
 
 func newRun(p *pool) *run {
 	workers, price := p.working()
+	workers -= p.planned() - p.provided(p.replicas.to) // nothing is promised on what the provider refuses
 	r := &run{
 		pool: p, workers: workers, price: price, loaded: map[string]bool{},
 		active: lines{before: func(a, b *line) int { return cmp.Compare(a.ends, b.ends) }},

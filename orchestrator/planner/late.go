@@ -28,7 +28,11 @@ func sayLate(w *world) {
 			due += j.work
 			s.load = j.speed.slowLoad
 			if !j.queue.splits {
-				j.notBefore(w.now, s.ends(due, p.planned()))
+				j.notBefore(w.now, s.ends(due, p.provided(p.replicas.to)))
+			}
+			if j.plan.Finish.IsZero() && p.planned() > 0 && p.provided(p.replicas.to) == 0 {
+				j.workers.note("late", fmt.Sprintf("nobody can say whether it will end by the deadline %s: the provider has none of the %s of pool %s; with an on-demand pool in queue %s that would not matter",
+					clock(j.view.Deadline), counted(p.planned(), "worker"), p.policy.Name, j.view.Queue))
 			}
 			if !j.late() {
 				continue
@@ -63,7 +67,7 @@ func (j *job) lateBy() float64 { return j.plan.Finish.Sub(j.view.Deadline).Secon
 func (p *pool) supplyNow(now time.Time) supply {
 	ready := min(p.ofUse(), p.planned())
 	return supply{
-		ready: ready, spare: max(min(p.view.Replicas*p.slots(), p.planned())-ready, 0), spareDelay: p.spareDelay(now),
+		ready: ready, spare: max(min(p.bought(), p.planned())-ready, 0), spareDelay: p.spareDelay(now),
 		newDelay: p.start(),
 	}
 }
@@ -123,6 +127,9 @@ func (j *job) toRaise(p *pool, s supply, left float64, together int) (raise []st
 	}
 	if most := p.policy.Max; p.inReplicas(together) > most {
 		raise = append(raise, fmt.Sprintf("replicas.max of pool %s at %d instead of %d", p.policy.Name, p.inReplicas(together), most))
+	}
+	if granted := p.granted(); p.view.Available != nil && together > granted && !j.queue.policy.Cheapest {
+		raise = append(raise, fmt.Sprintf("%s of pool %s instead of the %d that the provider has, or an on-demand pool in queue %s", counted(together, "worker"), p.policy.Name, granted, j.view.Queue))
 	}
 	if alone > j.most {
 		raise = append(raise, fmt.Sprintf("batches for %d workers instead of %d", alone, j.most))

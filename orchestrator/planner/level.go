@@ -78,7 +78,7 @@ type leveling struct {
 }
 
 func newLeveling(w *world, p *pool, queues []*queue) *leveling {
-	l := &leveling{starts: p.starts(), present: max(p.view.Replicas*p.slots()-p.wanted, 0)}
+	l := &leveling{starts: p.starts(), present: max(p.bought()-p.wanted, 0)}
 	for _, q := range queues {
 		b := q.backlog
 		if why := b.unknown(); why != "" {

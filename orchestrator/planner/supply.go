@@ -94,9 +94,20 @@ func (p *pool) findReady() {
 	}
 }
 
+// bought is how many workers are there or on their way.
+func (p *pool) bought() int { return p.provided(p.view.Replicas) }
+
+// provided is how many workers so many replicas bring: none that the provider refuses.
+func (p *pool) provided(replicas int) int {
+	if p.doubt == "" && p.view.Available != nil {
+		replicas = min(replicas, max(*p.view.Available, 0))
+	}
+	return replicas * p.slots()
+}
+
 // spare is how many workers are asked for and work for none of the pool's queues.
 func (p *pool) spare() int {
-	spare := p.view.Replicas * p.slots()
+	spare := p.bought()
 	for _, q := range p.queues {
 		spare -= q.ready
 	}

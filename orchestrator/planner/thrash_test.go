@@ -161,16 +161,18 @@ func TestSteadyNightSettles(t *testing.T) {
 	})
 }
 
-// While jobs progress to their end, no pool changes its direction often: it grows, and shrinks as the work ends.
+// While jobs progress to their end, no pool changes its direction often: it grows, and shrinks as the work ends. Where starts cost nothing, work that follows the line of
+// uniform progress may fall behind it and get ahead again every four leastStarts: on-demand workers fill up by less than one, and go when it is two of them ahead.
 func TestProgressDoesNotThrash(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
 		v := drawTown(t)
-		for range 120 {
+		const minutes = 120
+		for range minutes {
 			v.step(time.Minute, true)
 		}
 		for name, turns := range v.turns {
-			if most := 2 + 2*len(v.policy.Queues); turns > most {
+			if most := 2 + 2*len(v.policy.Queues) + 2*int(minutes*time.Minute/(4*leastStart)); turns > most {
 				t.Fatalf("pool %s changed its direction %d times in two hours, more than %d", name, turns, most)
 			}
 		}
