@@ -12,9 +12,9 @@ const dearer = 0.1
 
 // prefer puts for each queue the pool that is cheapest for a row of its model before others of its capacity type, where the speeds and prices of both are known.
 // Else, and where they hardly differ, the order of the document counts. The pool that runs stays while another is not clearly cheaper. One where workers do not
-// become of use comes last.
+// become of use comes last. A model of which nobody knows how fast it is is measured on demand where there is a deadline and no spot capacity.
 func (w *world) prefer(speeds speeds, jobs []orchestrator.JobView, queues map[queueName]*queue) {
-	models := map[*queue]string{}
+	models, due := map[*queue]string{}, map[*queue]bool{}
 	for _, view := range jobs {
 		q := queues[queueName{view.Tenant, view.Queue}]
 		if q == nil || len(q.pools) < 2 || view.State.Final() {
@@ -23,6 +23,7 @@ func (w *world) prefer(speeds speeds, jobs []orchestrator.JobView, queues map[qu
 		if model, has := models[q]; !has || view.Model.Name < model { // as a rule a queue has one
 			models[q] = view.Model.Name
 		}
+		due[q] = due[q] || !view.Deadline.IsZero()
 	}
 	for _, q := range w.queues {
 		model, has := models[q]
@@ -33,6 +34,9 @@ func (w *world) prefer(speeds speeds, jobs []orchestrator.JobView, queues map[qu
 			q.rowPrices = append(q.rowPrices, p.rowPrice(speeds.of(model, p.policy.Name)))
 		}
 		preferred := q.cheapest(q.pool.policy.CapacityType)
+		if onDemand := q.cheapest(orchestrator.CapacityOnDemand); due[q] && preferred.provided(1) == 0 && onDemand != nil && !speeds.of(model, onDemand.policy.Name).known() {
+			preferred, q.measures = onDemand, model
+		}
 		if preferred != q.pool {
 			q.pool.queues = slices.DeleteFunc(q.pool.queues, func(other *queue) bool { return other == q })
 			preferred.queues = append(preferred.queues, q)
@@ -80,6 +84,8 @@ func sayPreference(w *world) {
 		for _, p := range q.uses() {
 			first := slices.IndexFunc(q.pools, func(other *pool) bool { return other.policy.CapacityType == p.policy.CapacityType })
 			switch {
+			case q.measures != "" && q.pools[0] != p:
+				p.replicas.note("measure", fmt.Sprintf("queue %s uses it and not pool %s, whose provider has nothing: nobody knows how fast model %s is, and there is a deadline", q.policy.Name, q.pools[0].policy.Name, q.measures))
 			case q.pools[first] == p:
 			case q.pools[first].hopeless() && !p.hopeless():
 				p.replicas.note("price", fmt.Sprintf("queue %s uses it and not pool %s, where no worker becomes of use", q.policy.Name, q.pools[first].policy.Name))

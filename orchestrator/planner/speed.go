@@ -80,6 +80,21 @@ func (s speeds) of(model, pool string) speed {
 	return speed{basis: basisUnknown}
 }
 
+// elsewhere is the speed on a pool; where nobody knows it the slowest of those on other pools, for the time being.
+func (s speeds) elsewhere(model string, p *pool, others []*pool) speed {
+	best := s.of(model, p.policy.Name)
+	if best.known() {
+		return best
+	}
+	for _, other := range others {
+		if one := s.of(model, other.policy.Name); one.known() && (!best.known() || one.rows < best.rows) {
+			best = one
+			best.basis = basisProfile
+		}
+	}
+	return best
+}
+
 // saneSpeed is 0 (unknown) for what is no speed.
 func saneSpeed(rows float64) float64 {
 	if !(rows > 0) || math.IsInf(rows, 0) {

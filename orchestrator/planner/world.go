@@ -88,6 +88,7 @@ type queue struct {
 	pool   *pool   // the first of them, or one of its capacity type that is cheaper; nil: none
 	// What a million rows cost on each; empty: there is nothing to compare.
 	rowPrices []float64
+	measures  string // the model of unknown speed for which it uses its on-demand pool; empty: none
 	// The first of them of each capacity type, or a cheaper one; nil: none.
 	spot, onDemand *pool
 	splits         bool     // it splits its work over both; see split.go
@@ -260,7 +261,7 @@ func (w *world) addJobs(observation orchestrator.Observation, queues map[queueNa
 		j.view.ShardsLeft = min(max(view.ShardsLeft, 0), endless)
 		j.view.RowsLeft, j.view.RowsUncut = min(max(view.RowsLeft, -1), mostRows), min(max(view.RowsUncut, -1), mostRows)
 		if p := j.pool(); p != nil {
-			j.speed = speeds.of(view.Model.Name, p.policy.Name)
+			j.speed = speeds.elsewhere(view.Model.Name, p, j.queue.pools)
 		}
 		if j.model = w.models[view.Model]; j.model == 0 {
 			j.model = len(w.models) + 1
