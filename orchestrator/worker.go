@@ -74,4 +74,6 @@ type Order struct {
 	JobKey
 	JobEpoch int      `json:"jobEpoch"`
 	Model    ModelRef `json:"model"`
+	// Within is, for a backlog, the age up to which rows can be on time: older ones are taken when there are no others. 0: the oldest first.
+	Within time.Duration `json:"within,omitempty"`
 }

@@ -154,6 +154,9 @@ func (s *story) show() string {
 		for _, order := range one.Jobs {
 			if order.ID == backlogID {
 				fmt.Fprintf(&text, " queue %s", order.Queue)
+				if order.Within > 0 {
+					fmt.Fprintf(&text, " up to %s", order.Within)
+				}
 				continue
 			}
 			fmt.Fprintf(&text, " %s", order.ID)

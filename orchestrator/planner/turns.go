@@ -1,7 +1,9 @@
 package planner
 
 import (
+	"cmp"
 	"math"
+	"slices"
 	"time"
 
 	"nightshift.dev/nightshift/orchestrator"
@@ -17,6 +19,7 @@ func turns(w *world) {
 			r.stay()
 			r.overdue()
 			r.schedule()
+			r.parked()
 			r.tell(w)
 		}
 	}
@@ -108,7 +111,7 @@ func (r *round) stay() {
 	for _, one := range r.stocks {
 		serving := 0.0
 		for _, s := range one.holders {
-			if s.idle && (serving < one.rows || one.doubt != "") {
+			if s.idle && (serving < one.urgent() || one.doubt != "") {
 				serving++
 				s.serves = one
 			}
@@ -125,7 +128,7 @@ func (r *round) overdue() {
 	for range r.stocks {
 		var worst *stock
 		for _, one := range r.stocks {
-			if one.overdue() && len(one.holders) == 0 && !one.begun && (worst == nil || one.waiting[0].due < worst.waiting[0].due) {
+			if one.overdue() && len(one.holders) == 0 && !one.begun && (worst == nil || one.oldest() < worst.oldest()) {
 				worst = one
 			}
 		}
@@ -140,6 +143,22 @@ func (r *round) overdue() {
 			return
 		}
 		victim.begin(worst, "its rows have waited far longer than they should, and go before all others")
+	}
+}
+
+// parked gives rows that cannot be on time any more to workers that have nothing else to do: those that have the model first, then the oldest.
+func (r *round) parked() {
+	for _, s := range r.servers {
+		if s.waits() && s.has != nil && s.has.aside > 0 {
+			s.serves = s.has
+		}
+	}
+	late := slices.Clone(r.stocks)
+	slices.SortStableFunc(late, func(a, b *stock) int { return cmp.Compare(a.oldest(), b.oldest()) })
+	for _, one := range late {
+		if one.aside > 0 && !one.begun && len(one.holders) == 0 {
+			r.start(one, "its rows are late already, and a worker has nothing to do")
+		}
 	}
 }
 
@@ -181,7 +200,7 @@ func (r *round) tell(w *world) {
 		one.serving++
 		for _, q := range one.queues {
 			s.worker.turn = append(s.worker.turn, &orchestrator.Order{
-				JobKey: orchestrator.JobKey{Tenant: q.policy.Tenant, Queue: q.policy.Name, ID: backlogID}, Model: one.model,
+				JobKey: orchestrator.JobKey{Tenant: q.policy.Tenant, Queue: q.policy.Name, ID: backlogID}, Model: one.model, Within: one.ageOnTime(q),
 			})
 		}
 	}

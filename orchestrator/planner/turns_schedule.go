@@ -11,7 +11,7 @@ const (
 	marginPart  = .08      // of the time in which rows are due, see stock.margin
 	worthEarly  = 40       // loads that the work of a model is worth when it begins though nothing is urgent
 	earlyBefore = 6 * 3600 // seconds of workers in the time in which rows are due, from which on it takes more
-	worthBusy   = 2        // the same for a busy pool
+	worthBusy   = 1        // the same for a busy pool
 	busyPart    = .95      // of the pool that work may take before it is busy, less
 	busySpread  = 2        // times the spread of how much work comes in the time in which it is due
 	lastMoment  = 3        // loads and rows before the last moment, another queue is left for this one
@@ -23,6 +23,7 @@ type portion struct {
 	stock   *stock
 	first   float64
 	workers float64 // that the model has with it
+	slack   float64 // seconds that are left for the last row that can be on time, where it was put
 }
 
 // course is what a worker does one after another.
@@ -35,18 +36,12 @@ type course struct {
 // schedule puts the portions, first due first, on the worker that is free first, and begins what cannot wait, what is worth it, and what a busy pool should not
 // leave for later.
 func (r *round) schedule() {
-	portions := r.portions()
+	portions, fits := r.inOrder(r.portions())
 	waiting, courses := r.courses()
-	for _, one := range portions {
-		at := 0
-		for i := range courses {
-			if courses[i].free < courses[at].free {
-				at = i
-			}
-		}
-		if len(courses) > 0 {
-			courses[at].add(one)
-		}
+	lay(portions, courses)
+	why := "the last moment at which all that waits, first due first, is on time with a margin"
+	if !fits {
+		why = "not all that waits can be on time, and what takes a worker longest for each of its rows comes last"
 	}
 	for _, one := range courses[:waiting] {
 		switch {
@@ -54,10 +49,11 @@ func (r *round) schedule() {
 		case one.least > 0:
 			r.check = min(r.check, one.least)
 		default:
-			r.start(one.first, "the last moment at which all that waits, first due first, is on time with a margin")
+			r.start(one.first, why)
 		}
 	}
 	for _, one := range portions {
+		one.stock.late = one.stock.late || one.slack < 0
 		if one.workers == 1 && !one.stock.begun {
 			r.atLast(one.stock)
 		}
@@ -65,28 +61,71 @@ func (r *round) schedule() {
 	for _, one := range portions {
 		r.early(one.stock)
 	}
-	for _, one := range portions {
-		if one.stock.aside > 0 && !one.stock.begun {
-			r.start(one.stock, "its rows are late already, and a worker has nothing to do")
+}
+
+// inOrder puts last what has to be late so that the others are not: when the next one, first due first, would not be on time, the one that takes a worker
+// longest for each of its rows, of all so far (Moore and Hodgson's rule for one worker).
+func (r *round) inOrder(portions []portion) (list []portion, fits bool) {
+	last := make([]portion, 0, len(portions))
+	for range portions {
+		_, courses := r.courses()
+		at := lay(portions, courses)
+		if at < 0 {
+			break
+		}
+		worst := 0
+		for i := range portions[:at+1] {
+			if portions[i].each() > portions[worst].each() {
+				worst = i
+			}
+		}
+		last = append(last, portions[worst])
+		portions = slices.Delete(portions, worst, worst+1)
+	}
+	return append(portions, last...), len(last) == 0
+}
+
+// each is how long a worker takes for a row of the portion, its part of the load included.
+func (p portion) each() float64 {
+	s := p.stock
+	return s.mean + s.load*p.workers/(s.rows-s.aside)
+}
+
+// lay puts each portion, in their order, on the worker that is free first; it gives the first that will not be on time and would be if it began now, or -1.
+func lay(portions []portion, courses []course) (late int) {
+	late = -1
+	for i, one := range portions {
+		at := 0
+		for i := range courses {
+			if courses[i].free < courses[at].free {
+				at = i
+			}
+		}
+		if len(courses) > 0 {
+			portions[i].slack = courses[at].add(one)
+		}
+		if late < 0 && portions[i].slack < 0 && one.stock.slack(one.stock.load, one.workers) >= 0 {
+			late = i
 		}
 	}
+	return late
 }
 
 // portions are what waits for a worker, first due first: models that no worker has, and what the workers that have a model cannot do in time.
 func (r *round) portions() (list []portion) {
 	for _, s := range r.stocks {
-		if s.rows == 0 || s.begun {
+		if s.rows <= s.aside || s.begun {
 			continue
 		}
 		have, start := len(s.holders), s.load
 		if have == 0 {
-			list = append(list, portion{s, s.first(), 1})
+			list = append(list, portion{stock: s, first: s.first(), workers: 1})
 			have = 1
 		} else {
 			start = s.holders[0].free - s.work()/float64(have)
 		}
-		for ; have < len(r.servers) && float64(have) < s.rows && s.slack(start, float64(have)) < 0; have++ {
-			list = append(list, portion{s, s.first(), float64(have + 1)})
+		for ; have < len(r.servers) && float64(have) < s.rows-s.aside && s.slack(start, float64(have)) < s.mean; have++ {
+			list = append(list, portion{stock: s, first: s.first(), workers: float64(have + 1)})
 		}
 		s.late = s.slack(start, float64(have)) < 0
 	}
@@ -111,18 +150,19 @@ func (r *round) courses() (waiting int, list []course) {
 	return waiting, list
 }
 
-func (c *course) add(one portion) {
+// add puts the portion at the end; it gives the slack.
+func (c *course) add(one portion) (slack float64) {
 	s := one.stock
-	slack := s.slack(c.free+s.load, one.workers)
-	s.late = s.late || slack < 0
-	if s.mean == 0 {
-		slack = math.Inf(-1) // a first measurement is worth most
-	}
+	slack = s.slack(c.free+s.load, one.workers)
 	c.least = min(c.least, slack-s.margin())
+	if s.mean == 0 {
+		c.least = math.Inf(-1) // a first measurement is worth most
+	}
 	if c.first == nil {
 		c.first = s
 	}
 	c.free += s.load + s.work()/one.workers
+	return slack
 }
 
 // atLast lets a worker leave the queue of its model for another whose last moment has come, if the one it leaves can wait for its return.

@@ -12,8 +12,10 @@ import (
 const (
 	// unhurried is within what time the rows of a queue are due that names none.
 	unhurried = 24 * time.Hour
-	// mostAge is how many times the time in which they are due rows may be late before they go before all others.
-	mostAge = 3
+	// mostAge is how many times the time in which they are due rows may be late before they go before all others; leastAge is for how long they may be late at least,
+	// so that a peak of some hours can pass first.
+	mostAge  = 3
+	leastAge = 24 * time.Hour
 )
 
 // stock is what waits for one model on the workers of a pool.
@@ -70,10 +72,7 @@ func (r *round) gather(now time.Time) map[orchestrator.ModelRef]*stock {
 // add takes a queue's backlog in; its stretches come from the arena.
 func (s *stock) add(q *queue, now time.Time, arena []stretch) []stretch {
 	b := q.backlog
-	within := q.policy.FinishWithin.Seconds()
-	if within <= 0 {
-		within = unhurried.Seconds()
-	}
+	within := q.within().Seconds()
 	s.queues = append(s.queues, q)
 	s.within = min(s.within, within)
 	s.load = b.speed.load
@@ -98,6 +97,14 @@ func (s *stock) add(q *queue, now time.Time, arena []stretch) []stretch {
 	return arena
 }
 
+// within is the time after their arrival in which rows of the queue's backlog are due.
+func (q *queue) within() time.Duration {
+	if q.policy.FinishWithin <= 0 {
+		return unhurried
+	}
+	return q.policy.FinishWithin
+}
+
 // count says how many rows wait and how many of them cannot be on time any more.
 func (s *stock) count() {
 	if s.doubt != "" {
@@ -117,7 +124,15 @@ func (s *stock) count() {
 
 // overdue says that rows have waited so long that they go before all others.
 func (s *stock) overdue() bool {
-	return len(s.waiting) > 0 && s.waiting[0].due < -mostAge*s.within
+	return s.oldest() < -max(mostAge*s.within, leastAge.Seconds())
+}
+
+// oldest is when the row is due that has waited longest.
+func (s *stock) oldest() float64 {
+	if len(s.waiting) == 0 {
+		return math.Inf(1)
+	}
+	return s.waiting[0].due
 }
 
 // first is when the first row is due that can be on time.
@@ -148,8 +163,24 @@ func (s *stock) margin() float64 {
 	return math.Sqrt(s.within*(s.load+s.mean)) + marginPart*s.within
 }
 
-// work is how long one worker executes what waits.
-func (s *stock) work() float64 { return s.rows * s.mean }
+// work is how long one worker executes what waits and can be on time.
+func (s *stock) work() float64 { return (s.rows - s.aside) * s.mean }
+
+// urgent is how many rows a worker that has the model serves whatever else waits: those that can be on time, or all when the oldest go before everything.
+func (s *stock) urgent() float64 {
+	if s.overdue() {
+		return s.rows
+	}
+	return s.rows - s.aside
+}
+
+// ageOnTime is the age up to which a worker that has the model takes the queue's rows before older ones, which cannot be on time any more; 0: the oldest go first.
+func (s *stock) ageOnTime(q *queue) time.Duration {
+	if s.overdue() {
+		return 0
+	}
+	return max(q.within()-ofSeconds(s.mean), 0)
+}
 
 // tell writes a plan for each queue.
 func (s *stock) tell() {

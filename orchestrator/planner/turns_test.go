@@ -22,9 +22,10 @@ func drawTurns(t *rapid.T) (orchestrator.Observation, orchestrator.Policy) {
 		policy.Queues = append(policy.Queues, orchestrator.QueuePolicy{Name: name, Pools: []string{"a"}, FinishWithin: 10 * time.Minute})
 		o.Speeds = append(o.Speeds, orchestrator.Speed{Model: name, Pool: "a", RowsPerSecond: .04, LoadSeconds: 25})
 		one := orchestrator.BacklogView{Queue: name, Model: model(name), Reading: read, RecentRate: .01, DailyRate: .01}
+		days := time.Duration(rapid.IntRange(0, 1).Draw(t, "days"))
 		age := rapid.IntRange(-1, 50).Draw(t, "minutes")
 		for ; age >= 0; age -= rapid.IntRange(1, 30).Draw(t, "minutes between") {
-			one.Waiting = append(one.Waiting, orchestrator.Arrival{At: midnight.Add(-time.Duration(age) * time.Minute), Rows: 1})
+			one.Waiting = append(one.Waiting, orchestrator.Arrival{At: midnight.Add(-24*days*time.Hour - time.Duration(age)*time.Minute), Rows: 1})
 		}
 		o.Backlogs = append(o.Backlogs, one)
 	}
@@ -39,7 +40,7 @@ func drawTurns(t *rapid.T) (orchestrator.Observation, orchestrator.Policy) {
 	return o, policy
 }
 
-// M8: of the rows that have waited longer than four times their time, nobody's being served, the oldest get the next worker that is idle, unless each
+// M8: of the rows that are late by more than a day, nobody's being served, the oldest get the next worker that is idle, unless each
 // of those has such rows of its own.
 func TestNoRowWaitsForEver(t *testing.T) {
 	t.Parallel()
@@ -47,7 +48,7 @@ func TestNoRowWaitsForEver(t *testing.T) {
 		o, policy := drawTurns(t)
 		plan := Compute(o, policy, midnight)
 		old := func(b orchestrator.BacklogView) bool {
-			return len(b.Waiting) > 0 && midnight.Sub(b.Waiting[0].At) > 40*time.Minute
+			return len(b.Waiting) > 0 && midnight.Sub(b.Waiting[0].At) > 24*time.Hour+10*time.Minute
 		}
 		byModel, held := map[string]orchestrator.BacklogView{}, map[string]bool{}
 		for _, b := range o.Backlogs {
@@ -73,6 +74,30 @@ func TestNoRowWaitsForEver(t *testing.T) {
 		}
 		if !served {
 			t.Fatalf("%s has waited since %s\n%s", worst.Queue, worst.Waiting[0].At, Explain(plan))
+		}
+	})
+}
+
+// M8: a worker is told up to what age rows can be on time, unless there are some that have waited so long that they go first.
+func TestRowsThatCanBeOnTimeComeFirst(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(t *rapid.T) {
+		o, policy := drawTurns(t)
+		plan := Compute(o, policy, midnight)
+		oldest := map[string]time.Time{}
+		for _, b := range o.Backlogs {
+			if len(b.Waiting) > 0 {
+				oldest[b.Queue] = b.Waiting[0].At
+			}
+		}
+		for _, one := range plan.Workers {
+			want := 10*time.Minute - 25*time.Second
+			if at, waits := oldest[one.Jobs[0].Queue]; waits && midnight.Sub(at) > 24*time.Hour+10*time.Minute {
+				want = 0
+			}
+			if got := one.Jobs[0].Within; got != want {
+				t.Fatalf("%s serves %s up to %s, want %s", one.Worker, one.Jobs[0].Queue, got, want)
+			}
 		}
 	})
 }

@@ -1,6 +1,9 @@
 package simulate
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // RequestWorld is a stream of requests for models, on workers that hold one model each.
 type RequestWorld struct {
@@ -77,6 +80,8 @@ type RequestWorker struct {
 type RequestDecision struct {
 	Serve []int
 	Check time.Duration // when to ask again at the latest; 0: when something happens
+	// Within is for each worker the age up to which a request comes before older ones; 0, or none given: the oldest comes first.
+	Within []time.Duration
 }
 
 // RequestPolicy decides. It may remember what it saw.
@@ -189,10 +194,31 @@ func (r *requestRun) start(decision RequestDecision) {
 		if model < 0 || one.Busy || len(r.waiting[model]) == 0 {
 			continue
 		}
-		request := r.world.Requests[r.waiting[model][0]]
-		r.waiting[model], r.view.Waiting[model] = r.waiting[model][1:], r.view.Waiting[model][1:]
+		at := 0
+		if len(decision.Within) > i && decision.Within[i] > 0 {
+			at = r.oldestWithin(model, decision.Within[i])
+		}
+		request := r.world.Requests[r.waiting[model][at]]
+		r.waiting[model], r.view.Waiting[model] = without(r.waiting[model], at), without(r.view.Waiting[model], at)
 		r.serve(one, model, request)
 	}
+}
+
+// oldestWithin is the first of the waiting requests that is no older; all are older: the first of them.
+func (r *requestRun) oldestWithin(model int, age time.Duration) int {
+	at, _ := slices.BinarySearch(r.view.Waiting[model], r.view.Now-age)
+	if at == len(r.view.Waiting[model]) {
+		return 0
+	}
+	return at
+}
+
+// without takes one of the list away; the first costs nothing.
+func without[T any](list []T, at int) []T {
+	if at == 0 {
+		return list[1:]
+	}
+	return slices.Delete(list, at, at+1)
 }
 
 // serve lets a worker load the model, unless it has it, and execute the request.

@@ -66,13 +66,13 @@ func (p *plannedRequests) decide(view *RequestView) RequestDecision {
 	now := beginning.Add(view.Now)
 	plan := planner.Compute(p.observe(view, now), p.Policy, now)
 	p.memory = plan.Memory
-	decision := RequestDecision{Serve: make([]int, len(view.Workers)), Check: plan.NextCheck.Sub(beginning)}
+	decision := RequestDecision{Serve: make([]int, len(view.Workers)), Within: make([]time.Duration, len(view.Workers)), Check: plan.NextCheck.Sub(beginning)}
 	for i := range decision.Serve {
 		decision.Serve[i] = -1
 	}
 	for i, one := range plan.Workers {
 		if len(one.Jobs) > 0 {
-			decision.Serve[i] = p.queues[one.Jobs[0].Queue]
+			decision.Serve[i], decision.Within[i] = p.queues[one.Jobs[0].Queue], one.Jobs[0].Within
 		}
 	}
 	return decision
