@@ -24,8 +24,12 @@ func level(w *world) {
 		if len(queues) == 0 {
 			continue
 		}
-		l := newLeveling(w, p, queues)
-		wanted, why := l.decide(w.interval.Seconds())
+		wanted, why := 0, ""
+		if takesTurns(queues) {
+			wanted, why = p.levelTurns(w)
+		} else {
+			wanted, why = newLeveling(w, p, queues).decide(w.interval.Seconds())
+		}
 		wanted, others := min(wanted, endless), p.wanted
 		p.wanted = min(others+wanted, endless)
 		p.replicas.change("level", p.inReplicas(p.wanted), why)

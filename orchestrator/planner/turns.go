@@ -15,14 +15,26 @@ const backlogID = "backlog"
 // turns says which model each worker of a pool serves, where workers hold one model each and work arrives item by item; see docs/turns.md.
 func turns(w *world) {
 	for _, p := range w.pools {
-		if r := newRound(w, p); r != nil {
-			r.stay()
-			r.overdue()
-			r.schedule()
-			r.parked()
-			r.tell(w)
+		if p.round == nil {
+			if p.round = newRound(w, p); p.round != nil {
+				p.round.decide(false)
+			}
+		}
+		if p.round != nil {
+			p.round.tell(w)
 		}
 	}
+}
+
+// decide says what each worker does; workers that have nothing to do may go, or not.
+func (r *round) decide(mayGo bool) {
+	r.stay()
+	r.overdue()
+	r.schedule()
+	if mayGo {
+		r.sweep()
+	}
+	r.parked()
 }
 
 // round is one decision about the workers of a pool.
@@ -30,8 +42,11 @@ type round struct {
 	pool    *pool
 	stocks  []*stock
 	servers []*server
-	check   float64 // seconds until something is urgent
-	busy    bool    // hardly more workers than the work that comes needs
+	most    int       // workers that there may be
+	check   float64   // seconds until something is urgent
+	busy    bool      // hardly more workers than the work that comes needs
+	lead    float64   // seconds after which a worker that is asked for can load
+	coming  []float64 // the same of those that were asked for and not heard of yet
 }
 
 // server is a worker that takes part.
@@ -75,7 +90,7 @@ func newRound(w *world, p *pool) *round {
 		if s.has != nil {
 			s.has.holders = append(s.has.holders, s)
 		}
-		s.free = s.busyFor(p)
+		s.free = s.busyFor(w, p)
 	}
 	offered, mean, within := 0.0, 0.0, math.Inf(1)
 	for _, s := range r.stocks {
@@ -84,18 +99,19 @@ func newRound(w *world, p *pool) *round {
 		mean += s.mean / float64(len(r.stocks))
 		within = min(within, s.within)
 	}
-	workers := float64(len(r.servers))
+	r.most = max(len(r.servers), p.policy.Max*p.slots())
+	workers := float64(r.most)
 	r.busy = offered > workers*(busyPart-busySpread*math.Sqrt(mean/(within*max(workers, 1))))
 	return r
 }
 
 // busyFor is how long the worker is not free: nobody says when it began.
-func (s *server) busyFor(p *pool) (seconds float64) {
+func (s *server) busyFor(w *world, p *pool) (seconds float64) {
 	if s.idle {
 		return 0
 	}
 	if s.worker.view.State == orchestrator.WorkerStarting {
-		seconds = p.start()
+		seconds = max(p.starts().lead(1)-startingFor(w, s.worker.view), 0)
 	}
 	if s.has != nil {
 		seconds += s.has.mean
@@ -194,7 +210,7 @@ func (r *round) tell(w *world) {
 		if one == nil {
 			one = s.has
 		}
-		if one == nil {
+		if one == nil || s.worker.drains {
 			continue
 		}
 		one.serving++

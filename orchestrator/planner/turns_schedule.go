@@ -114,17 +114,20 @@ func lay(portions []portion, courses []course) (late int) {
 // portions are what waits for a worker, first due first: models that no worker has, and what the workers that have a model cannot do in time.
 func (r *round) portions() (list []portion) {
 	for _, s := range r.stocks {
-		if s.rows <= s.aside || s.begun {
+		if s.rows <= s.aside {
 			continue
 		}
 		have, start := len(s.holders), s.load
-		if have == 0 {
+		switch {
+		case have == 0 && s.begun:
+			have = 1
+		case have == 0:
 			list = append(list, portion{stock: s, first: s.first(), workers: 1})
 			have = 1
-		} else {
+		default:
 			start = s.holders[0].free - s.work()/float64(have)
 		}
-		for ; have < len(r.servers) && float64(have) < s.rows-s.aside && s.slack(start, float64(have)) < s.mean; have++ {
+		for ; have < r.most && float64(have) < s.rows-s.aside && s.slack(start, float64(have)) < s.mean; have++ {
 			list = append(list, portion{stock: s, first: s.first(), workers: float64(have + 1)})
 		}
 		s.late = s.slack(start, float64(have)) < 0

@@ -20,7 +20,7 @@ func (p *pool) leastLost(now time.Time, groups []*group) {
 	loads := p.neededLoads()
 	for _, g := range groups {
 		for _, one := range g.workers {
-			if one.busy() {
+			if one.busy() || one.turns {
 				g.lost.busy++
 			}
 			g.lost.seconds += one.lost(p, loads, now)

@@ -47,11 +47,12 @@ type pool struct {
 	groups   []group   // the same as replicas
 	line     []*job    // of the queues that use it, by urgency
 	replicas draft
-	wanted   int  // workers that the queues ask for
-	busy     int  // replicas that hold shards and stay
-	leveled  int  // of them, for backlogs
-	wished   int  // replicas, were the size known
-	splits   bool // a queue that splits its work uses it
+	wanted   int    // workers that the queues ask for
+	busy     int    // replicas that hold shards and stay
+	leveled  int    // of them, for backlogs
+	wished   int    // replicas, were the size known
+	splits   bool   // a queue that splits its work uses it
+	round    *round // the turns of its models; nil: not decided
 }
 
 // slots is the number of workers of a replica.
@@ -134,6 +135,7 @@ type worker struct {
 	model  int                      // the number of the one it has loaded; 0: no job needs it
 	holds  *job
 	drains bool
+	turns  bool                  // it is its turn to serve a backlog
 	turn   []*orchestrator.Order // the backlogs that it serves first
 }
 

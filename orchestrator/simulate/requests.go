@@ -7,8 +7,10 @@ import (
 
 // RequestWorld is a stream of requests for models, on workers that hold one model each.
 type RequestWorld struct {
-	Workers  int
-	Due      time.Duration // after its arrival a request is done, or late
+	Workers int
+	Due     time.Duration // after its arrival a request is done, or late
+	// Start is how long a worker takes from when it is asked for until it can load, where they come and go, and none is there at first; 0: all are there.
+	Start    time.Duration
 	Models   []RequestModel
 	Requests []Request // by arrival
 }
@@ -68,12 +70,15 @@ type RequestView struct {
 
 // RequestWorker is a worker.
 type RequestWorker struct {
-	Model   int // that it holds or loads; -1: none
-	Busy    bool
-	Loading bool          // likewise, not serving yet
-	Since   time.Duration // when it became what it is
-	until   time.Duration // it is busy
-	loaded  time.Duration // it has the model
+	Model    int // that it holds or loads; -1: none
+	Busy     bool
+	Loading  bool          // likewise, not serving yet
+	Away     bool          // it has not been asked for
+	Starting bool          // it has been, and cannot load yet
+	Asked    time.Duration // when
+	Since    time.Duration // when it became what it is
+	until    time.Duration // it is busy
+	loaded   time.Duration // it has the model
 }
 
 // RequestDecision is for each worker the model whose oldest request it shall serve if it is idle; -1: it waits.
@@ -82,6 +87,8 @@ type RequestDecision struct {
 	Check time.Duration // when to ask again at the latest; 0: when something happens
 	// Within is for each worker the age up to which a request comes before older ones; 0, or none given: the oldest comes first.
 	Within []time.Duration
+	// Stay says for each worker that it shall be there; one that has something to do ends it first. Empty: nothing changes.
+	Stay []bool
 }
 
 // RequestPolicy decides. It may remember what it saw.
@@ -91,6 +98,8 @@ type RequestPolicy func(*RequestView) RequestDecision
 type RequestResult struct {
 	Busy, Work time.Duration // loads and executions; executions
 	Loads      int
+	Billed     time.Duration // from when workers are asked for until they go, where they come and go
+	Starts     int
 	Late       int
 	Longest    time.Duration // from arrival to end
 	Decisions  int
@@ -115,7 +124,7 @@ func RunRequests(world *RequestWorld, policy RequestPolicy) RequestResult {
 		World: world, Waiting: make([][]time.Duration, len(world.Models)), Arrived: make([]int, len(world.Models)), Workers: make([]RequestWorker, world.Workers),
 	}
 	for i := range run.view.Workers {
-		run.view.Workers[i].Model = -1
+		run.view.Workers[i] = RequestWorker{Model: -1, Away: world.Start > 0}
 	}
 	check := time.Duration(0)
 	for run.open > 0 {
@@ -126,8 +135,12 @@ func RunRequests(world *RequestWorld, policy RequestPolicy) RequestResult {
 		run.come(at)
 		decision := run.policy(&run.view)
 		run.result.Decisions++
+		run.resize(decision.Stay)
 		run.start(decision)
 		check = decision.Check
+	}
+	if world.Start > 0 {
+		run.resize(make([]bool, world.Workers))
 	}
 	run.result.Unserved = run.open
 	run.result.Late += run.open
@@ -147,20 +160,20 @@ func (r *requestRun) soonest(check time.Duration) time.Duration {
 		offer(r.world.Requests[r.next].Arrival)
 	}
 	for _, one := range r.view.Workers {
-		if one.Busy {
+		if one.Busy || one.Starting {
 			offer(one.until)
 		}
 	}
-	if check > r.view.Now && r.idle() {
+	if check > r.view.Now && r.free() {
 		offer(check)
 	}
 	return at
 }
 
-// idle says that a worker could serve what waits.
-func (r *requestRun) idle() bool {
+// free says that a worker could serve what waits, or be asked for.
+func (r *requestRun) free() bool {
 	for _, one := range r.view.Workers {
-		if !one.Busy {
+		if !one.Busy && !one.Starting {
 			return true
 		}
 	}
@@ -178,6 +191,9 @@ func (r *requestRun) come(at time.Duration) {
 	}
 	for i := range r.view.Workers {
 		one := &r.view.Workers[i]
+		if one.Starting && one.until <= at {
+			one.Starting, one.Since = false, one.until
+		}
 		if one.Busy && one.until <= at {
 			one.Busy, one.Loading, one.Since = false, false, one.until
 			r.open--
@@ -187,11 +203,29 @@ func (r *requestRun) come(at time.Duration) {
 	}
 }
 
+// resize lets workers go that shall not stay and have nothing to do, and asks for those that shall.
+func (r *requestRun) resize(stay []bool) {
+	for i, stays := range stay {
+		one := &r.view.Workers[i]
+		switch {
+		case stays && one.Away:
+			*one = RequestWorker{Model: -1, Starting: true, Asked: r.view.Now, until: r.view.Now + r.world.Start}
+			r.result.Starts++
+		case !stays && !one.Away && !one.Busy:
+			r.result.Billed += r.view.Now - one.Asked
+			*one = RequestWorker{Model: -1, Away: true}
+		}
+	}
+}
+
+// idle says that the worker can serve.
+func (w *RequestWorker) idle() bool { return !w.Busy && !w.Away && !w.Starting }
+
 // start lets idle workers serve what was decided.
 func (r *requestRun) start(decision RequestDecision) {
 	for i, model := range decision.Serve {
 		one := &r.view.Workers[i]
-		if model < 0 || one.Busy || len(r.waiting[model]) == 0 {
+		if model < 0 || !one.idle() || len(r.waiting[model]) == 0 {
 			continue
 		}
 		at := 0
@@ -229,7 +263,7 @@ func (r *requestRun) serve(one *RequestWorker, model int, request Request) {
 		r.result.Loads++
 	}
 	loaded := r.view.Now + load
-	*one = RequestWorker{Model: model, Busy: true, Loading: load > 0, Since: r.view.Now, loaded: loaded, until: loaded + request.Work}
+	*one = RequestWorker{Model: model, Asked: one.Asked, Busy: true, Loading: load > 0, Since: r.view.Now, loaded: loaded, until: loaded + request.Work}
 	r.result.Busy += load + request.Work
 	took := one.until - request.Arrival
 	r.result.Longest = max(r.result.Longest, took)

@@ -42,6 +42,7 @@ type plannedRequests struct {
 	waiting  [][]orchestrator.Arrival
 	rates    []arrivalRates
 	workers  []string
+	there    []int // the workers of the observation
 	memory   orchestrator.Memory
 }
 
@@ -70,9 +71,24 @@ func (p *plannedRequests) decide(view *RequestView) RequestDecision {
 	for i := range decision.Serve {
 		decision.Serve[i] = -1
 	}
-	for i, one := range plan.Workers {
+	if view.World.Start > 0 {
+		decision.Stay = make([]bool, len(view.Workers))
+	}
+	staying := 0
+	for at, one := range plan.Workers {
+		i := p.there[at]
 		if len(one.Jobs) > 0 {
 			decision.Serve[i], decision.Within[i] = p.queues[one.Jobs[0].Queue], one.Jobs[0].Within
+		}
+		if decision.Stay != nil && !one.Drain {
+			decision.Stay[i] = true
+			staying++
+		}
+	}
+	for i := range decision.Stay {
+		if view.Workers[i].Away && staying < plan.Pools[0].Replicas {
+			decision.Stay[i] = true
+			staying++
 		}
 	}
 	return decision
@@ -82,9 +98,9 @@ func (p *plannedRequests) decide(view *RequestView) RequestDecision {
 func (p *plannedRequests) observe(view *RequestView, now time.Time) orchestrator.Observation {
 	read := orchestrator.Reading{At: now, Source: "simulation"}
 	observation := orchestrator.Observation{
-		Speeds: p.Speeds, Memory: p.memory, Backlogs: p.backlogs, Workers: make([]orchestrator.WorkerView, len(view.Workers)),
-		Pools: []orchestrator.PoolView{{Name: p.Policy.Pools[0].Name, Reading: read, Replicas: len(view.Workers)}},
+		Speeds: p.Speeds, Memory: p.memory, Backlogs: p.backlogs, Workers: make([]orchestrator.WorkerView, 0, len(view.Workers)),
 	}
+	p.there = p.there[:0]
 	for model, came := range view.Arrived {
 		b := &p.backlogs[model]
 		b.Reading = read
@@ -94,6 +110,9 @@ func (p *plannedRequests) observe(view *RequestView, now time.Time) orchestrator
 		b.Held = 0
 	}
 	for i, one := range view.Workers {
+		if one.Away {
+			continue
+		}
 		worker := orchestrator.WorkerView{ID: p.workers[i], Pool: p.Policy.Pools[0].Name, Slot: i, State: orchestrator.WorkerIdle, Seen: now}
 		if one.Model >= 0 {
 			worker.Model = orchestrator.ModelRef{Name: p.world.Models[one.Model].Name}
@@ -105,8 +124,12 @@ func (p *plannedRequests) observe(view *RequestView, now time.Time) orchestrator
 		if one.Loading {
 			worker.State = orchestrator.WorkerLoading
 		}
-		observation.Workers[i] = worker
+		if one.Starting {
+			worker.State, worker.Asked = orchestrator.WorkerStarting, beginning.Add(one.Asked)
+		}
+		observation.Workers, p.there = append(observation.Workers, worker), append(p.there, i)
 	}
+	observation.Pools = []orchestrator.PoolView{{Name: p.Policy.Pools[0].Name, Reading: read, Replicas: len(observation.Workers)}}
 	return observation
 }
 

@@ -55,7 +55,9 @@ func TestRunRequestsTakesTheOldestWithin(t *testing.T) {
 	type at = struct{ at, model int }
 	world := &RequestWorld{Workers: 1, Due: 2 * time.Second, Models: []RequestModel{{"a", 0}}, Requests: ofOneSecond(at{0, 0}, at{0, 0}, at{0, 0}, at{0, 0}, at{2, 0})}
 	for within, want := range map[time.Duration]int{0: 3, time.Second: 2} { // at 2 s the third and fourth cannot be in time any more, the fifth can
-		policy := func(*RequestView) RequestDecision { return RequestDecision{Serve: []int{0}, Within: []time.Duration{within}} }
+		policy := func(*RequestView) RequestDecision {
+			return RequestDecision{Serve: []int{0}, Within: []time.Duration{within}}
+		}
 		if got := RunRequests(world, policy); got.Late != want || got.Unserved != 0 {
 			t.Errorf("within %s: %d late, want %d, %d never served", within, got.Late, want, got.Unserved)
 		}
