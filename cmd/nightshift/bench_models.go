@@ -21,6 +21,7 @@ type modelLoad struct {
 	load     []float64 // seconds: the median, and what 95 of 100 models keep
 	deadline []time.Duration
 	workers  []int
+	elastic  bool
 	say      func(format string, values ...any)
 }
 
@@ -40,11 +41,14 @@ type modelLoadReport struct {
 type modelLoadRow struct {
 	Cell    string  `json:"cell"`
 	Policy  string  `json:"policy"`
-	Cost    float64 `json:"cost"`    // busy seconds of workers: loads and executions
-	Optimum float64 `json:"optimum"` // the execution alone, as if nothing had to be loaded
-	Ratio   float64 `json:"ratio"`
-	Late    int     `json:"late"` // requests
+	Cost    float64 `json:"cost"`    // busy seconds of workers: loads and executions; where workers come and go, all that they are billed for
+	Optimum float64 `json:"optimum"` // a bound: no schedule costs less that has all requests in time, or, where some are forced to be late, none at all
+	Ratio   float64 `json:"ratio"`   // of the cost to the execution
+	Bound   float64 `json:"bound"`   // of the optimum to the execution
+	Late    int     `json:"late"`    // requests
+	Forced  int     `json:"forced_late"`
 	Loads   int     `json:"loads"`
+	Starts  int     `json:"starts,omitempty"`
 	Longest float64 `json:"longest_seconds"` // from an arrival to its end
 }
 
@@ -55,7 +59,8 @@ func (p *program) benchModelLoadCommand() *cobra.Command {
 		Use:   "model-load",
 		Short: "Compare policies for many models on few workers that hold one each",
 		Long: `Model-load takes a stream of requests for many models through workers that hold one model each, once for each policy, and compares how long workers are busy,
-with loads, with how long they execute. Every request is due so long after it has arrived. A cell is DEADLINE/WORKERS.`,
+with loads, with how long they execute. Every request is due so long after it has arrived. A cell is DEADLINE/WORKERS. With --elastic workers come and go: starting one
+takes three minutes, and it is billed from when it is asked for until it goes; a cell is elastic/DEADLINE.`,
 		Args: cobra.NoArgs,
 		RunE: func(command *cobra.Command, _ []string) error {
 			run.say = sayTo(command.ErrOrStderr())
@@ -68,6 +73,7 @@ with loads, with how long they execute. Every request is due so long after it ha
 	flags.Float64SliceVar(&run.load, "load", []float64{22.7, 45.4}, "seconds that a load takes: the median of the models, and what 95 of 100 keep")
 	flags.DurationSliceVar(&run.deadline, "deadline", []time.Duration{5 * time.Minute, 15 * time.Minute, time.Hour, 6 * time.Hour, 24 * time.Hour}, "when a request is due after it has arrived")
 	flags.IntSliceVar(&run.workers, "workers", []int{1, 2, 4, 8}, "workers")
+	flags.BoolVar(&run.elastic, "elastic", false, "workers come and go, at most 16, instead of --workers")
 	format = formatOption(command, formatFlag, formatJSON, formatYAML)
 	return command
 }
@@ -111,8 +117,12 @@ func (m *modelLoad) run(ctx context.Context) (*modelLoadReport, error) {
 		report.Source = m.requests
 	}
 	report.describe(&world)
+	counts := m.workers
+	if m.elastic {
+		counts, world.Start = []int{elasticMost}, elasticStart
+	}
 	for _, due := range m.deadline {
-		for _, workers := range m.workers {
+		for _, workers := range counts {
 			if ctx.Err() != nil {
 				return nil, errors.New("interrupted")
 			}
@@ -144,6 +154,9 @@ func (r *modelLoadReport) describe(world *simulate.RequestWorld) {
 // cell takes every policy through one world.
 func (m *modelLoad) cell(report *modelLoadReport, world *simulate.RequestWorld) error {
 	name := fmt.Sprintf("%s/%d", shortly(world.Due), world.Workers)
+	if m.elastic {
+		name = "elastic/" + shortly(world.Due)
+	}
 	installation, text, err := requestInstallation(world)
 	if err != nil {
 		return err
@@ -153,18 +166,47 @@ func (m *modelLoad) cell(report *modelLoadReport, world *simulate.RequestWorld) 
 	if err != nil {
 		return err
 	}
+	first := len(report.Rows)
 	add := func(policy string, result simulate.RequestResult) {
+		cost := result.Busy.Seconds()
+		if m.elastic {
+			cost = result.Billed.Seconds()
+		}
 		report.Rows = append(report.Rows, modelLoadRow{
-			Cell: name, Policy: policy, Cost: result.Busy.Seconds(), Optimum: result.Work.Seconds(), Ratio: result.Busy.Seconds() / result.Work.Seconds(),
-			Late: result.Late, Loads: result.Loads, Longest: result.Longest.Seconds(),
+			Cell: name, Policy: policy, Cost: cost, Ratio: cost / result.Work.Seconds(), Late: result.Late, Loads: result.Loads, Starts: result.Starts,
+			Longest: result.Longest.Seconds(),
 		})
 	}
 	add(ours, simulate.RunRequests(world, policy))
-	for _, peer := range simulate.PeersOfRequests() {
-		add(peer.Name, simulate.RunRequests(world, peer.New()))
+	if m.elastic {
+		for _, peer := range simulate.ElasticPeers() {
+			add(peer.Name, simulate.RunRequests(world, peer.New()))
+		}
+	} else {
+		for _, peer := range simulate.PeersOfRequests() {
+			add(peer.Name, simulate.RunRequests(world, peer.New()))
+		}
 	}
+	bound(world, report.Rows[first:])
 	m.say("%s", name)
 	return nil
+}
+
+// bound adds to the rows of a cell what no schedule can do better.
+func bound(world *simulate.RequestWorld, rows []modelLoadRow) {
+	forced, least := simulate.ForcedLate(world), time.Duration(0)
+	switch {
+	case forced > 0:
+		least = simulate.LeastLoads(world)
+	case world.Start > 0:
+		least = simulate.LeastBilled(world)
+	default:
+		known := time.Duration(rows[0].Cost*float64(time.Second)) - world.Work()
+		least = simulate.LeastBusy(world, known)
+	}
+	for i := range rows {
+		rows[i].Forced, rows[i].Optimum, rows[i].Bound = forced, least.Seconds(), least.Seconds()/world.Work().Seconds()
+	}
 }
 
 // shortly writes a duration without parts that are zero.
@@ -185,19 +227,29 @@ func (r *modelLoadReport) print(out screen) error {
 	if len(r.Documents) > 0 {
 		fmt.Fprintf(out, "nightshift is configured by these documents (in other cells only finishWithin and replicas differ):\n\n%s\n", r.Documents[0])
 	}
-	list := [][]cell{cells("CELL", "POLICY", "BUSY", "RATIO", "LATE", "LOADS", "LONGEST")}
+	list := [][]cell{cells("CELL", "POLICY", "COST", "RATIO", "BOUND", "LATE", "FORCED", "LOADS", "STARTS", "LONGEST")}
 	for _, row := range r.Rows {
-		list = append(list, cells(row.Cell, row.Policy, fmt.Sprintf("%.0f", row.Cost), fmt.Sprintf("%.4f", row.Ratio), strconv.Itoa(row.Late),
-			strconv.Itoa(row.Loads), fmt.Sprintf("%.0f", row.Longest)))
+		list = append(list, cells(row.Cell, row.Policy, fmt.Sprintf("%.0f", row.Cost), fmt.Sprintf("%.4f", row.Ratio), fmt.Sprintf("%.4f", row.Bound), strconv.Itoa(row.Late),
+			strconv.Itoa(row.Forced), strconv.Itoa(row.Loads), strconv.Itoa(row.Starts), fmt.Sprintf("%.0f", row.Longest)))
 	}
 	return out.table(list)
 }
+
+const (
+	elasticMost  = 16
+	elasticStart = 180 * time.Second
+)
 
 const (
 	poolOfModels = `apiVersion: nightshift.dev/v1alpha1
 kind: Pool
 metadata: {name: gpu}
 spec: {scaleDownDelay: 0s, replicas: {min: %[1]d, max: %[1]d}}
+`
+	elasticPool = `apiVersion: nightshift.dev/v1alpha1
+kind: Pool
+metadata: {name: gpu}
+spec: {capacityType: on-demand, startTime: %[2]s, scaleDownDelay: 10s, replicas: {max: %[1]d}}
 `
 	modelAndQueue = `---
 apiVersion: nightshift.dev/v1alpha1
@@ -215,7 +267,11 @@ spec: {model: %[1]s, pools: [gpu], input: {roots: [in]}, output: {root: out}, ob
 // requestInstallation reads the documents of a world, and gives them back.
 func requestInstallation(world *simulate.RequestWorld) (installation simulate.Installation, text string, err error) {
 	var all strings.Builder
-	fmt.Fprintf(&all, poolOfModels, world.Workers)
+	if world.Start > 0 {
+		fmt.Fprintf(&all, elasticPool, world.Workers, world.Start)
+	} else {
+		fmt.Fprintf(&all, poolOfModels, world.Workers)
+	}
 	for i, mean := range world.Profile() {
 		one := world.Models[i]
 		fmt.Fprintf(&all, modelAndQueue, one.Name, one.Load.Round(time.Millisecond), strconv.FormatFloat(1/mean.Seconds(), 'f', 6, 64), world.Due)

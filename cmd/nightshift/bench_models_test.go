@@ -65,7 +65,7 @@ func TestBenchModelLoad(t *testing.T) {
 	}
 	var seen []string
 	for _, row := range report.Rows {
-		if row.Ratio < 1.0833 || row.Cost != row.Ratio*row.Optimum { // one load at least
+		if row.Cost != row.Ratio*report.Work || row.Cost < row.Optimum || row.Optimum != 150 || row.Bound != 1.25 || row.Forced != 0 { // a load of each model at least
 			t.Errorf("%+v", row)
 		}
 		if row.Policy == ours {
@@ -80,6 +80,33 @@ func TestBenchModelLoad(t *testing.T) {
 	}
 	if policies := 1 + len(simulate.PeersOfRequests()); len(report.Rows) != 4*policies {
 		t.Errorf("%d rows", len(report.Rows))
+	}
+}
+
+func TestBenchModelLoadElastic(t *testing.T) {
+	t.Parallel()
+	report := benchReported[modelLoadReport](t, "model-load", "--requests", streamFile(t), "--deadline", "15m,1h", "--elastic")
+	for i, row := range report.Rows {
+		if want := []string{"elastic/15m", "elastic/1h"}[i/(1+len(simulate.ElasticPeers()))]; row.Cell != want || row.Cost != row.Ratio*report.Work || row.Optimum != 150 || row.Starts == 0 {
+			t.Errorf("%+v, want cell %s", row, want)
+		}
+		if row.Policy == ours && (row.Late != 0 || row.Starts != 1 || row.Cost != 180+150) { // a start, three loads
+			t.Errorf("%+v", row)
+		}
+	}
+	if !strings.Contains(report.Documents[0], "startTime: 3m0s, scaleDownDelay: 10s, replicas: {max: 16}") {
+		t.Error(report.Documents[0])
+	}
+}
+
+// Where requests have to be late, the bound is one for every schedule.
+func TestBenchModelLoadForced(t *testing.T) {
+	t.Parallel()
+	report := benchReported[modelLoadReport](t, "model-load", "--requests", streamFile(t), "--deadline", "1m", "--workers", "1")
+	for _, row := range report.Rows {
+		if row.Forced == 0 || row.Late < row.Forced || row.Optimum != 150 || row.Cost < 150 {
+			t.Errorf("%+v", row)
+		}
 	}
 }
 

@@ -32,6 +32,18 @@ func LeastBusy(world *RequestWorld, known time.Duration) time.Duration {
 	return world.Work() + ofSeconds(math.Floor(best))
 }
 
+// LeastLoads is the same for any schedule, whatever is late: the executions, and a load of each model that is asked for.
+func LeastLoads(world *RequestWorld) time.Duration {
+	least, asked := world.Work(), make([]bool, len(world.Models))
+	for _, one := range world.Requests {
+		if !asked[one.Model] {
+			asked[one.Model] = true
+			least += world.Models[one.Model].Load
+		}
+	}
+	return least
+}
+
 const (
 	boundRounds   = 200
 	boundPatience = 8
@@ -42,15 +54,17 @@ const (
 type loadBound struct {
 	workers int
 	cells   int
+	cell    time.Duration
 	models  []boundModel
 	prices  []float64 // of holding a model at the border before each cell
 	sums    []float64 // of the prices before
 	held    []int32
 	// Of the model that is looked at: the cheapest plan whose last cell is this one, what came before, and whether it was held at the border before.
-	costs []float64
-	from  []int32
-	stays []bool
-	queue []int32
+	costs      []float64
+	from       []int32
+	stays      []bool
+	queue      []int32
+	head, tail int
 }
 
 // boundModel is a model with its windows.
@@ -63,7 +77,7 @@ type boundModel struct {
 func newLoadBound(world *RequestWorld) *loadBound {
 	last := world.Requests[len(world.Requests)-1].Arrival + world.Due
 	cell := max(last/boundCells, world.Due/30, time.Second)
-	b := &loadBound{workers: world.Workers, cells: int(last/cell) + 1}
+	b := &loadBound{workers: world.Workers, cells: int(last/cell) + 1, cell: cell}
 	b.models = make([]boundModel, len(world.Models))
 	for i, one := range world.Models {
 		b.models[i] = boundModel{load: one.Load.Seconds(), ahead: int(one.Load / cell), after: make([]int32, b.cells+1)}
@@ -104,37 +118,48 @@ func (b *loadBound) value() float64 {
 // plan is what the model's cheapest plan costs. In it, cells are served one after another: those in which the model is there. Between one that it leaves and the next no
 // window may lie.
 func (b *loadBound) plan(one *boundModel) float64 {
-	on, head, tail := math.Inf(1), 0, 0 // on: it is held at the next border
-	b.queue[0], tail = -1, 1
-	cost := func(k int32) float64 {
-		if k < 0 {
-			return 0
-		}
-		return b.costs[k]
-	}
+	on := math.Inf(1) // it is held at the next border
+	b.open()
 	for k := range b.cells {
-		for head < tail && b.queue[head] < one.after[k] {
-			head++
-		}
-		before := b.queue[head]
-		enter := cost(before) + one.load + b.sums[k+1] - b.sums[max(k+1-one.ahead, 0)]
+		enter := b.before(one.after[k]) + one.load + b.sums[k+1] - b.sums[max(k+1-one.ahead, 0)]
 		on += b.prices[k]
-		b.from[k], b.stays[k] = before, on < enter
+		b.from[k], b.stays[k] = b.queue[b.head], on < enter
 		on = min(on, enter)
-		b.costs[k] = on
-		for head < tail && cost(b.queue[tail-1]) >= on {
-			tail--
-		}
-		b.queue[tail] = int32(k) //nolint:gosec // a count of cells
-		tail++
+		b.close(k, on)
 	}
-	for head < tail && b.queue[head] < one.after[b.cells] {
-		head++
-	}
-	last := b.queue[head]
-	total := cost(last)
-	b.hold(one, last)
+	total := b.before(one.after[b.cells])
+	b.hold(one, b.queue[b.head])
 	return total
+}
+
+// open begins with no cell served. The queue has served cells that may be the last before the next one, their costs ascending.
+func (b *loadBound) open() {
+	b.queue[0], b.head, b.tail = -1, 0, 1
+}
+
+// before is the least that a plan costs whose last cell is not before this one.
+func (b *loadBound) before(first int32) float64 {
+	for b.queue[b.head] < first {
+		b.head++
+	}
+	return b.cost(b.queue[b.head])
+}
+
+func (b *loadBound) cost(k int32) float64 {
+	if k < 0 {
+		return 0
+	}
+	return b.costs[k]
+}
+
+// close adds a cell and what a plan costs whose last it is.
+func (b *loadBound) close(k int, cost float64) {
+	b.costs[k] = cost
+	for b.head < b.tail && b.cost(b.queue[b.tail-1]) >= cost {
+		b.tail--
+	}
+	b.queue[b.tail] = int32(k) //nolint:gosec // a count of cells
+	b.tail++
 }
 
 // hold counts the borders at which a plan holds the model.

@@ -145,13 +145,7 @@ func TestEveryRequestIsServed(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
 		world := drawRequests(t)
-		least, seen := world.Work(), map[int]bool{}
-		for _, one := range world.Requests {
-			if !seen[one.Model] {
-				seen[one.Model] = true
-				least += world.Models[one.Model].Load
-			}
-		}
+		least := LeastLoads(world)
 		policies := map[string]func() RequestPolicy{"nightshift": func() RequestPolicy {
 			policy, err := installationOf(world).PlannedRequests(world)
 			if err != nil {
