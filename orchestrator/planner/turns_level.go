@@ -52,6 +52,9 @@ func (p *pool) levelTurns(w *world) (int, string) {
 	if more := r.more(p.policy.Max*p.slots() + 1 - present); more > 0 {
 		return present + more, fmt.Sprintf("%s, or the turns of all models will not be in time: a new worker is counted on after %s", counted(more, "more worker"), span(r.lead))
 	}
+	if present == 0 {
+		return 0, "nothing has to begin yet"
+	}
 	if idle > 0 {
 		return max(present-idle, 0), fmt.Sprintf("%s: nothing that waits is worth another turn yet", counted(max(present-idle, 0), "worker"))
 	}
