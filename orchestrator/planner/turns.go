@@ -101,7 +101,7 @@ func newRound(w *world, p *pool) *round {
 	}
 	r.most = max(len(r.servers), p.policy.Max*p.slots())
 	workers := float64(r.most)
-	r.busy = offered > workers*(busyPart-busySpread*math.Sqrt(mean/(within*max(workers, 1))))
+	r.busy = offered > workers*(busyPart-busySpread*math.Sqrt(mean/(within*max(workers, 1))))-busyPeak
 	return r
 }
 

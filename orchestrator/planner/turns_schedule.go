@@ -14,6 +14,7 @@ const (
 	worthBusy   = 1        // the same for a busy pool
 	busyPart    = .95      // of the pool that work may take before it is busy, less
 	busySpread  = 2        // times the spread of how much work comes in the time in which it is due
+	busyPeak    = .3       // workers, that are left for a peak
 	lastMoment  = 3        // loads and rows before the last moment, another queue is left for this one
 	leavePart   = .2       // of the margin that the other queue has to keep
 )

@@ -45,7 +45,7 @@ func LeastLoads(world *RequestWorld) time.Duration {
 }
 
 const (
-	boundRounds   = 200
+	boundRounds   = 100
 	boundPatience = 8
 	boundCells    = 100_000 // at most
 )
