@@ -59,11 +59,11 @@ def table(cells: Rows, names: list[str], value: str = "ratio") -> str:
     return "\n".join(lines) + "\n"
 
 
-def plot(path: Path, title: str, cells: Rows, names: list[str]) -> None:
+def plot(path: Path, title: str, cells: Rows, names: list[str], axis: str = "cost over that of the optimum; the bar is 95 % by series") -> None:
     """One row for each cell, a dot for each policy at what it costs above the optimum; bars are 95 % by series."""
     left, right, step, top = 130, 40, 34, 64
     policies = [policy for policy in cells[names[0]] if policy not in ("optimum", "on-demand")]
-    colours = ["#c2185b", "#1f77b4", "#2ca02c", "#ff7f0e", "#7f7f7f", "#9467bd", "#8c564b"]
+    colours = ["#c2185b", "#1f77b4", "#2ca02c", "#ff7f0e", "#7f7f7f", "#9467bd", "#8c564b", "#17becf", "#bcbd22"]
     most = max(cells[name][policy]["ratio"] for name in names for policy in policies) - 1
     width, height = 860, top + step * len(names) + 50
     x = lambda ratio: left + (ratio - 1) / most * (width - left - right)
@@ -81,7 +81,7 @@ def plot(path: Path, title: str, cells: Rows, names: list[str]) -> None:
         parts.append(f'<line x1="{left}" x2="{width - right}" y1="{y}" y2="{y}" stroke="#ddd"/>')
         for i, policy in reversed(list(enumerate(policies))):
             one = cells[name][policy]
-            if policy == "nightshift":
+            if policy == "nightshift" and "low" in one:
                 low, high = x(max(one["low"], 1)), min(x(one["high"]), width - right)
                 parts.append(f'<line x1="{low:.1f}" x2="{high:.1f}" y1="{y}" y2="{y}" stroke="{colours[i]}" stroke-width="2"/>')
             parts.append(f'<circle cx="{x(one["ratio"]):.1f}" cy="{y}" r="{5 if policy == "nightshift" else 4}" fill="{colours[i]}"/>')
@@ -89,7 +89,7 @@ def plot(path: Path, title: str, cells: Rows, names: list[str]) -> None:
     for mark in range(5):
         ratio = 1 + most * mark / 4
         parts.append(f'<text x="{x(ratio):.1f}" y="{bottom}" text-anchor="middle">{ratio:.3f}</text>')
-    parts.append(f'<text x="{left}" y="{bottom + 20}">cost over that of the optimum; the bar is 95 % by series</text></svg>')
+    parts.append(f'<text x="{left}" y="{bottom + 20}">{axis}</text></svg>')
     path.write_text("\n".join(parts) + "\n")
 
 
@@ -283,31 +283,54 @@ def backlog_replay(data: Path) -> Bars:
     return bars
 
 
+# What must hold, and the aim.
 MODEL_LOAD_MUST = {
-    "5m/8": 1.070, "15m/4": 1.110, "15m/8": 1.053, "1h/4": 1.068, "1h/8": 1.040,
-    "6h/1": 1.056, "6h/2": 1.046, "6h/4": 1.038, "6h/8": 1.029, "24h/1": 1.025, "24h/2": 1.024, "24h/4": 1.022, "24h/8": 1.019,
+    "5m/8": (1.070, 1.050), "15m/8": (1.053, 1.040), "15m/4": (1.110, 1.080), "1h/8": (1.040, 1.031), "1h/4": (1.068, 1.053),
+    "6h/8": (1.029, 1.023), "6h/4": (1.038, 1.031), "6h/2": (1.046, 1.038), "6h/1": (1.056, 1.044),
+    "24h/8": (1.019, 1.016), "24h/4": (1.022, 1.019), "24h/2": (1.024, 1.021), "24h/1": (1.025, 1.022),
+    "elastic/15m": (2.1, 1.8), "elastic/1h": (1.40, 1.25), "elastic/6h": (1.11, 1.08), "elastic/24h": (1.045, 1.035),
 }  # fmt: skip
+MODEL_LOAD_SEED = "3"
+
+
+def model_load_bars(bars: Bars, cells: Rows) -> None:
+    for name, rows in cells.items():
+        ours, peers = rows["nightshift"], [row for policy, row in rows.items() if policy != "nightshift"]
+        late, forced = min(row["late"] for row in peers), ours["forced_late"]
+        if name in MODEL_LOAD_MUST:
+            must, aim = MODEL_LOAD_MUST[name]
+            best, who = min((row["ratio"], row["policy"]) for row in peers if row["late"] == late)
+            bars.check(f"{name}: at most {must} (aim {aim}), below {who} {best:.4f}", ours["ratio"] <= must and ours["ratio"] < best, f"{ours['ratio']:.4f}")
+        bars.check(f"{name}: late at most as the best peer, {late}, or as many as are forced, {forced}", ours["late"] <= max(late, forced), str(ours["late"]))
+
+
+def bound_line(cells: Rows, value: str) -> str:
+    shown = [f"{row['nightshift'][value]:.4f}" if value == "bound" else str(row["nightshift"][value]) for row in cells.values()]
+    return f"| {'bound' if value == 'bound' else 'forced'} | " + " | ".join(shown) + " |\n"
 
 
 def model_load(_: Path) -> Bars:
     """B4: many models on few workers, on a stream that nothing was tuned on."""
     bars = Bars()
-    report = run("bench", "model-load", "--seed", "5")
-    cells = by_cell(report["rows"])
-    for name, rows in cells.items():
-        ours = rows["nightshift"]
-        late, who = min((row["late"], policy) for policy, row in rows.items() if policy != "nightshift")
-        bars.check(f"{name}: late at most as {who}", ours["late"] <= late, f"{ours['late']}, {late}")
-        if name in MODEL_LOAD_MUST:
-            must = MODEL_LOAD_MUST[name]
-            on_time = [(row["ratio"], policy) for policy, row in rows.items() if policy != "nightshift" and row["late"] == late]
-            best, who = min(on_time)
-            bars.check(f"{name}: at most {must}, below {who} {best:.4f}", ours["ratio"] <= must and ours["ratio"] < best, f"{ours['ratio']:.4f}")
-    text = head("Many models on few workers that hold one each", "nightshift bench model-load --seed 2")
+    report = run("bench", "model-load", "--seed", MODEL_LOAD_SEED)
+    elastic = run("bench", "model-load", "--seed", MODEL_LOAD_SEED, "--elastic", "--deadline", "15m,1h,6h,24h")
+    cells, coming = by_cell(report["rows"]), by_cell(elastic["rows"])
+    model_load_bars(bars, cells)
+    model_load_bars(bars, coming)
+    judged = [name for name in cells if name in MODEL_LOAD_MUST]
+    shown = {name: {"bound": {"ratio": cells[name]["nightshift"]["bound"]}} | cells[name] for name in judged}
+    plot(OUT / "model-load.svg", "Many models on few workers: busy time by deadline and workers", shown, judged, "busy seconds over seconds of execution")
+    text = head("Many models on few workers that hold one each", f"nightshift bench model-load --seed {MODEL_LOAD_SEED}\nnightshift bench model-load --seed {MODEL_LOAD_SEED} --elastic --deadline 15m,1h,6h,24h")
     text += f"{report['requests']:,} synthetic requests for {report['models']} models; the planner was tuned on seed 1. A cell is DEADLINE/WORKERS. Numbers are busy GPU-seconds (loads\n"
-    text += "and executions) over seconds of execution, and requests that were done later than DEADLINE after they came.\n\n"
-    text += bars.table() + "\n" + table(cells, list(cells)) + "\n## Late requests\n\n" + table(cells, list(cells), "late")
-    text += "\n## What the planner was told\n\nThese documents; in other cells only `finishWithin` and `replicas` differ.\n\n```yaml\n" + report["documents"][0] + "```\n"
+    text += "and executions) over seconds of execution, and requests that were done later than DEADLINE after they came. *Bound*: no schedule that has all requests in time is below (the dual of the\n"
+    text += "condition that no more models are held than there are workers); where requests are forced to be late, the executions and one load of each model. *Forced*: no schedule has fewer late;\n"
+    text += "loads are left out of that, so that it is low.\n\n"
+    text += bars.table() + "\n![busy time over execution](model-load.svg)\n\n" + table(cells, list(cells)) + bound_line(cells, "bound")
+    text += "\n## Late requests\n\n" + table(cells, list(cells), "late") + bound_line(cells, "forced_late")
+    text += "\n## Workers that come and go\n\nAt most 16 workers; starting one takes 180 s, and it is billed from when it is asked for until it goes. Numbers are billed seconds over seconds of execution. *Bound* leaves starts out.\n\n"
+    text += table(coming, list(coming)) + bound_line(coming, "bound") + "\nLate requests:\n\n" + table(coming, list(coming), "late")
+    text += "\n## What the planner was told\n\nThese documents; in other cells only `finishWithin` and `replicas` differ. The rule is in [turns.md](../turns.md).\n\n```yaml\n" + report["documents"][0] + "```\n"
+    text += "\nWhere workers come and go, the pool is\n\n```yaml\n" + elastic["documents"][0].split("---")[0] + "```\n"
     (OUT / "model-load.md").write_text(text)
     return bars
 

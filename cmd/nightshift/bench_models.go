@@ -42,7 +42,7 @@ type modelLoadRow struct {
 	Cell    string  `json:"cell"`
 	Policy  string  `json:"policy"`
 	Cost    float64 `json:"cost"`    // busy seconds of workers: loads and executions; where workers come and go, all that they are billed for
-	Optimum float64 `json:"optimum"` // a bound: no schedule costs less that has all requests in time, or, where some are forced to be late, none at all
+	Optimum float64 `json:"optimum"` // a bound: no schedule costs less that has all requests in time that can be, or, where more are forced to be late than take too long, none at all
 	Ratio   float64 `json:"ratio"`   // of the cost to the execution
 	Bound   float64 `json:"bound"`   // of the optimum to the execution
 	Late    int     `json:"late"`    // requests
@@ -196,13 +196,12 @@ func (m *modelLoad) cell(report *modelLoadReport, world *simulate.RequestWorld) 
 func bound(world *simulate.RequestWorld, rows []modelLoadRow) {
 	forced, least := simulate.ForcedLate(world), time.Duration(0)
 	switch {
-	case forced > 0:
+	case forced > simulate.TooLong(world):
 		least = simulate.LeastLoads(world)
 	case world.Start > 0:
 		least = simulate.LeastBilled(world)
 	default:
-		known := time.Duration(rows[0].Cost*float64(time.Second)) - world.Work()
-		least = simulate.LeastBusy(world, known)
+		least = simulate.LeastBusy(world, time.Duration(rows[0].Cost*float64(time.Second))-world.Work())
 	}
 	for i := range rows {
 		rows[i].Forced, rows[i].Optimum, rows[i].Bound = forced, least.Seconds(), least.Seconds()/world.Work().Seconds()

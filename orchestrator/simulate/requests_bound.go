@@ -5,7 +5,8 @@ import (
 	"time"
 )
 
-// LeastBusy is a time for which workers are busy at least in every schedule that has all requests in time: the executions and a bound on the loads.
+// LeastBusy is a time for which workers are busy at least in every schedule that has all requests in time, but for those that take longer than they have: the executions and
+// a bound on the loads.
 //
 // Time is cut into cells. A schedule begins each request in some cell of its window while a worker has the model, and at each border of cells no more models are
 // held or loaded than there are workers. That is all that is asked for (a relaxation), and the condition at the borders gets prices, whatever they are not
@@ -13,7 +14,7 @@ import (
 // is found exactly, and the sum of all, less the prices of all workers, is at most what any schedule pays. Prices rise where too much is held and
 // fall where workers are left (subgradients); the best of some rounds counts.
 //
-// Known is how long loads take in a schedule that is known, which the steps of prices are chosen by.
+// Known is how long loads take in a schedule that is known; by it the steps of prices are chosen.
 func LeastBusy(world *RequestWorld, known time.Duration) time.Duration {
 	b := newLoadBound(world)
 	best, good := 0.0, 0
@@ -86,8 +87,11 @@ func newLoadBound(world *RequestWorld) *loadBound {
 		}
 	}
 	for _, one := range world.Requests {
+		if one.Work > world.Due {
+			continue
+		}
 		after := b.models[one.Model].after
-		end := int((one.Arrival + max(world.Due-one.Work, 0)) / cell)
+		end := int((one.Arrival + world.Due - one.Work) / cell)
 		after[end+1] = max(after[end+1], int32(one.Arrival/cell))
 	}
 	for _, one := range b.models {

@@ -126,8 +126,7 @@ func windowsWanted(view *RequestView) int {
 	return int((work + left - 1) / left)
 }
 
-// LeastBilled is a time for which workers are billed at least in every schedule that has all requests in time, where workers come and go: executions, a bound on loads
-// and on the time in between in which a worker keeps a model. Starts are left out.
+// LeastBilled is the same of the time for which workers are billed, where they come and go: executions, a bound on loads and on the time in between in which a worker keeps a model. Starts are left out.
 //
 // Each model is for itself. While a worker has it, once loaded, it is billed for no less than the executions, nor than the time; so for no less than any mean of the
 // two, whose weight is chosen for each model. The cheapest plan that is there in every window is found exactly, as in LeastBusy.

@@ -9,10 +9,9 @@ import "time"
 // requests as they come, and the most requests that it has in time are found one by one (Kise, Ibaraki and Mine 1978): when the next one would be late, the one is
 // given up, of all so far, without which the rest ends soonest. The number is weak where loads are what makes requests late.
 func ForcedLate(world *RequestWorld) int {
-	taken, late := make([]taking, 0, len(world.Requests)), 0
+	taken, late := make([]taking, 0, len(world.Requests)), TooLong(world)
 	for _, one := range world.Requests {
 		if one.Work > world.Due {
-			late++
 			continue
 		}
 		// One unit of time of the fast worker for each worker.
@@ -25,6 +24,16 @@ func ForcedLate(world *RequestWorld) int {
 		}
 	}
 	return late
+}
+
+// TooLong is how many requests take longer than they have.
+func TooLong(world *RequestWorld) (count int) {
+	for _, one := range world.Requests {
+		if one.Work > world.Due {
+			count++
+		}
+	}
+	return count
 }
 
 // taking is a request that the fast worker has in time.
