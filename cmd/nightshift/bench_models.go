@@ -194,7 +194,8 @@ func (m *modelLoad) cell(report *modelLoadReport, world *simulate.RequestWorld) 
 
 // bound adds to the rows of a cell what no schedule can do better.
 func bound(world *simulate.RequestWorld, rows []modelLoadRow) {
-	forced, least := simulate.ForcedLate(world), time.Duration(0)
+	forced := simulate.ForcedLate(world)
+	var least time.Duration
 	switch {
 	case forced > simulate.TooLong(world):
 		least = simulate.LeastLoads(world)

@@ -24,7 +24,8 @@ func level(w *world) {
 		if len(queues) == 0 {
 			continue
 		}
-		wanted, why := 0, ""
+		var wanted int
+		var why string
 		if takesTurns(queues) {
 			wanted, why = p.levelTurns(w)
 		} else {
