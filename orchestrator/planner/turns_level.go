@@ -27,7 +27,7 @@ func takesTurns(queues []*queue) bool {
 // levelTurns is how many workers the pool needs now, where they take turns: those that have something to do, and those that have to be asked for.
 func (p *pool) levelTurns(w *world) (int, string) {
 	p.round = newRound(w, p)
-	present := max(p.view.Replicas*p.slots()-p.wanted, 0)
+	present := max(p.bought()-p.wanted, 0)
 	r := p.round
 	r.lead = p.starts().lead(1)
 	age := 0.0
@@ -61,6 +61,9 @@ func (p *pool) levelTurns(w *world) (int, string) {
 	return present, "its workers do all that has to begin now"
 }
 
+// fewWorkers are tried one after the other; beyond them steps grow.
+const fewWorkers = 8
+
 // more is how many workers have to be asked for so that the models that wait are in time. The first waits for the last moment with a margin; others for most of the
 // margin to be gone.
 func (r *round) more(most int) (count int) {
@@ -74,7 +77,7 @@ func (r *round) more(most int) (count int) {
 		}
 		count = 1
 	}
-	for ; count < most; count++ {
+	for most = min(most, len(portions)); count < most; count = min(count+1+count/fewWorkers, most) {
 		lay(portions, r.crew(count))
 		if !r.short(portions) {
 			break

@@ -112,6 +112,9 @@ func lay(portions []portion, courses []course) (late int) {
 	return late
 }
 
+// mostPortions is how many workers at most are planned for one model: a list without an end has no bound on the time that a decision takes.
+const mostPortions = 1000
+
 // portions are what waits for a worker, first due first: models that no worker has, and what the workers that have a model cannot do in time.
 func (r *round) portions() (list []portion) {
 	for _, s := range r.stocks {
@@ -128,7 +131,7 @@ func (r *round) portions() (list []portion) {
 		default:
 			start = s.holders[0].free - s.work()/float64(have)
 		}
-		for ; have < r.most && float64(have) < s.rows-s.aside && s.slack(start, float64(have)) < s.mean; have++ {
+		for ; have < min(r.most, mostPortions) && float64(have) < s.rows-s.aside && s.slack(start, float64(have)) < s.mean; have++ {
 			list = append(list, portion{stock: s, first: s.first(), workers: float64(have + 1)})
 		}
 		s.late = s.slack(start, float64(have)) < 0
