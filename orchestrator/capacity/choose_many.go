@@ -39,8 +39,8 @@ type chooser struct {
 }
 
 type stageAt struct {
-	costs         []float32
-	ticks, weight float64
+	costs  []float32
+	weight float64
 }
 
 func newChooser(table *orchestrator.Table, account Account, granted int, memory orchestrator.GrantMemory, now time.Time) *chooser {
@@ -87,11 +87,11 @@ var levelPoints = func() (points [mostLevels + 1]float64) {
 func (c *chooser) findStages(table *orchestrator.Table, ticks float64) {
 	above := min(sort.Search(len(table.Stages), func(i int) bool { return float64(table.Stages[i].Ticks) >= ticks }), len(table.Stages)-1)
 	high := &table.Stages[above]
-	c.stages[1] = stageAt{high.Costs, float64(high.Ticks), 1}
+	c.stages[1] = stageAt{high.Costs, 1}
 	if above > 0 {
 		low := &table.Stages[above-1]
 		share := min(max((ticks-float64(low.Ticks))/float64(high.Ticks-low.Ticks), 0), 1)
-		c.stages[0], c.stages[1].weight = stageAt{low.Costs, float64(low.Ticks), 1 - share}, share
+		c.stages[0], c.stages[1].weight = stageAt{low.Costs, 1 - share}, share
 	}
 }
 
@@ -119,19 +119,21 @@ func (c *chooser) cost(spot, onDemand int) float64 {
 	if slack < 0 || c.ticks <= 1 {
 		return math.Inf(1)
 	}
-	expected, slope := c.expected(slack, dear)
+	expected := c.expected(slack, dear)
 	// Those not started now will have to start if capacity stays.
+	now := expected
 	for worker := spot + 1; worker <= min(c.granted, a.Width-onDemand); worker++ {
+		slack -= c.start * c.worker
+		later := max(c.expected(max(slack, 0), dear), now)
 		level := min(int(math.Ceil(float64(worker)*c.worker-1e-9)), c.levels)
-		expected += c.worker * c.start * slope * c.atLeast[level]
+		expected, now = expected+(later-now)*c.atLeast[level], later
 	}
 	return pays + expected
 }
 
-// expected is the cost after a decision, and what a unit of slack is worth then.
-func (c *chooser) expected(slack, onDemand float64) (cost, slope float64) {
+// expected is the cost after a decision that leaves so much slack.
+func (c *chooser) expected(slack, onDemand float64) (cost float64) {
 	at := locate(c.points[:], slack/(c.ticks-1))
-	gap := c.points[at.at+1] - c.points[at.at]
 	for _, stage := range c.stages {
 		if stage.weight == 0 {
 			continue
@@ -142,10 +144,9 @@ func (c *chooser) expected(slack, onDemand float64) (cost, slope float64) {
 					costs := stage.costs[row.at*c.row()+level.at*slacks+at.at:]
 					low, high := float64(costs[0]), float64(costs[1])
 					cost += weight * (low + at.above*(high-low))
-					slope += weight * (low - high) / (gap * stage.ticks)
 				}
 			}
 		}
 	}
-	return cost, max(slope, leastWorth)
+	return cost
 }

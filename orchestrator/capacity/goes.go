@@ -1,7 +1,9 @@
 package capacity
 
 import (
+	"cmp"
 	"math"
+	"slices"
 
 	"nightshift.dev/nightshift/orchestrator"
 )
@@ -46,6 +48,7 @@ func (s *manySolver) findGoes(p *orchestrator.TableParameters) {
 			for i := range all {
 				all[i].chance /= sum
 			}
+			slices.SortStableFunc(all, func(a, b towards) int { return cmp.Compare(a.granted, b.granted) })
 			s.goes[s.rowOf(changes, granted, mean)] = all
 		}
 	}

@@ -16,7 +16,6 @@ const (
 	slacks     = 24  // points of the grid of slacks, closer together where there is little
 	slackPower = 1.5 // how much closer
 	never      = 1e9
-	leastWorth = 1. // of a tick of work: what spot capacity costs
 )
 
 // The grid of beliefs of many workers: mean and rate of changes.
@@ -65,13 +64,13 @@ func (s *shape) left(ticks, slack, onDemand float64) float64 {
 // manySolver holds the costs of a step.
 type manySolver struct {
 	*shape
-	goes   [][]towards
-	best   []float32 // before the decision, by row, on-demand level, slack
-	worth  []float32 // of a unit of slack there
-	after  []float32 // after the decision
-	now    []float32 // of each decision of one row, all that start on-demand being free
-	slopes []float32 // worth of slack after it
-	places [mostLevels + 1][slacks]place
+	goes  [][]towards
+	best  []float32 // before the decision, by row, on-demand level, slack
+	after []float32 // after the decision
+	now   []float32 // of each decision of one row, all that start on-demand being free
+	then  []float32 // of one row, when so many are granted
+	runs  [mostLevels + 1][2*mostLevels + 1][slacks]lower
+	waits [mostLevels + 1][slacks]lower
 }
 
 // towards is a row to which a belief goes.
@@ -80,20 +79,31 @@ type towards struct {
 	chance       float32
 }
 
+// lower is a slack after some of it is gone, and where it lies in the grid; at is -1 where there was not so much.
+type lower struct {
+	at    int32
+	above float32
+	slack float32
+}
+
+// in is the cost there.
+func (l lower) in(costs []float32) float32 {
+	low := costs[l.at]
+	return low + l.above*(costs[l.at+1]-low)
+}
+
 var vectors gonum.Implementation
 
 // solveMany makes the table of many workers.
 func solveMany(parameters orchestrator.TableParameters) *orchestrator.Table {
 	s := &manySolver{shape: shapeOf(&parameters)}
 	size := s.rows() * s.row()
-	s.best, s.worth, s.after = make([]float32, size), make([]float32, size), make([]float32, size)
-	s.now, s.slopes = make([]float32, s.row()), make([]float32, s.row())
+	s.best, s.after, s.now, s.then = make([]float32, size), make([]float32, size), make([]float32, s.row()), make([]float32, s.row())
 	s.findGoes(&parameters)
 	table := &orchestrator.Table{Parameters: parameters}
 	for ticks := 1; ticks <= parameters.Ticks; ticks++ {
 		s.decide(ticks)
-		s.price(ticks)
-		s.expect()
+		s.expect(ticks)
 		if kept(ticks, parameters.Ticks) {
 			table.Stages = append(table.Stages, orchestrator.Stage{Ticks: ticks, Costs: append([]float32(nil), s.after...)})
 		}
@@ -110,15 +120,28 @@ func kept(ticks, all int) bool {
 	return ticks%step == 0 || ticks == all
 }
 
+// lowered is where so much slack of the ticks is after a fall, when so many are left.
+func (s *shape) lowered(point, fall float64, ticks, left int) lower {
+	slack := point*float64(ticks) - fall
+	if slack < 0 {
+		return lower{at: -1}
+	}
+	place := locate(s.points[:], slack/float64(left))
+	return lower{int32(place.at), float32(place.above), float32(slack)}
+}
+
 // decide finds the least cost of every state. More on-demand levels cost nothing more than their ticks, since their starts do not touch the slack.
 func (s *manySolver) decide(ticks int) {
-	for idle := range s.levels + 1 {
-		for i, point := range s.points {
-			if ticks > 1 {
-				s.places[idle][i] = locate(s.points[:], (point*float64(ticks)-float64(idle))/float64(ticks-1))
+	if ticks > 1 {
+		for idle := range s.levels + 1 {
+			for starts := range 2*s.levels + 1 {
+				for i, point := range s.points {
+					s.runs[idle][starts][i] = s.lowered(point, float64(idle)+s.start*float64(starts), ticks, ticks-1)
+				}
 			}
 		}
 	}
+	var nothing [slacks]float32
 	for row := range s.rows() {
 		granted := row / len(meanShares) % (s.levels + 1)
 		best, after := s.best[row*s.row():(row+1)*s.row()], s.after[row*s.row():(row+1)*s.row()]
@@ -126,12 +149,13 @@ func (s *manySolver) decide(ticks int) {
 			s.last(granted, best)
 			continue
 		}
+		for at := range s.now {
+			s.now[at] = never
+		}
 		for onDemand := range s.levels + 1 {
-			s.run(ticks, granted, onDemand, after[onDemand*slacks:(onDemand+1)*slacks])
+			s.run(ticks, granted, onDemand, 0, after, s.now[onDemand*slacks:(onDemand+1)*slacks], nothing[:])
 		}
-		for i, point := range s.points {
-			s.choose(ticks, granted, i, point*float64(ticks), best)
-		}
+		s.choose(ticks, granted, after, best)
 	}
 }
 
@@ -146,75 +170,88 @@ func (s *manySolver) last(granted int, best []float32) {
 	}
 }
 
-// run is the cost of a tick with so many on-demand levels, and of what comes after, and what slack is worth then.
-func (s *manySolver) run(ticks, granted, onDemand int, after []float32) {
+// run offers the cost of a tick with so many on-demand levels and starts, and of what comes after, to every slack at which it could be below what it is known to be: not less
+// than at least.
+func (s *manySolver) run(ticks, granted, onDemand, starts int, after, into, atLeast []float32) {
 	spot := s.spotBeside(granted, onDemand)
-	idle := s.levels - onDemand - spot
-	pays := float64(spot) + s.ratio*float64(onDemand)
-	for i, point := range s.points {
-		at := onDemand*slacks + i
-		slack := point*float64(ticks) - float64(idle)
-		if s.now[at], s.slopes[at] = never, 0; slack < 0 {
+	runs, pays := float32(max(onDemand+spot, 1)), float32(float64(spot)+s.ratio*float64(onDemand))
+	work, costs := float32(s.left(float64(ticks-1), 0, float64(onDemand))), after[onDemand*slacks:(onDemand+1)*slacks]
+	for i, then := range &s.runs[s.levels-onDemand-spot][starts] {
+		if then.at < 0 || atLeast[i] >= into[i] {
 			continue
 		}
-		place := s.places[idle][i]
-		low, high := after[place.at], after[place.at+1]
-		s.slopes[at] = float32(max(float64(low-high)/((s.points[place.at+1]-s.points[place.at])*float64(ticks-1)), leastWorth))
-		if over := -s.left(float64(ticks-1), slack, float64(onDemand)); over >= 0 { // the work ends in this tick
-			s.now[at] = float32(pays * max(1-over/float64(max(onDemand+spot, 1)), 0))
-			continue
+		cost := pays + then.in(costs)
+		if over := then.slack - work; over >= 0 { // the work ends in this tick
+			cost = pays * max(1-over/runs, 0)
 		}
-		s.now[at] = float32(pays) + low + float32(place.above)*(high-low)
+		into[i] = min(into[i], cost)
 	}
 }
 
-// choose takes the best decision for a slack: to leave on-demand capacity costs the starts that this makes, at what slack is worth.
-func (s *manySolver) choose(ticks, granted, i int, slack float64, best []float32) {
-	cheapest := float32(never)
+// choose takes the best decision for every slack. To leave on-demand capacity is to start on spot capacity, and once more on-demand should that end.
+func (s *manySolver) choose(ticks, granted int, after, best []float32) {
+	var cheapest [slacks]float32
+	for i := range cheapest {
+		cheapest[i] = never
+	}
 	for onDemand := s.levels; onDemand >= 0; onDemand-- {
-		at := onDemand*slacks + i
-		cheapest = min(cheapest, s.now[at])
-		least := cheapest
-		spot := s.spotBeside(granted, onDemand)
+		least, spot := best[onDemand*slacks:(onDemand+1)*slacks], s.spotBeside(granted, onDemand)
+		for i, cost := range s.now[onDemand*slacks : (onDemand+1)*slacks] {
+			cheapest[i] = min(cheapest[i], cost)
+		}
+		copy(least, cheapest[:])
 		for less := range onDemand {
-			if s.now[less*slacks+i] >= least {
-				continue
-			}
-			starts := s.start * float64(onDemand-less+s.spotBeside(granted, less)-spot)
-			if slack-float64(s.levels-less-s.spotBeside(granted, less))-starts >= 0 {
-				least = min(least, s.now[less*slacks+i]+s.slopes[less*slacks+i]*float32(starts))
-			}
+			starts := onDemand - less + s.spotBeside(granted, less) - spot
+			s.run(ticks, granted, less, starts, after, least, s.now[less*slacks:(less+1)*slacks]) // at least as it would be without starts
 		}
-		if s.left(float64(ticks), slack, float64(onDemand)) <= 0 {
-			least = 0
-		}
-		best[at] = least
-	}
-}
-
-// price says what a unit of slack is worth in every state.
-func (s *manySolver) price(ticks int) {
-	for at := 0; at < len(s.best); at += slacks {
-		best, worth := s.best[at:at+slacks], s.worth[at:at+slacks]
-		for i := range worth {
-			low, high := max(i-1, 0), min(i+1, slacks-1)
-			worth[i] = float32(max(float64(best[low]-best[high])/((s.points[high]-s.points[low])*float64(ticks)), leastWorth))
+		for i, point := range s.points {
+			if s.left(float64(ticks), point*float64(ticks), float64(onDemand)) <= 0 {
+				least[i] = 0
+			}
 		}
 	}
 }
 
-// expect averages over what is granted next. What is granted beyond what ran starts, at what slack is worth.
-func (s *manySolver) expect() {
+// expect averages over what is granted next. What is granted beyond what ran starts, unless all goes on-demand, which takes no slack.
+func (s *manySolver) expect(ticks int) {
+	for starts := range s.levels + 1 {
+		for i, point := range s.points {
+			s.waits[starts][i] = s.lowered(point, s.start*float64(starts), ticks, ticks)
+		}
+	}
 	clear(s.after)
 	for row, all := range s.goes {
 		after, granted := s.after[row*s.row():(row+1)*s.row()], row/len(meanShares)%(s.levels+1)
-		for _, to := range all {
-			vectors.Saxpy(s.row(), to.chance, s.best[to.row*s.row():], 1, after, 1)
-			for onDemand := range s.levels - granted {
-				if more := s.spotBeside(to.granted, onDemand) - s.spotBeside(granted, onDemand); more > 0 {
-					vectors.Saxpy(slacks, to.chance*float32(s.start*float64(more)), s.worth[to.row*s.row()+onDemand*slacks:], 1, after[onDemand*slacks:], 1)
-				}
+		for len(all) > 0 {
+			to := all[0].granted
+			into := after
+			if to > granted {
+				into = s.then
+				clear(into)
+			}
+			for ; len(all) > 0 && all[0].granted == to; all = all[1:] {
+				vectors.Saxpy(s.row(), all[0].chance, s.best[all[0].row*s.row():], 1, into, 1)
+			}
+			if to > granted {
+				s.grant(granted, to, after)
 			}
 		}
 	}
+}
+
+// grant adds the costs when more is granted than before.
+func (s *manySolver) grant(granted, to int, after []float32) {
+	whole := s.levels - granted // from so many on-demand levels on nothing starts
+	dear := s.then[s.levels*slacks:]
+	for onDemand := range whole {
+		of, into := s.then[onDemand*slacks:(onDemand+1)*slacks], after[onDemand*slacks:(onDemand+1)*slacks]
+		for i, then := range &s.waits[s.spotBeside(to, onDemand)-s.spotBeside(granted, onDemand)] {
+			cost := dear[i]
+			if then.at >= 0 {
+				cost = min(cost, then.in(of))
+			}
+			into[i] += cost
+		}
+	}
+	vectors.Saxpy(s.row()-whole*slacks, 1, s.then[whole*slacks:], 1, after[whole*slacks:], 1)
 }

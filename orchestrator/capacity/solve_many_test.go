@@ -233,3 +233,30 @@ func TestCoversAnyWorkOfMany(t *testing.T) {
 		}
 	}
 }
+
+// Nothing is dearer than to go on-demand with all the width at once, which is always allowed, and more slack is never dearer: so it is where slack is scarce and starts
+// are what it is needed for, too.
+func TestCostsOfManyAreBoundedByOnDemand(t *testing.T) {
+	t.Parallel()
+	for name, stays := range map[string]float64{"calm": .95, "restless": .3} {
+		p := manyParameters(48, 8, basis, 5)
+		p.Prior = evenly(stays)
+		table, err := Solve(p)
+		if err != nil {
+			t.Fatal(err)
+		}
+		shape := shapeOf(&p)
+		for _, stage := range table.Stages {
+			for row := range len(stage.Costs) / slacks {
+				before := math.Inf(1)
+				for i, point := range shape.points {
+					cost, most := float64(stage.Costs[row*slacks+i]), 5*shape.left(float64(stage.Ticks), point*float64(stage.Ticks), 8)
+					if cost < 0 || cost > 1.001*max(most, 0)+.01 || cost > before+.01 {
+						t.Fatalf("%s, %d ticks, row %d, slack %g: %g after %g with less, at most %g on-demand", name, stage.Ticks, row, point, cost, before, most)
+					}
+					before = cost
+				}
+			}
+		}
+	}
+}
