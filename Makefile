@@ -16,7 +16,7 @@ GOVULNCHECK := $(CACHE)/tools/govulncheck-$(GOVULNCHECK_VERSION)/govulncheck
 RUFF        := $(CACHE)/tools/ruff-$(RUFF_VERSION)/bin/ruff
 TEST_VENV   := $(CACHE)/venv/test-$(shell cat examples/fraud/requirements*.txt scripts/requirements-test.txt 2>/dev/null | cksum | cut -d' ' -f1)
 
-.PHONY: help build run demo-spot test test-long test-stores check generate generated fmt clean prove-guard prove-policy bench transcript bench-dataplane
+.PHONY: help build run demo-spot test test-long test-stores check generate generated fmt clean prove-guard prove-policy bench bench-other transcript bench-dataplane
 
 help: ## show the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 20
@@ -73,6 +73,9 @@ prove-policy: $(GOLANGCI) ## change one rule of the planner in a scratch copy an
 
 bench: build ## decisions against published policies: DATA=DIR
 	@NIGHTSHIFT=$(BIN)/nightshift $(PYTHON) scripts/bench.py $(DATA)
+
+bench-other: build ## the same on other data than those of the tables: DATA=DIR
+	@NIGHTSHIFT=$(BIN)/nightshift $(PYTHON) scripts/bench_other.py $(DATA)
 
 transcript: ## write what make run prints into the README
 	@$(PYTHON) scripts/transcript.py

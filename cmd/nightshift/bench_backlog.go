@@ -66,8 +66,8 @@ func (b *backlogReplay) check() string {
 	if !(b.meanWorkers > 0) || b.meanWorkers > 1000 {
 		return fmt.Sprintf("--mean-workers: %g; allowed: above 0, at most 1000", b.meanWorkers)
 	}
-	if !(b.slower >= 1) || b.slower > 100 {
-		return fmt.Sprintf("--slower: %g; allowed: 1 to 100", b.slower)
+	if !(b.slower >= .1) || b.slower > 100 {
+		return fmt.Sprintf("--slower: %g; allowed: 0.1 to 100", b.slower)
 	}
 	var sound bool
 	if b.leastStart, b.mostStart, sound = twoSeconds(b.start, ".."); !sound {

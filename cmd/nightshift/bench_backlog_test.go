@@ -102,7 +102,7 @@ func TestBenchBacklogFlags(t *testing.T) {
 	t.Parallel()
 	benchRefuses(t, []string{"backlog-replay", "--arrivals", "/nowhere"}, []refusal{
 		{"--mean-workers", "0", "--mean-workers: 0; allowed: above 0", 2},
-		{"--slower", "0.5", "--slower: 0.5; allowed: 1 to 100", 2},
+		{"--slower", "0.05", "--slower: 0.05; allowed: 0.1 to 100", 2},
 		{"--start", "480..120", `--start: "480..120"; allowed: LEAST..MOST`, 2},
 		{"--load", "5", `--load: "5"; allowed: MEDIAN,P95`, 2},
 		{"--objective", "15", `--objective: "15"; allowed: from 1m to 168h`, 2},
