@@ -41,8 +41,7 @@ type JobView struct {
 	Also int
 }
 
-// BacklogView is what is read of a queue whose work arrives item by item and never ends, unlike a job. Each item is due the queue's FinishWithin after
-// it has arrived.
+// BacklogView is what is read of a queue whose work arrives item by item and never ends, unlike a job. When each item is due says QueuePolicy.Due.
 type BacklogView struct {
 	Tenant  string
 	Queue   string
@@ -112,8 +111,9 @@ type Policy struct {
 type PoolPolicy struct {
 	Name            string
 	CapacityType    CapacityType
-	Price           Money // per replica and hour
-	Min, Max        int   // replicas
+	Price           Money         // per replica and hour
+	Windows         []PriceWindow // at which it has other prices
+	Min, Max        int           // replicas
 	SlotsPerReplica int
 	ScaleDownDelay  time.Duration
 	StartSeconds    float64       // from the request of a replica to a worker that can load a model, p95
@@ -141,6 +141,8 @@ type QueuePolicy struct {
 	Weight      int
 	// FinishWithin is how long after its arrival an item of the queue's backlog is due, and a job that names no deadline after its submit; 0: never.
 	FinishWithin time.Duration
+	// Daily is the same by the clock; a queue has one of them at most.
+	Daily DailyDeadline
 	// Cheapest queues use spot pools only, and wait for them for ever.
 	Cheapest bool
 }

@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+
+	"nightshift.dev/nightshift/orchestrator"
 )
 
 // backlogReplay is one run of bench backlog-replay.
@@ -23,13 +25,17 @@ type backlogReplay struct {
 	mostStart     float64
 	loadMedian    float64 // seconds, of load
 	loadP95       float64
-	limits        []time.Duration
+	limits        []time.Duration // 0: by the clock
+	ends          []time.Duration // of the night, where the limit is by the clock
+	nightPrice    float64
 	say           func(format string, values ...any)
 	withoutCurves bool
 }
 
-// replayTick is how often policies decide.
-const replayTick = 10 * time.Second
+const (
+	replayTick  = 10 * time.Second // how often policies decide
+	nightBegins = 22 * time.Hour
+)
 
 func (p *program) benchBacklogCommand() *cobra.Command {
 	run := backlogReplay{}
@@ -50,7 +56,8 @@ is billed beyond the work done. Peers are tuned on the first half of the record 
 	flags.Float64Var(&run.meanWorkers, "mean-workers", 8, "workers that the mean of the arrivals keeps busy")
 	flags.StringVar(&run.start, "start", "120..480", "seconds from the request of a worker until it can load, evenly distributed")
 	flags.StringVar(&run.load, "load", "22.7,45.4", "seconds that loading takes: median and 0.95 quantile of a lognormal distribution")
-	flags.StringSliceVar(&run.objectives, "objective", []string{"15m", "1h"}, "from its arrival until work is due")
+	flags.StringSliceVar(&run.objectives, "objective", []string{"15m", "1h", "06:00"}, "from its arrival until work is due, or a time at which what arrived before 22:00 is due")
+	flags.Float64Var(&run.nightPrice, "night-price", .5, "price of a worker from 22:00 until then, where that of the day is 1")
 	flags.BoolVar(&run.bursts, "bursts", true, "replay the arrivals gathered in bursts too")
 	flags.BoolVar(&run.fillOutages, "fill-outages", false, "where nearly nothing arrived, repeat what arrived before")
 	flags.Float64Var(&run.slower, "slower", 1, "how many times as long as declared starts take while policies are judged")
@@ -76,13 +83,20 @@ func (b *backlogReplay) check() string {
 	if b.loadMedian, b.loadP95, sound = twoSeconds(b.load, ","); !sound {
 		return fmt.Sprintf("--load: %q; allowed: MEDIAN,P95 in seconds up to a day, as in 22.7,45.4", b.load)
 	}
-	b.limits = nil
+	if !(b.nightPrice > 0) || b.nightPrice > 1 {
+		return fmt.Sprintf("--night-price: %g; allowed: above 0, at most 1", b.nightPrice)
+	}
+	b.limits, b.ends = nil, nil
 	for _, text := range b.objectives {
+		if at, err := orchestrator.ParseTimeOfDay(text); err == nil && time.Duration(at)*time.Minute < nightBegins {
+			b.limits, b.ends = append(b.limits, 0), append(b.ends, time.Duration(at)*time.Minute)
+			continue
+		}
 		limit, err := time.ParseDuration(text)
 		if err != nil || limit < time.Minute || limit > 7*24*time.Hour || limit%replayTick != 0 {
-			return fmt.Sprintf("--objective: %q; allowed: from 1m to 168h in steps of %s", text, replayTick)
+			return fmt.Sprintf("--objective: %q; allowed: from 1m to 168h in steps of %s, or a time before 22:00 as in 06:00", text, replayTick)
 		}
-		b.limits = append(b.limits, limit)
+		b.limits, b.ends = append(b.limits, limit), append(b.ends, 0)
 	}
 	return ""
 }

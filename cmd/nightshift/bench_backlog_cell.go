@@ -25,13 +25,17 @@ type backlogCell struct {
 	installation   func(limit time.Duration) (simulate.Installation, string, error)
 }
 
-func (b *backlogReplay) replay(from namedFlow, objective string, limit time.Duration) (*backlogCell, error) {
-	installation, documents, err := b.flowInstallation(limit)
+func (b *backlogReplay) replay(from namedFlow, i int) (*backlogCell, error) {
+	objective, limit := b.objectives[i], b.limits[i]
+	installation, documents, err := b.installation(i)
 	if err != nil {
 		return nil, err
 	}
 	one := &backlogCell{cell: from.name + "/" + objective, arrivals: from.name, documents: documents, flow: from.flow, planned: installation.PlannedFlow, installation: b.flowInstallation}
 	one.flow.Limit = limit
+	if limit == 0 {
+		one.flow.Night = &simulate.FlowNight{Begins: nightBegins, Ends: b.ends[i], Price: b.nightPrice}
+	}
 	one.tuned = one.flow
 	one.flow.Slower = b.slower
 	return one, nil
@@ -65,8 +69,8 @@ func (r *backlogCell) tasks(curves bool) []func() error {
 			for _, one := range grid {
 				r.grids[i] = append(r.grids[i], gridRow{r.cell, peer.Name, one})
 			}
-			r.peers[i] = r.row(peer.Name, &best.FlowSetting, simulate.RunFlow(&r.flow, half, all, peer.New(best.FlowSetting)))
-			r.defaults[i] = r.row(peer.Name+" by default", &peer.Default, simulate.RunFlow(&r.flow, half, all, peer.New(peer.Default)))
+			r.peers[i] = r.row(peer.Name, &best.FlowSetting, simulate.RunFlow(&r.flow, half, all, peer.Policy(&r.flow, best.FlowSetting)))
+			r.defaults[i] = r.row(peer.Name+" by default", &peer.Default, simulate.RunFlow(&r.flow, half, all, peer.Policy(&r.flow, peer.Default)))
 			if curves {
 				r.peerCurve(1+i, peer, best.Wait)
 			}
@@ -111,7 +115,7 @@ func (r *backlogCell) addCurve(at int, policy string, result simulate.FlowResult
 
 func (r *backlogCell) row(policy string, setting *simulate.FlowSetting, result simulate.FlowResult) replayRow {
 	return replayRow{
-		Cell: r.cell, Policy: policy, Setting: setting, Cost: result.Billed / hour, Ratio: 1 + result.Waste(), Waste: 100 * result.Waste(), Idle: 100 * result.Idle / result.Served,
+		Cell: r.cell, Policy: policy, Setting: setting, Cost: result.Paid / hour, Ratio: result.Ratio(), Waste: 100 * result.Waste(), Idle: 100 * result.Idle / result.Served,
 		Starts: result.Starts, Late: result.LateShare(), WorstLat: result.WorstLateness, WorstAge: result.WorstAge, OnTime: result.OnTime(&r.flow),
 	}
 }
@@ -119,18 +123,24 @@ func (r *backlogCell) row(policy string, setting *simulate.FlowSetting, result s
 // rows are the optimum, ours and the tuned peers.
 func (r *backlogCell) rows() []replayRow {
 	half, all := r.halves()
-	waste := simulate.FlowOptimum(&r.flow, half, all)
 	arrived := 0.0
 	for _, work := range r.flow.Arrivals[half:] {
 		arrived += work
 	}
+	least := replayRow{Cell: r.cell, Policy: "optimum", OnTime: true}
+	if r.flow.Night != nil {
+		least.Ratio = simulate.NightOptimum(&r.flow)
+	} else {
+		waste := simulate.FlowOptimum(&r.flow, half, all)
+		least.Ratio, least.Waste = 1+waste, 100*waste
+	}
+	least.Cost = arrived / hour * least.Ratio
 	for _, grid := range r.grids {
 		r.grid = append(r.grid, grid...)
 	}
 	for _, curve := range r.curve {
 		r.curves = append(r.curves, curve...)
 	}
-	least := replayRow{Cell: r.cell, Policy: "optimum", Cost: arrived / hour * (1 + waste), Ratio: 1 + waste, Waste: 100 * waste, OnTime: true}
 	rows := append([]replayRow{least, r.ours}, r.peers...)
 	for i := range rows {
 		rows[i].Optimum = least.Cost
@@ -146,22 +156,22 @@ func (r *replayReport) print(out screen) error {
 	fmt.Fprintf(out, "The first %.3g days are tuned on, the other %.3g are judged; starts take %g times as long then. Compared is who is late by no more than a share of %g and %g s.\n", r.TunedDays, r.JudgedDays, r.Slower,
 		r.MostLate, r.MostLateTime)
 	fmt.Fprintf(out, "nightshift is configured by these documents (in other cells only finishWithin differs):\n\n%s\n", r.Documents[0])
-	list := [][]cell{cells("CELL", "POLICY", "LAG", "WAIT", "BILLED", "WASTE %", "IDLE %", "STARTS", "LATE", "WORST", "OLDEST", "ON TIME")}
+	list := [][]cell{cells("CELL", "POLICY", "LAG", "WAIT", "BILLED", "RATIO", "WASTE %", "IDLE %", "STARTS", "LATE", "WORST", "OLDEST", "ON TIME")}
 	for _, row := range r.Rows {
 		lag, wait := "", ""
 		if row.Setting != nil {
 			lag, wait = fmt.Sprintf("%.0f s", row.Setting.Lag), fmt.Sprintf("%.0f s", row.Setting.Wait)
 		}
-		list = append(list, cells(row.Cell, row.Policy, lag, wait, fmt.Sprintf("%.1f h", row.Cost), fmt.Sprintf("%.3f", row.Waste), fmt.Sprintf("%.3f", row.Idle), strconv.Itoa(row.Starts),
+		list = append(list, cells(row.Cell, row.Policy, lag, wait, fmt.Sprintf("%.1f h", row.Cost), fmt.Sprintf("%.5f", row.Ratio), fmt.Sprintf("%.3f", row.Waste), fmt.Sprintf("%.3f", row.Idle), strconv.Itoa(row.Starts),
 			fmt.Sprintf("%.6f", row.Late), fmt.Sprintf("%.0f s", row.WorstLat), fmt.Sprintf("%.0f s", row.WorstAge), strconv.FormatBool(row.OnTime)))
 	}
 	if err := out.table(list); err != nil {
 		return err
 	}
 	fmt.Fprintf(out, "\nwhat was tried of each peer on the first half:\n\n")
-	list = [][]cell{cells("CELL", "POLICY", "LAG", "WAIT", "WASTE %", "ON TIME")}
+	list = [][]cell{cells("CELL", "POLICY", "LAG", "WAIT", "RATIO", "WASTE %", "ON TIME")}
 	for _, row := range r.Grid {
-		list = append(list, cells(row.Cell, row.Policy, fmt.Sprintf("%.0f s", row.Lag), fmt.Sprintf("%.0f s", row.Wait), fmt.Sprintf("%.3f", 100*row.Waste), strconv.FormatBool(row.OnTime)))
+		list = append(list, cells(row.Cell, row.Policy, fmt.Sprintf("%.0f s", row.Lag), fmt.Sprintf("%.0f s", row.Wait), fmt.Sprintf("%.5f", row.Ratio), fmt.Sprintf("%.3f", 100*row.Waste), strconv.FormatBool(row.OnTime)))
 	}
 	return out.table(list)
 }

@@ -8,6 +8,7 @@ import (
 	"sync"
 	"time"
 
+	"nightshift.dev/nightshift/orchestrator"
 	"nightshift.dev/nightshift/orchestrator/document"
 	"nightshift.dev/nightshift/orchestrator/simulate"
 )
@@ -21,6 +22,7 @@ type replayReport struct {
 	Load         string      `json:"load_seconds"`
 	Slower       float64     `json:"slower"`
 	Seed         uint64      `json:"seed"`
+	NightPrice   float64     `json:"night_price"`
 	TickSeconds  float64     `json:"tick_seconds"`
 	TunedDays    float64     `json:"tuned_on_days"`
 	JudgedDays   float64     `json:"judged_on_days"`
@@ -37,9 +39,9 @@ type replayRow struct {
 	Cell     string                `json:"cell"`
 	Policy   string                `json:"policy"`
 	Setting  *simulate.FlowSetting `json:"setting,omitempty"`
-	Cost     float64               `json:"cost"`    // billed
+	Cost     float64               `json:"cost"`    // billed, times its price
 	Optimum  float64               `json:"optimum"` // likewise, at the least
-	Ratio    float64               `json:"ratio"`   // billed over served
+	Ratio    float64               `json:"ratio"`   // billed over served, with the price of the night
 	Waste    float64               `json:"waste"`   // per cent of what was served
 	Idle     float64               `json:"idle"`    // of the waste, workers without work
 	Starts   int                   `json:"starts"`
@@ -76,12 +78,12 @@ spec:
 apiVersion: nightshift.dev/v1alpha1
 kind: Pool
 metadata: {name: workers}
-spec: {capacityType: on-demand, startTime: %[1]s, scaleDownDelay: 0s, replicas: {max: %[4]d}}
+spec: {capacityType: on-demand, startTime: %[1]s, scaleDownDelay: 0s, replicas: {max: %[4]d}%[5]s}
 ---
 apiVersion: nightshift.dev/v1alpha1
 kind: Queue
 metadata: {name: judged}
-spec: {model: scored, pools: [workers], input: {roots: [in]}, output: {root: out}, objective: {finishWithin: %[3]s}}
+spec: {model: scored, pools: [workers], input: {roots: [in]}, output: {root: out}, objective: %[3]s}
 `
 
 // mostReplayed is the most workers at a time.
@@ -89,11 +91,26 @@ const mostReplayed = 100
 
 // flowInstallation reads the documents of a flow, and gives them back.
 func (b *backlogReplay) flowInstallation(limit time.Duration) (simulate.Installation, string, error) {
+	return b.described(fmt.Sprintf("{finishWithin: %s}", limit), "")
+}
+
+// installation is the one of an objective.
+func (b *backlogReplay) installation(i int) (simulate.Installation, string, error) {
+	if b.limits[i] > 0 {
+		return b.flowInstallation(b.limits[i])
+	}
+	begins, ends := orchestrator.TimeOfDay(nightBegins/time.Minute), orchestrator.TimeOfDay(b.ends[i]/time.Minute)
+	return b.described(fmt.Sprintf(`{finishBy: "%s", arrivedBy: "%s", timeZone: UTC}`, ends, begins),
+		fmt.Sprintf(`, price: {amount: "1", currency: EUR}, priceWindows: [{from: "%s", to: "%s", timeZone: UTC, amount: "%.6f"}]`, begins, ends, b.nightPrice))
+}
+
+// described is the installation with an objective and with prices.
+func (b *backlogReplay) described(objective, prices string) (simulate.Installation, string, error) {
 	seconds := func(of float64) time.Duration {
 		return time.Duration(of * float64(time.Second)).Round(time.Millisecond)
 	}
 	p95 := b.leastStart + .95*(b.mostStart-b.leastStart)
-	text := fmt.Sprintf(flowDocuments, seconds(p95), seconds(b.loadP95), limit, mostReplayed)
+	text := fmt.Sprintf(flowDocuments, seconds(p95), seconds(b.loadP95), objective, mostReplayed, prices)
 	set, err := document.Decode(document.File{Name: "simulated", Data: []byte(text)})
 	if err != nil {
 		return simulate.Installation{}, text, err
@@ -114,14 +131,14 @@ func (b *backlogReplay) run(ctx context.Context) (*replayReport, error) {
 	}
 	days := time.Duration(len(rates.rates)) * rates.window / 2
 	report := &replayReport{
-		Arrivals: b.arrivals, MeanWorkers: b.meanWorkers, FillOutages: b.fillOutages, Start: b.start, Load: b.load, Slower: b.slower, Seed: b.seed, TickSeconds: replayTick.Seconds(),
+		Arrivals: b.arrivals, MeanWorkers: b.meanWorkers, FillOutages: b.fillOutages, Start: b.start, Load: b.load, Slower: b.slower, Seed: b.seed, NightPrice: b.nightPrice, TickSeconds: replayTick.Seconds(),
 		TunedDays: days.Hours() / 24, JudgedDays: days.Hours() / 24, MostLate: simulate.MostLateShare, MostLateTime: simulate.MostLateTicks * replayTick.Seconds(),
 	}
 	var tasks []func() error
 	var replays []*backlogCell
 	for _, flow := range b.flows(rates) {
 		for i, limit := range b.limits {
-			one, err := b.replay(flow, b.objectives[i], limit)
+			one, err := b.replay(flow, i)
 			if err != nil {
 				return nil, err
 			}
@@ -129,7 +146,7 @@ func (b *backlogReplay) run(ctx context.Context) (*replayReport, error) {
 				report.Documents = append(report.Documents, one.documents)
 			}
 			replays = append(replays, one)
-			tasks = append(tasks, one.tasks(i == 0 && !b.withoutCurves)...)
+			tasks = append(tasks, one.tasks(i == 0 && limit > 0 && !b.withoutCurves)...)
 		}
 	}
 	b.say("%s, each over %.3g days", plural(int64(len(tasks)), "course"), 2*report.JudgedDays)

@@ -149,12 +149,9 @@ func submitOf(job document.ScenarioJob, index int, queue document.Queue, model d
 		JobKey: orchestrator.JobKey{Tenant: queue.Spec.Tenant, Queue: queue.Name, ID: job.JobName(index)}, Model: model.Name,
 		At: begin.Add(job.Submit + time.Duration(index)*job.Every), Rows: int64(job.Rows), BatchRows: model.Spec.BatchRows,
 	}
-	within := job.Within
-	if within == 0 {
-		within = queue.Spec.Objective.FinishWithin
-	}
-	if within > 0 {
-		submit.Deadline = submit.At.Add(within)
+	submit.Deadline = queue.Spec.Objective.Due(submit.At)
+	if job.Within > 0 {
+		submit.Deadline = submit.At.Add(job.Within)
 	}
 	return submit
 }

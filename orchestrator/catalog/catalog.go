@@ -136,7 +136,7 @@ func (c *Catalog) Queue(tenant, name string) (dispatch.Queue, bool) {
 	spec, places := queue.Spec, queue.Locations(folder(queue.Position))
 	return dispatch.Queue{
 		Name: name, Tenant: tenant, ReadRoots: places.Read, WriteRoots: places.Write, Output: places.Output, Inbox: places.Inbox, OutputFormat: spec.Output.Format,
-		MaxObjects: spec.Input.MaxObjects, MaxQueued: spec.Limits.MaxQueuedJobs, FinishWithin: spec.Objective.FinishWithin, Cheapest: spec.Objective.Cheapest,
+		MaxObjects: spec.Input.MaxObjects, MaxQueued: spec.Limits.MaxQueuedJobs, FinishWithin: spec.Objective.FinishWithin, Daily: spec.Objective.Daily(), Cheapest: spec.Objective.Cheapest,
 		ExpireAfter: spec.ExpireAfter, FinishedJobs: spec.Limits.FinishedJobs, KeepFinished: spec.Limits.KeepFinished, KeepKeys: spec.Limits.KeepKeys,
 		ConfirmAbove: spec.Limits.ConfirmAbove, MaxUpload: spec.Input.MaxUpload, AllQueueNames: names,
 	}, true

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"time"
 
+	"nightshift.dev/nightshift/orchestrator"
 	"nightshift.dev/nightshift/orchestrator/api"
 )
 
@@ -13,8 +14,8 @@ func (q Queue) deadline(asked, now time.Time) (time.Time, error) {
 	case !asked.IsZero() && q.Cheapest:
 		return asked, &api.Error{Code: api.CodeInvalid, Field: "finishBy", Message: fmt.Sprintf(
 			"queue %s scores whenever that is cheapest and promises no time; leave finishBy out, or name another queue", q.Name)}
-	case asked.IsZero() && q.FinishWithin > 0:
-		return now.Add(q.FinishWithin), nil
+	case asked.IsZero():
+		return orchestrator.QueuePolicy{FinishWithin: q.FinishWithin, Daily: q.Daily}.Due(now), nil
 	}
 	return asked, nil
 }

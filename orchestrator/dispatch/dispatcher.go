@@ -50,10 +50,11 @@ type Queue struct {
 	OutputFormat  orchestrator.Format
 	MaxObjects    int
 	MaxQueued     int
-	FinishWithin  time.Duration // 0: no deadline of its own
-	Cheapest      bool          // whenever it is cheap: no job has a deadline
-	ExpireAfter   time.Duration // 0: never
-	FinishedJobs  int           // ended jobs kept
+	FinishWithin  time.Duration              // 0: no deadline of its own
+	Daily         orchestrator.DailyDeadline // likewise, by the clock
+	Cheapest      bool                       // whenever it is cheap: no job has a deadline
+	ExpireAfter   time.Duration              // 0: never
+	FinishedJobs  int                        // ended jobs kept
 	KeepFinished  time.Duration
 	KeepKeys      time.Duration // how long the idempotency key of a deleted job answers
 	ConfirmAbove  *orchestrator.Money

@@ -17,22 +17,18 @@ func Due(jobs []orchestrator.JobView, before, after Set) []orchestrator.JobView 
 		due[i] = job
 		old, known := before.Queue(job.Queue)
 		queue, stays := after.Queue(job.Queue)
-		was, is := old.Spec.Objective.FinishWithin, queue.Spec.Objective.FinishWithin
-		if !known || !stays || was == is || !given(job, was) {
-			continue
-		}
-		due[i].Deadline = time.Time{}
-		if is > 0 {
-			due[i].Deadline = job.Submitted.Add(is)
+		was, is := old.Spec.Objective.Due(job.Submitted), queue.Spec.Objective.Due(job.Submitted)
+		if known && stays && given(job, was) {
+			due[i].Deadline = is
 		}
 	}
 	return due
 }
 
 // given says whether the deadline is what an objective gives.
-func given(job orchestrator.JobView, within time.Duration) bool {
-	if within == 0 || job.Deadline.IsZero() {
-		return within == 0 && job.Deadline.IsZero()
+func given(job orchestrator.JobView, due time.Time) bool {
+	if due.IsZero() || job.Deadline.IsZero() {
+		return due.IsZero() && job.Deadline.IsZero()
 	}
-	return job.Deadline.Sub(job.Submitted.Add(within)).Abs() < sameDeadline
+	return job.Deadline.Sub(due).Abs() < sameDeadline
 }

@@ -147,6 +147,7 @@ func poolFields(f visitor, spec *PoolSpec) {
 	if f.optional("price", spec.Price.Currency != "") {
 		moneyFields(f, "price", &spec.Price)
 	}
+	priceWindows(f, spec)
 	f.object("replicas", func(f visitor) {
 		f.required("max")
 		f.whole("min", &spec.Replicas.Min, 0, 10_000)
@@ -197,10 +198,14 @@ func queueFields(f visitor, spec *QueueSpec) {
 		if f.optional("finishWithin", spec.Objective.FinishWithin != 0) {
 			f.duration("finishWithin", &spec.Objective.FinishWithin, time.Second, year)
 		}
+		dailyFields(f, &spec.Objective)
 		if f.optional("cheapest", spec.Objective.Cheapest) {
 			f.flag("cheapest", &spec.Objective.Cheapest)
 			if f.sound("cheapest", "finishWithin") && spec.Objective.Cheapest && spec.Objective.FinishWithin > 0 {
 				f.problem("cheapest", "true beside finishWithin; allowed: one of them")
+			}
+			if f.sound("cheapest", "finishBy") && spec.Objective.Cheapest && spec.Objective.TimeZone != "" {
+				f.problem("cheapest", "true beside finishBy; allowed: one of them")
 			}
 		}
 	})

@@ -24,6 +24,7 @@ func (s Set) Policy() orchestrator.Policy {
 			Name:            pool.Name,
 			CapacityType:    pool.Spec.CapacityType,
 			Price:           pool.Spec.Price,
+			Windows:         pool.Spec.windows(),
 			Min:             pool.Spec.Replicas.Min,
 			Max:             pool.Spec.Replicas.Max,
 			SlotsPerReplica: pool.Spec.SlotsPerReplica,
@@ -42,6 +43,7 @@ func (s Set) Policy() orchestrator.Policy {
 			MaxWorkers:   queue.Spec.Limits.MaxWorkers,
 			Weight:       1,
 			FinishWithin: queue.Spec.Objective.FinishWithin,
+			Daily:        queue.Spec.Objective.Daily(),
 			Cheapest:     queue.Spec.Objective.Cheapest,
 		})
 	}

@@ -86,12 +86,20 @@ type PoolSpec struct {
 	Engine          Engine
 	CapacityType    orchestrator.CapacityType
 	Price           orchestrator.Money // per replica and hour; no currency: not priced
+	PriceWindows    []PriceWindow      // at which it has other prices
 	Replicas        Replicas
 	SlotsPerReplica int
 	ScaleDownDelay  time.Duration  // how long fewer replicas must be enough before the pool shrinks
 	Notice          time.Duration  // from the announcement that a spot replica is taken to its end
 	StartTime       time.Duration  // p95 from the request of a replica to a worker that can load
 	Interruptions   *Interruptions // of spot replicas on this machine; nil: nobody takes them away
+}
+
+// PriceWindow is a time of every day at which replicas have another price, in the currency of the pool.
+type PriceWindow struct {
+	From, To orchestrator.TimeOfDay
+	TimeZone string
+	Micros   int64 // millionths of the currency, per replica and hour
 }
 
 // Engine runs the workers of a pool.
@@ -156,8 +164,11 @@ type Limits struct {
 
 // Objective is what the queue aims at.
 type Objective struct {
-	FinishWithin time.Duration // deadline of a job that names none, from its submit; 0: none
-	Cheapest     bool          // spot pools only, whenever there is capacity
+	FinishWithin time.Duration          // deadline of a job that names none, from its submit; 0: none
+	FinishBy     orchestrator.TimeOfDay // what arrives before ArrivedBy is due at the next FinishBy after it
+	ArrivedBy    orchestrator.TimeOfDay
+	TimeZone     string // of both, as the IANA database names it; empty: there is no objective by the clock
+	Cheapest     bool   // spot pools only, whenever there is capacity
 }
 
 // Model finds a model by name.

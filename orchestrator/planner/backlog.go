@@ -81,16 +81,16 @@ func items(queues []*queue, now time.Time) []item {
 	}
 	list := make([]item, 0, count)
 	for _, q := range queues {
-		b := q.backlog
+		b, due := q.backlog, dueTimes{policy: q.policy}
 		if b.view.Held > 0 && len(b.view.Waiting) == 0 {
-			list = append(list, item{q.policy.FinishWithin.Seconds(), b.seconds(b.view.Held)})
+			list = append(list, item{due.left(now, now), b.seconds(b.view.Held)})
 		}
 		for i, one := range b.view.Waiting {
 			work := b.seconds(one.Rows)
 			if i == 0 {
 				work += b.seconds(b.view.Held) // is done before
 			}
-			list = append(list, item{(q.policy.FinishWithin - now.Sub(one.At)).Seconds(), work})
+			list = append(list, item{due.left(one.At, now), work})
 		}
 	}
 	if len(queues) > 1 {

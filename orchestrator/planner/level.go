@@ -72,8 +72,13 @@ type leveling struct {
 	work     float64 // seconds of one worker, of all items
 	rate     float64 // workers that keep up with what arrives
 	limit    float64 // seconds from an item's arrival until it is due, the shortest of all queues; 0: none
-	doubt    string  // why the work is not known; empty: it is
-	probe    int     // workers that a first measurement needs
+	soon     float64 // seconds in which a new worker is given time to help
+	next     float64 // seconds until what arrives now is due
+	expected float64 // seconds of one worker, of what will arrive and be due then
+	most     int     // workers that there may be
+	tariff   tariff
+	doubt    string // why the work is not known; empty: it is
+	probe    int    // workers that a first measurement needs
 	starts   starts
 	load     float64   // seconds
 	present  int       // workers that are asked for and have nothing else to do
@@ -96,12 +101,18 @@ func newLeveling(w *world, p *pool, queues []*queue) *leveling {
 		l.work += b.work
 		l.rate += b.rate()
 		l.load = max(l.load, b.speed.load)
-		if within := q.policy.FinishWithin.Seconds(); within > 0 && (l.limit == 0 || within < l.limit) {
-			l.limit = within
+		if within := q.span(w.now); within > 0 && (l.limit == 0 || within < l.limit) {
+			l.limit, l.soon = within, helpShare*within
+			if q.policy.Daily.Given() {
+				l.soon = helpShare * min(within, clockLimit)
+			}
 		}
 	}
 	l.items = items(queues, w.now)
 	l.crew(p, w.now)
+	l.most = max(min(p.policy.Max*p.slots()-p.wanted, mostOf(queues)), 0)
+	l.tariff = tariffOf(p.policy, w.now)
+	l.foresee(queues, w.now)
 	l.expect()
 	return l
 }
@@ -109,7 +120,7 @@ func newLeveling(w *world, p *pool, queues []*queue) *leveling {
 // expect adds what will have arrived, at the recent rate, when it is too late for a new worker to help with what comes last: where starts take longer than the limit, to
 // look at what is there already is not enough.
 func (l *leveling) expect() {
-	ahead := l.lead(1) + helpShare*l.limit - l.limit
+	ahead := l.lead(1) + l.soon - l.limit
 	if ahead > 0 && l.limit > 0 {
 		l.items = append(l.items, item{l.limit + ahead, l.work + l.rate*ahead})
 	}
@@ -158,6 +169,11 @@ func (l *leveling) decide(interval float64) (int, string) {
 	if l.limit == 0 {
 		return l.keepUp()
 	}
+	return l.byPrice(interval)
+}
+
+// usual is the level where the price does not change, or not before something has to be done.
+func (l *leveling) usual(interval float64) (int, string) {
 	more := l.short()
 	if more > 0 && l.present == 0 && l.canWait(more, interval) {
 		return 0, fmt.Sprintf("no worker needs to start yet: %s of work, which %s will do in time later too", span(l.work), counted(more, "worker"))
@@ -192,7 +208,7 @@ func (l *leveling) short() int {
 
 // canWait says whether as many new workers would do it in time if they were asked for with the next decision.
 func (l *leveling) canWait(more int, interval float64) bool {
-	return l.items[0].left >= l.lead(more)+interval+helpShare*l.limit && l.inTime(more, interval)
+	return l.items[0].left >= l.lead(more)+interval+l.soon && l.inTime(more, interval)
 }
 
 // inTime says whether all items will be done in time by the ready workers, those that start, and so many more that are asked for in so many seconds.
@@ -211,7 +227,7 @@ func (l *leveling) inTime(more int, wait float64) bool {
 }
 
 // helped is when an item is due, or else by when a new worker could be of help.
-func (l *leveling) helped(left, lead float64) float64 { return max(left, lead+helpShare*l.limit) }
+func (l *leveling) helped(left, lead float64) float64 { return max(left, lead+l.soon) }
 
 // keepUp is the level of queues whose work is never due: as many workers as keep up with what arrives, one at least while there is work.
 func (l *leveling) keepUp() (int, string) {

@@ -100,7 +100,7 @@ func stepLimit(w *world) {
 
 // due says that some of the queue's work has a time by which it is to be done.
 func (q *queue) due() bool {
-	if q.policy.Cheapest || q.policy.FinishWithin > 0 {
+	if q.policy.Cheapest || q.policy.Daily.Given() || q.policy.FinishWithin > 0 {
 		return !q.policy.Cheapest
 	}
 	for _, j := range q.jobs { // those with a deadline first

@@ -216,7 +216,7 @@ func (r *round) tell(w *world) {
 		one.serving++
 		for _, q := range one.queues {
 			s.worker.turn = append(s.worker.turn, &orchestrator.Order{
-				JobKey: orchestrator.JobKey{Tenant: q.policy.Tenant, Queue: q.policy.Name, ID: backlogID}, Model: one.model, Within: one.ageOnTime(q),
+				JobKey: orchestrator.JobKey{Tenant: q.policy.Tenant, Queue: q.policy.Name, ID: backlogID}, Model: one.model, Within: one.ageOnTime(q, w.now),
 			})
 		}
 	}

@@ -72,7 +72,7 @@ func (r *round) gather(now time.Time) map[orchestrator.ModelRef]*stock {
 // add takes a queue's backlog in; its stretches come from the arena.
 func (s *stock) add(q *queue, now time.Time, arena []stretch) []stretch {
 	b := q.backlog
-	within := q.within().Seconds()
+	within, due := q.within(now).Seconds(), dueTimes{policy: q.policy}
 	s.queues = append(s.queues, q)
 	s.within = min(s.within, within)
 	s.load = b.speed.load
@@ -86,7 +86,11 @@ func (s *stock) add(q *queue, now time.Time, arena []stretch) []stretch {
 	}
 	from := len(arena)
 	for _, one := range b.view.Waiting {
-		arena = append(arena, stretch{one.At.Sub(now).Seconds() + within, float64(one.Rows)})
+		left := one.At.Sub(now).Seconds() + within
+		if q.policy.Daily.Given() {
+			left = due.left(one.At, now)
+		}
+		arena = append(arena, stretch{left, float64(one.Rows)})
 	}
 	mine := arena[from:len(arena):len(arena)]
 	if len(s.queues) > 1 {
@@ -98,11 +102,11 @@ func (s *stock) add(q *queue, now time.Time, arena []stretch) []stretch {
 }
 
 // within is the time after their arrival in which rows of the queue's backlog are due.
-func (q *queue) within() time.Duration {
-	if q.policy.FinishWithin <= 0 {
-		return unhurried
+func (q *queue) within(now time.Time) time.Duration {
+	if seconds := q.span(now); seconds > 0 {
+		return ofSeconds(seconds)
 	}
-	return q.policy.FinishWithin
+	return unhurried
 }
 
 // count says how many rows wait and how many of them cannot be on time any more.
@@ -175,11 +179,11 @@ func (s *stock) urgent() float64 {
 }
 
 // ageOnTime is the age up to which a worker that has the model takes the queue's rows before older ones, which cannot be on time any more; 0: the oldest go first.
-func (s *stock) ageOnTime(q *queue) time.Duration {
-	if s.overdue() {
+func (s *stock) ageOnTime(q *queue, now time.Time) time.Duration {
+	if s.overdue() || q.policy.Daily.Given() {
 		return 0
 	}
-	return max(q.within()-ofSeconds(s.mean), 0)
+	return max(q.within(now)-ofSeconds(s.mean), 0)
 }
 
 // tell writes a plan for each queue.

@@ -205,6 +205,7 @@ func sanePool(p orchestrator.PoolPolicy) orchestrator.PoolPolicy {
 	p.SlotsPerReplica = min(max(p.SlotsPerReplica, 1), mostSlots)
 	p.StartSeconds = saneSeconds(p.StartSeconds)
 	p.TimeScale = saneSpeed(p.TimeScale)
+	p.Windows = slices.DeleteFunc(slices.Clone(p.Windows), func(one orchestrator.PriceWindow) bool { return one.Zone == nil })
 	p.ScaleDownDelay, p.Price.Micros = max(p.ScaleDownDelay, 0), max(p.Price.Micros, 0)
 	return p
 }

@@ -14,10 +14,11 @@ import (
 type Flow struct {
 	Tick     time.Duration
 	Arrivals []float64     // seconds of one worker that arrive in each tick
-	Limit    time.Duration // from the arrival of work until it is due
-	Most     int           // workers at a time
-	Starts   []Start       // of the first worker that is asked for, the second, ...; it begins anew at its end
-	Slower   float64       // how many times as long starts take as policies are told; 0: once
+	Limit    time.Duration // from the arrival of work until it is due, unless Night says when
+	Night    *FlowNight
+	Most     int     // workers at a time
+	Starts   []Start // of the first worker that is asked for, the second, ...; it begins anew at its end
+	Slower   float64 // how many times as long starts take as policies are told; 0: once
 }
 
 // Start is how long it takes from the request of a worker until it can load, and how long to load, in seconds.
@@ -54,6 +55,7 @@ type FlowPolicy func(FlowView) int
 type FlowResult struct {
 	Arrived, Served float64 // seconds of one worker
 	Billed          float64 // likewise
+	Paid            float64 // the same times the price
 	Starts          int
 	Idle, Starting  float64 // seconds that were billed without work, by workers that were ready and by those that started
 	Late            float64 // seconds of work that were done after they were due
@@ -102,7 +104,7 @@ func (f *flowing) step(i int, policy FlowPolicy) {
 	}
 	wanted := policy(FlowView{Flow: f.flow, Tick: i, Waiting: f.waiting, Work: f.work, Workers: f.workers, Ready: ready})
 	f.resize(i, min(max(wanted, 0), f.flow.Most))
-	f.serve(i, f.bill(now))
+	f.serve(i, f.bill(i, now))
 }
 
 // resize lets workers go, those that start first, the youngest first, or asks for more.
@@ -126,13 +128,14 @@ func (f *flowing) resize(i, wanted int) {
 }
 
 // bill adds what the workers cost in a tick and gives how much work they can do.
-func (f *flowing) bill(now float64) (capacity float64) {
+func (f *flowing) bill(i int, now float64) (capacity float64) {
 	for _, one := range f.times {
 		capacity += min(max(now+f.tick-one.Load, 0), f.tick)
 	}
 	all := f.tick * float64(len(f.workers))
 	f.result.Starting += all - capacity
 	f.result.Billed += all
+	f.result.Paid += all * f.flow.price(i)
 	return capacity
 }
 
@@ -170,7 +173,7 @@ func (f *flowing) look(lot Lot, part, begin, end float64) {
 	first := f.tick * (float64(lot.Tick) + 1 - lot.Work/all) // arrival of the first of it
 	last := first + f.tick*part/all
 	f.result.WorstAge = max(f.result.WorstAge, begin-first, end-last)
-	before, after := begin-first-f.flow.Limit.Seconds(), end-last-f.flow.Limit.Seconds()
+	before, after := begin-f.flow.due(lot.Tick, first), end-f.flow.due(lot.Tick, last)
 	f.result.WorstLateness = max(f.result.WorstLateness, before, after)
 	switch {
 	case before <= 0 && after <= 0:

@@ -22,6 +22,9 @@ func (i Installation) PlannedFlow(flow *Flow) (FlowPolicy, error) {
 	return p.decide, nil
 }
 
+// tenMinutes are what the recent rate is of, and the arrivals that are told as one where they are due by the clock.
+const tenMinutes = 10 * time.Minute
+
 type plannedFlow struct {
 	Installation
 	queue   orchestrator.QueuePolicy
@@ -47,7 +50,13 @@ func (p *plannedFlow) decide(view FlowView) int {
 func (p *plannedFlow) observe(view FlowView, now time.Time) orchestrator.Observation {
 	read := orchestrator.Reading{At: now, Source: "simulation"}
 	p.waiting, p.workers = p.waiting[:0], p.workers[:0]
+	bundle, bundled := int(tenMinutes/view.Flow.Tick), -1
 	for _, lot := range view.Waiting {
+		if last := len(p.waiting) - 1; view.Flow.Night != nil && lot.Tick%bundle > 0 && last >= 0 && lot.Tick/bundle == bundled {
+			p.waiting[last].Rows += int64(math.Ceil(lot.Work * p.speed.RowsPerSecond))
+			continue
+		}
+		bundled = lot.Tick / bundle
 		p.waiting = append(p.waiting, orchestrator.Arrival{At: beginning.Add(time.Duration(lot.Tick) * view.Flow.Tick), Rows: int64(math.Ceil(lot.Work * p.speed.RowsPerSecond))})
 	}
 	for slot, one := range view.Workers {
@@ -62,7 +71,7 @@ func (p *plannedFlow) observe(view FlowView, now time.Time) orchestrator.Observa
 		p.workers = append(p.workers, worker)
 	}
 	backlog := orchestrator.BacklogView{Tenant: p.queue.Tenant, Queue: p.queue.Name, Model: p.model, Reading: read, Waiting: p.waiting}
-	backlog.RecentRate = p.average(&p.recent, view, 10*time.Minute)
+	backlog.RecentRate = p.average(&p.recent, view, tenMinutes)
 	backlog.DailyRate = p.average(&p.daily, view, 24*time.Hour)
 	return orchestrator.Observation{
 		Backlogs: []orchestrator.BacklogView{backlog}, Speeds: p.Speeds, Memory: p.memory, Workers: p.workers,

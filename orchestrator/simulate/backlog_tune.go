@@ -16,17 +16,26 @@ type Tuned struct {
 	FlowSetting
 	Result FlowResult `json:"-"`
 	Waste  float64    `json:"waste"`
+	Ratio  float64    `json:"ratio"`
 	OnTime bool       `json:"on_time"`
+}
+
+// Policy is the peer with a setting, at night only where there is a night.
+func (p FlowPeer) Policy(flow *Flow, setting FlowSetting) FlowPolicy {
+	if flow.Night != nil {
+		return AtNight(p.New(setting))
+	}
+	return p.New(setting)
 }
 
 // Tune takes a peer through the first ticks of a world with every setting of its grid, and gives the one of least waste among those on time, or else the one that is least late.
 func Tune(peer FlowPeer, flow *Flow, ticks int) (best Tuned, grid []Tuned) {
-	limit := flow.Limit.Seconds()
+	limit := flow.longest().Seconds()
 	for _, lag := range FlowLags {
 		for _, wait := range peer.Waits {
 			setting := FlowSetting{lag * limit, wait}
-			result := RunFlow(flow, 0, ticks, peer.New(setting))
-			one := Tuned{setting, result, result.Waste(), result.OnTime(flow)}
+			result := RunFlow(flow, 0, ticks, peer.Policy(flow, setting))
+			one := Tuned{setting, result, result.Waste(), result.Ratio(), result.OnTime(flow)}
 			grid = append(grid, one)
 			if len(grid) == 1 || one.better(best) {
 				best = one
@@ -41,7 +50,7 @@ func (t Tuned) better(than Tuned) bool {
 	case t.OnTime != than.OnTime:
 		return t.OnTime
 	case t.OnTime:
-		return t.Waste < than.Waste
+		return t.Ratio < than.Ratio
 	}
 	return t.Result.Late < than.Result.Late
 }
