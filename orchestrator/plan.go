@@ -66,6 +66,7 @@ type PoolView struct {
 	Name     string
 	Reading  Reading
 	Replicas int // asked for at present
+	Slots    int // workers of a replica at present; 0: as the policy says
 	// Available is how many replicas the provider would run now; nil is unknown. It is asked of spot pools only.
 	Available *int
 	Ledger    Ledger // zero: unknown
@@ -83,6 +84,7 @@ type WorkerView struct {
 	Asked    time.Time // when its replica was asked for, while it starts; zero: unknown
 	// LoadFailures counts loads that failed one after another.
 	LoadFailures int
+	Memory       []MemoryUse // of its scorers
 	Seen         time.Time
 }
 
@@ -99,6 +101,7 @@ type Speed struct {
 type Policy struct {
 	Pools  []PoolPolicy
 	Queues []QueuePolicy
+	Models []ModelPolicy
 	// StaleAfter is the age from which a reading no longer counts.
 	StaleAfter time.Duration
 	// Interval is the longest time between two decisions: what is lost may be noticed that late. 0: five seconds, as in Plan.NextCheck with open jobs.
@@ -120,6 +123,8 @@ type PoolPolicy struct {
 	Notice          time.Duration // from the announcement of an eviction to the loss of the replica; 0: none is given
 	// TimeScale is how many times faster than the clock its spot capacity comes and goes, where a trace is replayed; 0: as the clock.
 	TimeScale float64
+	// MemoryPerReplica is how many bytes the scorers of one replica may hold together; 0: no bound.
+	MemoryPerReplica int64
 }
 
 // CapacityType is how a pool's replicas are bought.
@@ -166,8 +171,11 @@ type PoolPlan struct {
 	Name     string   `json:"name"`
 	From     int      `json:"from"` // replicas asked for when observed
 	Replicas int      `json:"replicas"`
+	Slots    int      `json:"slots"`           // workers of each replica
 	Ledger   Ledger   `json:"ledger,omitzero"` // as observed
 	Reasons  []Reason `json:"reasons"`
+	// Memory is what a worker needs with each model, as far as that is known.
+	Memory []MemoryPlan `json:"memory,omitempty"`
 }
 
 // QueuePlan is how many workers serve the backlog of a queue, and why.
@@ -206,6 +214,7 @@ type Reason struct {
 type Memory struct {
 	Pools  []PoolMemory  `json:"pools,omitempty"`
 	Speeds []SpeedMemory `json:"speeds,omitempty"`
+	Models []ModelMemory `json:"models,omitempty"`
 }
 
 // PoolMemory remembers since when fewer replicas would have been enough.
@@ -227,6 +236,10 @@ type PoolMemory struct {
 	Spot SpotMemory `json:"spot,omitzero"`
 	// Starts is how long its workers took to start.
 	Starts StartMemory `json:"starts,omitzero"`
+	// Slots is how many workers of a replica the last plan had; 0: as the policy says.
+	Slots int `json:"slots,omitempty"`
+	// Crowded are the workers that drain because memory is for fewer, while their replicas stay.
+	Crowded []string `json:"crowded,omitempty"`
 }
 
 // StartMemory is what has been seen of the starts of a pool's workers, from the request of the replica until the worker can load.

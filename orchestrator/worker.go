@@ -48,7 +48,7 @@ type Presence struct {
 	Epoch       uint64      `json:"epoch"` // of the assignment it follows
 	Loads       int         `json:"loads"` // models loaded since it started
 	LoadSeconds float64     `json:"loadSeconds,omitempty"`
-	Memory      int64       `json:"memory,omitempty"` // peak bytes of the scorer
+	Used        []MemoryUse `json:"used,omitempty"` // by its scorers, by model
 	// LoadFailures counts loads that failed one after another; Failure says how the last one did.
 	LoadFailures int       `json:"loadFailures,omitempty"`
 	Failure      *Failure  `json:"failure,omitempty"`
@@ -67,6 +67,9 @@ type Assignment struct {
 	// Jobs come in order of urgency: the worker takes from the first that has shards. The assignments of a plan share their orders, which nobody changes.
 	Jobs  []*Order `json:"jobs"`
 	Drain bool     `json:"drain,omitempty"`
+	// Memory is how many bytes its scorer may hold now, and MemoryMost how many if it were alone on its replica. 0: the pool has no bound.
+	Memory     int64 `json:"memory,omitempty"`
+	MemoryMost int64 `json:"memoryMost,omitempty"`
 }
 
 // Order is one job of an assignment.

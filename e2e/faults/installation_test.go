@@ -140,6 +140,10 @@ class Echo:
                         pass  # the reading end of a pipe
             if what == "count":
                 return {"double": []}
+            if what.startswith("swell "):
+                swollen = bytearray(int(what[6:]) << 20)
+                time.sleep(0.6)  # long enough to be seen
+                del swollen
             if what == "eat":
                 self.eaten = bytearray(400 << 20)
                 time.sleep(5)

@@ -106,7 +106,7 @@ func (e *engine) Observe(context.Context) orchestrator.PoolView {
 	return orchestrator.PoolView{Name: e.pool, Replicas: e.replicas, Reading: orchestrator.Reading{At: time.Now().UTC(), Source: "test"}}
 }
 
-func (e *engine) Scale(_ context.Context, replicas int, leaving []string) error {
+func (e *engine) Scale(_ context.Context, replicas, _ int, leaving []string) error {
 	if e.onScale != nil {
 		e.onScale()
 	}

@@ -18,8 +18,8 @@ import (
 type Engine interface {
 	// Observe says how many replicas are asked for at present; its Reading says how well that is known.
 	Observe(ctx context.Context) orchestrator.PoolView
-	// Scale asks for a number of replicas. leaving are workers that drain and shall not be counted any more.
-	Scale(ctx context.Context, replicas int, leaving []string) error
+	// Scale asks for a number of replicas, each with so many workers. leaving are workers that drain and shall not be counted any more.
+	Scale(ctx context.Context, replicas, slots int, leaving []string) error
 }
 
 // Jobs is the dispatcher, as far as decisions concern it.
@@ -216,8 +216,8 @@ func (l *Loop) observation(ctx context.Context, jobs []orchestrator.JobView) orc
 		observation.Workers = append(observation.Workers, orchestrator.WorkerView{
 			ID: worker.Worker, Pool: worker.Pool, Slot: worker.Slot, State: worker.State, Model: worker.Model, Job: worker.Job,
 			Draining: l.assignments.draining(worker.Worker) || worker.State == orchestrator.WorkerDraining, Seen: worker.At,
-			LoadFailures: worker.LoadFailures,
-			Asked:        worker.Started, // a moment later than that: the rest of its start is not counted too short
+			LoadFailures: worker.LoadFailures, Memory: worker.Used,
+			Asked: worker.Started, // a moment later than that: the rest of its start is not counted too short
 		})
 	}
 	for _, pool := range l.pools() {
@@ -255,14 +255,15 @@ func (l *Loop) apply(ctx context.Context, observation orchestrator.Observation, 
 	failed = errors.Join(failed, l.assignments.forget(ctx, workers))
 	for _, pool := range plan.Pools {
 		engine, ok := l.config.Engines[pool.Name]
-		if !ok || pool.Replicas == pool.From {
+		slots := slotsOf(observation.Pools, pool)
+		if !ok || pool.Replicas == pool.From && pool.Slots == slots {
 			continue
 		}
-		if err := engine.Scale(ctx, pool.Replicas, leaving[pool.Name]); err != nil {
+		if err := engine.Scale(ctx, pool.Replicas, pool.Slots, leaving[pool.Name]); err != nil {
 			failed = errors.Join(failed, err)
 			continue
 		}
-		l.config.Log.Info("pool resized", "pool", pool.Name, "from", pool.From, "to", pool.Replicas, "why", lastSentence(pool.Reasons))
+		l.config.Log.Info("pool resized", "pool", pool.Name, "from", pool.From, "to", pool.Replicas, "slots", pool.Slots, "why", whyResized(pool))
 	}
 	return failed
 }
@@ -276,14 +277,24 @@ func poolOf(workers []orchestrator.WorkerView, id string) string {
 	return ""
 }
 
-// lastSentence is the reason of the last step that changed the number.
-func lastSentence(reasons []orchestrator.Reason) string {
-	for _, reason := range slices.Backward(reasons) {
-		if reason.From != reason.To {
+// slotsOf is how many workers a replica of the pool has; what the engine does not say is as planned.
+func slotsOf(views []orchestrator.PoolView, pool orchestrator.PoolPlan) int {
+	for _, view := range views {
+		if view.Name == pool.Name && view.Slots > 0 {
+			return view.Slots
+		}
+	}
+	return pool.Slots
+}
+
+// whyResized is the reason of the last step that changed the number, or else says why fewer workers share a replica.
+func whyResized(pool orchestrator.PoolPlan) string {
+	for _, reason := range slices.Backward(pool.Reasons) {
+		if reason.From != reason.To || reason.Code == "memory" {
 			return reason.Sentence
 		}
 	}
-	return ""
+	return "there is memory for more workers"
 }
 
 // record stores the memory when a number has changed, and now and then.
@@ -352,7 +363,7 @@ func (l *Loop) watchPresence(ctx context.Context, caughtUp func()) {
 				l.workers[change.Worker] = change.Presence
 			}
 			l.mu.Unlock()
-			if change.Gone || !known || before.State != change.Presence.State || change.Presence.Failure != nil {
+			if change.Gone || !known || before.State != change.Presence.State || change.Presence.Failure != nil || !ended(change.Presence).Equal(ended(before)) {
 				l.Wake()
 			}
 		}, caughtUp)
@@ -361,4 +372,14 @@ func (l *Loop) watchPresence(ctx context.Context, caughtUp func()) {
 		}
 		l.rest(ctx, time.Second)
 	}
+}
+
+// ended is when a scorer of the worker was last ended for want of memory.
+func ended(worker orchestrator.Presence) (last time.Time) {
+	for _, use := range worker.Used {
+		if use.EndedAt.After(last) {
+			last = use.EndedAt
+		}
+	}
+	return last
 }

@@ -12,7 +12,7 @@ func (s Set) Bare() Set {
 	for _, model := range s.Models {
 		spec := defaultModel()
 		spec.Scorer.Command = []string{Withheld}
-		spec.BatchRows, spec.Profile = model.Spec.BatchRows, model.Spec.Profile
+		spec.BatchRows, spec.Profile, spec.MemoryLimit = model.Spec.BatchRows, model.Spec.Profile, model.Spec.MemoryLimit
 		bare.Models = append(bare.Models, Model{Metadata: model.Metadata, Spec: spec})
 	}
 	for _, queue := range s.Queues {

@@ -157,6 +157,7 @@ func poolFields(f visitor, spec *PoolSpec) {
 		}
 	})
 	f.whole("slotsPerReplica", &spec.SlotsPerReplica, 1, 1000)
+	f.quantity("memoryPerReplica", &spec.MemoryPerReplica, 0, exbibyte)
 	f.duration("notice", &spec.Notice, 0, time.Hour)
 	f.duration("scaleDownDelay", &spec.ScaleDownDelay, 0, 24*time.Hour)
 	f.duration("startTime", &spec.StartTime, 0, 24*time.Hour)

@@ -32,6 +32,8 @@ func (s Set) Policy() orchestrator.Policy {
 			Notice:          notice,
 			StartSeconds:    pool.Spec.StartTime.Seconds(),
 			TimeScale:       pool.Spec.timeScale(),
+
+			MemoryPerReplica: pool.Spec.MemoryPerReplica,
 		})
 	}
 	for _, queue := range s.Queues {
@@ -46,6 +48,13 @@ func (s Set) Policy() orchestrator.Policy {
 			Daily:        queue.Spec.Objective.Daily(),
 			Cheapest:     queue.Spec.Objective.Cheapest,
 		})
+	}
+	for _, model := range s.Models {
+		one := orchestrator.ModelPolicy{Name: model.Name, MemoryLimit: model.Spec.MemoryLimit}
+		if model.Spec.Profile != nil {
+			one.Memory = model.Spec.Profile.Memory
+		}
+		policy.Models = append(policy.Models, one)
 	}
 	return policy
 }

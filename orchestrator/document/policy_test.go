@@ -18,7 +18,7 @@ spec:
   artifacts: [model.onnx]
   columns: {amount: float64}
   batchRows: 2000
-  profile: {load: 2500ms, batches: [{rows: 4096, rowsPerSecond: 300}, {rows: 1024, rowsPerSecond: 200}, {rows: 10, rowsPerSecond: 100}]}
+  profile: {load: 2500ms, memory: 300Mi, batches: [{rows: 4096, rowsPerSecond: 300}, {rows: 1024, rowsPerSecond: 200}, {rows: 10, rowsPerSecond: 100}]}
 ---
 apiVersion: nightshift.dev/v1alpha1
 kind: Model
@@ -26,9 +26,14 @@ metadata: {name: unmeasured}
 spec: {scorer: {command: [./bin/score, --fast]}}
 ---
 apiVersion: nightshift.dev/v1alpha1
+kind: Model
+metadata: {name: limited}
+spec: {scorer: {command: [./bin/score]}, memoryLimit: 2Gi}
+---
+apiVersion: nightshift.dev/v1alpha1
 kind: Pool
 metadata: {name: spot}
-spec: {capacityType: spot, price: {amount: "0.05", currency: EUR}, replicas: {min: 1, max: 4}, slotsPerReplica: 2, scaleDownDelay: 1m, startTime: 1500ms, interruptions: {trace: a.json, speed: 200}}
+spec: {capacityType: spot, price: {amount: "0.05", currency: EUR}, replicas: {min: 1, max: 4}, slotsPerReplica: 2, memoryPerReplica: 4Gi, scaleDownDelay: 1m, startTime: 1500ms, interruptions: {trace: a.json, speed: 200}}
 ---
 apiVersion: nightshift.dev/v1alpha1
 kind: Pool
@@ -67,8 +72,9 @@ func TestPolicy(t *testing.T) {
 		Pools: []orchestrator.PoolPolicy{
 			{Name: "demand", CapacityType: orchestrator.CapacityOnDemand, Max: 1, SlotsPerReplica: 1, ScaleDownDelay: 30 * time.Second, StartSeconds: 1},
 			{Name: "spot", CapacityType: orchestrator.CapacitySpot, Price: orchestrator.Money{Micros: 50_000, Currency: "EUR"}, Min: 1, Max: 4,
-				SlotsPerReplica: 2, ScaleDownDelay: time.Minute, StartSeconds: 1.5, Notice: 15 * time.Second, TimeScale: 200},
+				SlotsPerReplica: 2, ScaleDownDelay: time.Minute, StartSeconds: 1.5, Notice: 15 * time.Second, TimeScale: 200, MemoryPerReplica: 4 << 30},
 		},
+		Models: []orchestrator.ModelPolicy{{Name: "fraud", Memory: 300 << 20}, {Name: "limited", MemoryLimit: 2 << 30}, {Name: "unmeasured"}},
 		Queues: []orchestrator.QueuePolicy{
 			{Name: "hourly", Tenant: "default", Pools: []string{"demand"}, MaxOpenJobs: 2, Weight: 1, FinishWithin: time.Hour},
 			{Name: "nightly", Tenant: "payments", Pools: []string{"spot", "demand"}, MaxOpenJobs: 8, MaxWorkers: 3, Weight: 1},

@@ -89,10 +89,12 @@ type PoolSpec struct {
 	PriceWindows    []PriceWindow      // at which it has other prices
 	Replicas        Replicas
 	SlotsPerReplica int
-	ScaleDownDelay  time.Duration  // how long fewer replicas must be enough before the pool shrinks
-	Notice          time.Duration  // from the announcement that a spot replica is taken to its end
-	StartTime       time.Duration  // p95 from the request of a replica to a worker that can load
-	Interruptions   *Interruptions // of spot replicas on this machine; nil: nobody takes them away
+	// MemoryPerReplica is how many bytes the scorers of one replica may hold together; 0: no bound.
+	MemoryPerReplica int64
+	ScaleDownDelay   time.Duration  // how long fewer replicas must be enough before the pool shrinks
+	Notice           time.Duration  // from the announcement that a spot replica is taken to its end
+	StartTime        time.Duration  // p95 from the request of a replica to a worker that can load
+	Interruptions    *Interruptions // of spot replicas on this machine; nil: nobody takes them away
 }
 
 // PriceWindow is a time of every day at which replicas have another price, in the currency of the pool.

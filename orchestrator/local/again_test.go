@@ -15,7 +15,7 @@ func TestWorkerThatDiesIsStartedAgainInItsSlot(t *testing.T) {
 	h := prepare(t)
 	e := h.engine()
 	h.run(e)
-	h.must(e.Scale(t.Context(), 2, nil))
+	h.must(e.Scale(t.Context(), 2, e.config.Slots, nil))
 	before := h.ready(e, 2)
 	h.end(e, before[0])
 	h.eventually("another worker is up", func() bool {
@@ -102,7 +102,7 @@ func TestProgramThatIsMissingIsTriedAgain(t *testing.T) {
 	config.Command = commandOf(later, h.dir, "obeys")
 	e, err := New(config)
 	h.must(err)
-	h.must(e.Scale(t.Context(), 1, nil))
+	h.must(e.Scale(t.Context(), 1, e.config.Slots, nil))
 	if err := e.reconcile(time.Now()); err == nil {
 		t.Error("no error, though the program is missing")
 	}
@@ -122,7 +122,7 @@ func TestProgramThatStaysMissingIsTriedAfterGrowingPauses(t *testing.T) {
 	config.Command = func(string, int) []string { tries++; return []string{filepath.Join(h.dir, "missing")} }
 	e, err := New(config)
 	h.must(err)
-	h.must(e.Scale(t.Context(), 2, nil))
+	h.must(e.Scale(t.Context(), 2, e.config.Slots, nil))
 	now := time.Now()
 	var seen []string
 	for at := time.Duration(0); at <= 8*time.Second; at += 500 * time.Millisecond {

@@ -7,7 +7,6 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
-	"slices"
 	"sync"
 	"syscall"
 	"time"
@@ -38,6 +37,7 @@ type Engine struct {
 
 	mu       sync.Mutex
 	replicas int
+	slots    int // workers of a replica: at most config.Slots
 	workers  map[string]*process
 	quick    int       // workers that ended within quickEnd of their start, in a row
 	notUntil time.Time // no start before
@@ -70,7 +70,7 @@ func New(config Config) (*Engine, error) {
 	for _, worker := range adopted {
 		e.workers[worker.ID] = worker
 	}
-	e.replicas = (e.stayingLocked() + config.Slots - 1) / config.Slots
+	e.replicas, e.slots = e.foundLocked()
 	return e, e.openLedger(time.Now())
 }
 
@@ -80,7 +80,7 @@ func (e *Engine) Observe(context.Context) orchestrator.PoolView {
 	defer e.mu.Unlock()
 	now := time.Now()
 	view := orchestrator.PoolView{
-		Name: e.config.Pool, Replicas: e.replicas, Ledger: e.ledgerLocked(now), Reading: orchestrator.Reading{At: now.UTC(), Source: "local engine"},
+		Name: e.config.Pool, Replicas: e.replicas, Slots: e.slots, Ledger: e.ledgerLocked(now), Reading: orchestrator.Reading{At: now.UTC(), Source: "local engine"},
 	}
 	if e.config.Granted != nil {
 		granted := e.grantedLocked(now)
@@ -89,11 +89,11 @@ func (e *Engine) Observe(context.Context) orchestrator.PoolView {
 	return view
 }
 
-// Scale sets the number of replicas. leaving are workers that drain by their assignments and do not count any more; they end by themselves,
+// Scale sets the number of replicas and of the workers of each. leaving are workers that drain by their assignments and do not count any more; they end by themselves,
 // or after drainLimit by force.
-func (e *Engine) Scale(_ context.Context, replicas int, leaving []string) error {
-	var failed error
+func (e *Engine) Scale(_ context.Context, replicas, slots int, leaving []string) error {
 	e.mu.Lock()
+	failed := e.shareLocked(min(max(slots, 1), e.config.Slots), time.Now())
 	e.replicas = replicas
 	for _, id := range leaving {
 		if worker, ok := e.workers[id]; ok && !worker.leaves() {
@@ -164,7 +164,7 @@ func (e *Engine) reconcile(now time.Time) error {
 		}
 	}
 	room := e.interruptLocked(now)
-	for staying := e.stayingLocked(); staying < e.replicas*e.config.Slots && room > 0 && !now.Before(e.notUntil); staying++ {
+	for staying := e.stayingLocked(); staying < e.replicas*e.slots && room > 0 && !now.Before(e.notUntil); staying++ {
 		room--
 		if err := e.startLocked(now); err != nil {
 			e.quick++
@@ -214,24 +214,13 @@ func (e *Engine) startLocked(now time.Time) error {
 	if err != nil {
 		return err
 	}
+	worker.Sharing = e.slots
 	if err := worker.remember(e.config.Dir, e.config.Pool); err != nil {
 		worker.kill(syscall.SIGKILL)
 		return err
 	}
 	e.workers[id] = worker
 	return nil
-}
-
-func (e *Engine) freeSlotLocked() int {
-	var taken []int
-	for _, worker := range e.workers {
-		taken = append(taken, worker.Slot)
-	}
-	for slot := 0; ; slot++ {
-		if !slices.Contains(taken, slot) {
-			return slot
-		}
-	}
 }
 
 // Stop ends every worker: SIGTERM, the grace, SIGKILL. It returns when all are gone, or with ctx.

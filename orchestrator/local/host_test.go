@@ -67,7 +67,7 @@ func beEngine(dir, program string) int {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), longestLife)
 	defer cancel()
-	if err := errors.Join(engine.Scale(ctx, 2, nil), engine.Run(ctx)); err != nil {
+	if err := errors.Join(engine.Scale(ctx, 2, 1, nil), engine.Run(ctx)); err != nil {
 		fmt.Println(err)
 		return 1
 	}
@@ -174,7 +174,7 @@ func (h *host) run(e *Engine) (stop func()) {
 // scale asks for a number of replicas and looks after them once.
 func (h *host) scale(e *Engine, replicas int, leaving ...string) {
 	h.t.Helper()
-	h.must(e.Scale(h.t.Context(), replicas, leaving))
+	h.must(e.Scale(h.t.Context(), replicas, e.config.Slots, leaving))
 	h.must(e.reconcile(time.Now()))
 }
 

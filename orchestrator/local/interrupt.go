@@ -39,7 +39,7 @@ func (e *Engine) interruptLocked(now time.Time) (room int) {
 		}
 	}
 	slices.SortFunc(there, func(a, b *process) int { return cmp.Or(cmp.Compare(b.Slot, a.Slot), cmp.Compare(b.ID, a.ID)) })
-	room = granted*e.config.Slots - len(there)
+	room = granted*e.slots - len(there)
 	for _, worker := range there[:min(max(-room, 0), len(there))] {
 		e.takeLocked(worker, now)
 	}
@@ -102,9 +102,13 @@ func (e *Engine) goneLocked(worker *process, now time.Time) {
 	e.keepLedgerLocked()
 }
 
-// seconds is what a worker has been billed: its part of the replica.
+// seconds is what a worker has cost since it was last billed: its part of the replica.
 func (e *Engine) seconds(worker *process, now time.Time) float64 {
-	return max(now.Sub(worker.Started).Seconds(), 0) / float64(e.config.Slots)
+	since := worker.Started
+	if worker.Billed.After(since) {
+		since = worker.Billed
+	}
+	return max(now.Sub(since).Seconds(), 0) / float64(e.slots)
 }
 
 // ledgerLocked is the ledger with what runs.

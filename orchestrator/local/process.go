@@ -23,6 +23,10 @@ type process struct {
 	PID     int       `json:"pid"`
 	Ticks   uint64    `json:"ticks"` // start time as the kernel counts it: tells the process from a later one with the same number
 	Started time.Time `json:"started"`
+	// Billed is until when what it cost stands in the ledger; zero: nothing does.
+	Billed time.Time `json:"billed,omitzero"`
+	// Sharing is how many workers its replica has.
+	Sharing int `json:"sharing"`
 	// Leaving is since when the worker drains and is not counted any more; zero: it stays.
 	Leaving time.Time `json:"leaving,omitzero"`
 	// Taken is since when its provider's notice runs; zero: it was not taken away.

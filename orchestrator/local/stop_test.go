@@ -71,7 +71,7 @@ func TestStopStartsNoOtherWorkers(t *testing.T) {
 	h := prepare(t)
 	e := h.engine()
 	h.run(e)
-	h.must(e.Scale(t.Context(), 2, nil))
+	h.must(e.Scale(t.Context(), 2, e.config.Slots, nil))
 	h.ready(e, 2)
 	h.stop(e)
 	h.must(e.reconcile(time.Now().Add(time.Hour)))

@@ -39,6 +39,7 @@ func (p *pool) assign(w *world, list []tier) {
 		homes[i] = p.homes(&list[i])
 	}
 	orders := map[string][]*orchestrator.Order{} // workers of equal homes and model share one list
+	beside := p.beside()
 	key := make([]byte, 0, 64)
 	for at, one := range p.workers {
 		key = key[:0]
@@ -63,7 +64,9 @@ func (p *pool) assign(w *world, list []tier) {
 		if len(one.turn) > 0 {
 			jobs = append(one.turn, jobs...)[:min(len(one.turn)+len(jobs), mostOrders)]
 		}
-		w.workers = append(w.workers, orchestrator.Assignment{Worker: one.view.ID, Jobs: jobs, Drain: one.drains})
+		w.workers = append(w.workers, orchestrator.Assignment{
+			Worker: one.view.ID, Jobs: jobs, Drain: one.drains, Memory: p.room(beside[p.replicaOf(one.view.Slot)]), MemoryMost: p.policy.MemoryPerReplica,
+		})
 	}
 }
 

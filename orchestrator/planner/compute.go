@@ -19,6 +19,7 @@ var steps = []step{
 	{"starts", learnStarts},              // how long workers take to start
 	{"trials", observeTrials},            // what has become of the last growth
 	{"preference", sayPreference},        // which pools are used, where not the first
+	{"memory", memory},                   // what a worker needs with each model, and how many share a replica
 	{"demand", demand},                   // workers that the work of each queue asks for, on the pool it prefers
 	{"level", level},                     // workers that the backlogs of queues need
 	{"split", splitCapacity},             // the same for a queue with deadlines and both spot and on-demand pools

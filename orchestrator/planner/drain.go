@@ -1,5 +1,7 @@
 package planner
 
+import "slices"
+
 // group is one replica: the workers whose slots lie in it.
 type group struct {
 	workers []*worker
@@ -14,7 +16,7 @@ func (p *pool) findGroups() {
 	groups := make([]group, 0, len(p.workers)/p.slots()+1)
 	first := 0                      // of the last group
 	for i, one := range p.workers { // by slot
-		replica := one.view.Slot / p.slots()
+		replica := p.replicaOf(one.view.Slot)
 		if len(groups) == 0 || groups[len(groups)-1].replica != replica {
 			groups = append(groups, group{replica: replica})
 			first = i
@@ -22,7 +24,7 @@ func (p *pool) findGroups() {
 		last := &groups[len(groups)-1]
 		last.workers = p.workers[first : i+1]
 		last.busy = last.busy || one.busy()
-		last.drains = last.drains || one.drains
+		last.drains = last.drains || one.drains && !slices.Contains(p.memory.Crowded, one.view.ID)
 	}
 	p.groups = groups
 }
@@ -38,19 +40,23 @@ func drain(w *world) {
 				surplus++
 			}
 		}
-		if p.doubt != "" || surplus <= 0 {
-			continue
+		if p.doubt == "" && surplus > 0 {
+			p.drainReplicas(w, surplus)
 		}
-		stay := make([]*group, 0, len(p.groups))
-		for i := range p.groups {
-			if !p.groups[i].drains {
-				stay = append(stay, &p.groups[i])
-			}
+		p.makeRoom()
+	}
+}
+
+func (p *pool) drainReplicas(w *world, surplus int) {
+	stay := make([]*group, 0, len(p.groups))
+	for i := range p.groups {
+		if !p.groups[i].drains {
+			stay = append(stay, &p.groups[i])
 		}
-		p.leastLost(w.now, stay)
-		for _, victim := range stay[:surplus] {
-			victim.drain()
-		}
+	}
+	p.leastLost(w.now, stay)
+	for _, victim := range stay[:surplus] {
+		victim.drain()
 	}
 }
 

@@ -66,5 +66,6 @@ func copyMemory(memory orchestrator.Memory) orchestrator.Memory {
 		Speeds: sorted(memory.Speeds, func(a, b orchestrator.SpeedMemory) int {
 			return cmp.Or(cmp.Compare(a.Model, b.Model), cmp.Compare(a.Pool, b.Pool))
 		}),
+		Models: slices.Clone(memory.Models),
 	}
 }

@@ -38,6 +38,9 @@ func (f fields) number(key string, missing float64) float64 {
 	return number
 }
 
+// mebibytes is a size in bytes.
+func (f fields) mebibytes(key string) int64 { return int64(f.number(key, 0) * mebibyte) }
+
 func (f fields) duration(key string) time.Duration {
 	value, has := f.list[key]
 	if !has {
@@ -123,7 +126,13 @@ func (s *story) line(kind string, names []string, f fields) {
 		if one.Job != "" {
 			one.State = orchestrator.WorkerBusy
 		}
+		if f.has("peak") || f.has("ended") {
+			one.Memory = []orchestrator.MemoryUse{{Model: one.Model.Name, Peak: f.mebibytes("peak"), Ended: f.mebibytes("ended"), EndedAt: f.time("at")}}
+		}
 		s.observation.Workers = put(s.observation.Workers, one, func(have orchestrator.WorkerView) bool { return have.ID == name })
+	case "memory":
+		one := orchestrator.ModelPolicy{Name: name, Memory: f.mebibytes("profile"), MemoryLimit: f.mebibytes("limit")}
+		s.policy.Models = put(s.policy.Models, one, func(have orchestrator.ModelPolicy) bool { return have.Name == name })
 	case "interval":
 		length, err := time.ParseDuration(name)
 		if err != nil {
@@ -150,7 +159,7 @@ func (s *story) addPool(name string, f fields) {
 		one := orchestrator.PoolPolicy{
 			Name: name, CapacityType: capacityType, Price: price, Min: int(f.number("min", 0)), Max: int(f.number("max", 0)),
 			SlotsPerReplica: int(f.number("slots", 1)), ScaleDownDelay: f.duration("delay"), StartSeconds: f.duration("start").Seconds(), Notice: f.duration("notice"),
-			TimeScale: f.number("faster", 0),
+			TimeScale: f.number("faster", 0), MemoryPerReplica: f.mebibytes("memory"),
 		}
 		s.policy.Pools = put(s.policy.Pools, one, func(have orchestrator.PoolPolicy) bool { return have.Name == name })
 	}

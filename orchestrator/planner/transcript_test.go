@@ -41,10 +41,10 @@ type moment struct {
 //	solve    makes the tables that the plan lacked
 //	estimate NAME queue= model= [rows=] [bytes=] [gzip=] [deadline=]
 //
-// Lines: pool NAME price= min= max= slots= delay= start= notice= [spot] [faster=] [replicas=] [avail=] [billed= taken= killed= refused=] [age=] [err=]; queue NAME pools=a,b open= [most=] [weight=] [tenant=] [cheapest] [within=];
+// Lines: pool NAME price= min= max= slots= delay= start= notice= [spot] [faster=] [memory=] [replicas=] [avail=] [billed= taken= killed= refused=] [age=] [err=]; queue NAME pools=a,b open= [most=] [weight=] [tenant=] [cheapest] [within=];
 // speed MODEL POOL rows/s [load=] [measured]; learned MODEL POOL rows/s rows= [load=];
 // job NAME queue= model= [state=] [left=] [uncut=] [shards=] [cut] [submitted=] [deadline=] [batch=] [rowbytes=] [epoch=] [total=];
-// worker NAME pool= slot= [state=] [job=] [model=] [draining] [failures=] [asked=]; interval DURATION;
+// worker NAME pool= slot= [state=] [job=] [model=] [draining] [failures=] [asked=] [peak=] [ended= at=]; interval DURATION; memory MODEL [profile=] [limit=]; memory in MiB;
 // backlog QUEUE model= [waiting=AGE:ROWS,AGE:ROWS] [held=] [rate=] [daily=] [age=] [err=]
 func TestTranscripts(t *testing.T) {
 	t.Parallel()
@@ -163,6 +163,9 @@ func (s *story) show() string {
 		}
 		if one.Drain {
 			text.WriteString(" drain")
+		}
+		if one.MemoryMost > 0 {
+			fmt.Fprintf(&text, " (may hold %d of %d MiB)", one.Memory>>20, one.MemoryMost>>20)
 		}
 		text.WriteString("\n")
 	}

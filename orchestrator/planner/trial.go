@@ -59,7 +59,7 @@ func (p *pool) patience() time.Duration {
 func (p *pool) useful() int {
 	count, last := 0, -1
 	for _, one := range p.workers { // by slot
-		if replica := one.view.Slot / p.slots(); replica != last && one.useful() {
+		if replica := p.replicaOf(one.view.Slot); replica != last && one.useful() {
 			count, last = count+1, replica
 		}
 	}

@@ -47,16 +47,22 @@ type pool struct {
 	groups   []group   // the same as replicas
 	line     []*job    // of the queues that use it, by urgency
 	replicas draft
-	wanted   int    // workers that the queues ask for
-	busy     int    // replicas that hold shards and stay
-	leveled  int    // of them, for backlogs
-	wished   int    // replicas, were the size known
-	splits   bool   // a queue that splits its work uses it
+	wanted   int     // workers that the queues ask for
+	busy     int     // replicas that hold shards and stay
+	leveled  int     // of them, for backlogs
+	wished   int     // replicas, were the size known
+	splits   bool    // a queue that splits its work uses it
+	needs    []*need // memory, by model
+	models   map[string]orchestrator.ModelPolicy
+	fit      int    // workers of a replica that there is memory for
 	round    *round // the turns of its models; nil: not decided
 }
 
 // slots is the number of workers of a replica.
-func (p *pool) slots() int { return p.policy.SlotsPerReplica }
+func (p *pool) slots() int { return p.fit }
+
+// replicaOf is the replica that a slot is in: slots are counted as if all were used.
+func (p *pool) replicaOf(slot int) int { return slot / p.policy.SlotsPerReplica }
 
 // planned is the number of workers that the plan buys.
 func (p *pool) planned() int { return p.replicas.to * p.slots() }
@@ -196,6 +202,12 @@ func (w *world) addPools(observation orchestrator.Observation, policy orchestrat
 			p.memory = memory
 		}
 	}
+	for _, p := range w.pools {
+		if p.fit = p.policy.SlotsPerReplica; p.memory.Slots > 0 {
+			p.fit = min(p.memory.Slots, p.fit)
+		}
+	}
+	w.addMemory(observation.Memory.Models, policy, byName)
 	return byName
 }
 
@@ -206,6 +218,7 @@ func sanePool(p orchestrator.PoolPolicy) orchestrator.PoolPolicy {
 	p.StartSeconds = saneSeconds(p.StartSeconds)
 	p.TimeScale = saneSpeed(p.TimeScale)
 	p.Windows = slices.DeleteFunc(slices.Clone(p.Windows), func(one orchestrator.PriceWindow) bool { return one.Zone == nil })
+	p.MemoryPerReplica = min(max(p.MemoryPerReplica, 0), mostBytes)
 	p.ScaleDownDelay, p.Price.Micros = max(p.ScaleDownDelay, 0), max(p.Price.Micros, 0)
 	return p
 }
@@ -395,14 +408,20 @@ func sorted[T any](list []T, compare func(a, b T) int) []T {
 // plan is the world's result.
 func (w *world) plan() orchestrator.Plan {
 	plan := orchestrator.Plan{At: w.now, NextCheck: w.nextCheck, Workers: w.workers, Memory: w.memory, Tables: w.lacking}
+	plan.Memory.Models = w.remembered()
 	plan.Memory.Pools = make([]orchestrator.PoolMemory, 0, len(w.pools))
 	plan.Pools = make([]orchestrator.PoolPlan, 0, len(w.pools))
 	plan.Jobs = make([]orchestrator.JobPlan, 0, len(w.jobs))
 	for _, p := range w.pools {
+		p.memory.Slots = 0
+		if p.fit < p.policy.SlotsPerReplica {
+			p.memory.Slots = p.fit
+		}
 		plan.Memory.Pools = append(plan.Memory.Pools, p.memory)
 		if p.observed {
 			plan.Pools = append(plan.Pools, orchestrator.PoolPlan{
-				Name: p.policy.Name, From: p.replicas.from, Replicas: p.replicas.to, Ledger: p.view.Ledger, Reasons: p.replicas.reasons,
+				Name: p.policy.Name, From: p.replicas.from, Replicas: p.replicas.to, Slots: p.fit, Ledger: p.view.Ledger, Reasons: p.replicas.reasons,
+				Memory: p.memoryPlan(),
 			})
 		}
 	}

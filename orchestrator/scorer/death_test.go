@@ -36,7 +36,7 @@ func TestDeaths(t *testing.T) {
 		"exit": {new(*CrashError), "ended by itself with exit code 7; batch 1 (3 rows) was the oldest without an answer; " +
 			`it last wrote "assertion failed: amount >= 0"`},
 		"half an answer": {new(*CrashError), "ended by itself with exit code 7; batch 1 (3 rows)"},
-		"signal":         {new(*CrashError), "was ended by signal 9 (killed), which is usually the kernel, out of memory; batch 1"},
+		"signal":         {new(*CrashError), "was ended by signal 9 (killed), from outside; batch 1"},
 		"hang":           {new(*HangError), "gave no answer within 500ms and was killed; batch 1 (3 rows)"},
 		"fewer rows":     {new(*ProtocolError), "batch 1 has 3 rows and was answered with 2"},
 		"more lines":     {new(*ProtocolError), "more than 3 lines for 3 rows"},

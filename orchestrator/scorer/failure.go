@@ -58,7 +58,7 @@ func (e *CrashError) what() string {
 		what = fmt.Sprintf("was ended by signal %d (%s)", e.Signal, e.Signal)
 	}
 	if e.Signal == syscall.SIGKILL {
-		what += ", which is usually the kernel, out of memory"
+		what += ", from outside"
 	}
 	return what
 }
@@ -86,17 +86,22 @@ func (e *ProtocolError) Error() string { return e.describe(e.what()) }
 
 func (e *ProtocolError) what() string { return "broke the protocol and was killed: " + e.Problem }
 
-// MemoryError says that the scorer's process group held more memory than allowed.
+// MemoryError says that the scorer's process group held more memory than allowed, or than there was.
 type MemoryError struct {
 	Failure
-	// Limit and Used are bytes.
+	// Limit and Used are bytes. Without a limit it is 0.
 	Limit, Used int64
+	// Kernel says that the kernel killed it, which had no memory left.
+	Kernel bool
 }
 
 func (e *MemoryError) Error() string { return e.describe(e.what()) }
 
 func (e *MemoryError) what() string {
 	const mebibyte = 1 << 20
+	if e.Kernel {
+		return fmt.Sprintf("was killed by the kernel, which had no memory left; it held %d MiB or more", e.Used/mebibyte)
+	}
 	return fmt.Sprintf("used %d MiB of memory, more than its limit of %d MiB, and was killed", e.Used/mebibyte, e.Limit/mebibyte)
 }
 

@@ -24,19 +24,19 @@ type meter struct {
 	peak    atomic.Int64
 }
 
-// watch samples until ended is closed, or until the group holds more than limit bytes, which it returns. 0 is no limit.
-func (m *meter) watch(ended <-chan struct{}, limit int64) (exceeded int64) {
+// watch samples until ended is closed, or until the group holds more than the bytes that limit gives, which it returns. 0 is no limit.
+func (m *meter) watch(ended <-chan struct{}, limit func() int64) (exceeded, above int64) {
 	ticker := time.NewTicker(sampleEvery)
 	defer ticker.Stop()
 	for {
 		used := m.sample()
 		m.peak.Store(max(m.peak.Load(), used, highWater(m.group)))
-		if limit > 0 && used > limit {
-			return used
+		if most := limit(); most > 0 && used > most {
+			return used, most
 		}
 		select {
 		case <-ended:
-			return 0
+			return 0, 0
 		case <-ticker.C:
 		}
 	}

@@ -8,6 +8,7 @@ import (
 	"os"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"time"
 )
 
@@ -28,6 +29,7 @@ type Process struct {
 	started  time.Time
 	stderr   tail
 	memory   meter
+	kills    int64         // for want of memory, by the kernel, before the scorer was started
 	outgoing chan message  // to the writer; it never blocks, because room bounds the batches in it
 	room     chan struct{} // holds one token per outstanding batch
 	cause    chan error    // why the scorer must die; the first counts
@@ -66,8 +68,8 @@ func Start(ctx context.Context, spec Spec) (*Process, error) {
 	if err := spec.check(); err != nil {
 		return nil, fmt.Errorf("start scorer: %w", err)
 	}
-	if spec.MemoryLimit > 0 && residentBytes(os.Getpid()) == 0 {
-		return nil, fmt.Errorf("start scorer %s: memoryLimit: memory cannot be read from /proc on this machine", spec.name())
+	if spec.limit() > 0 && residentBytes(os.Getpid()) == 0 {
+		return nil, fmt.Errorf("start scorer %s: a limit of %d bytes: memory cannot be read from /proc on this machine", spec.name(), spec.limit())
 	}
 	hello, err := spec.hello()
 	if err != nil {
@@ -93,7 +95,7 @@ func Start(ctx context.Context, spec Spec) (*Process, error) {
 
 func newProcess(spec Spec, child *child, started time.Time) *Process {
 	p := &Process{
-		spec: spec, child: child, started: started,
+		spec: spec, child: child, started: started, kills: kernelKills(spec.root),
 		outgoing: make(chan message, window+2), // also hello and stop
 		room:     make(chan struct{}, window),
 		cause:    make(chan error, 1),
@@ -244,6 +246,9 @@ func (p *Process) ended() error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	end := crash(p.child.status())
+	if end.Signal == syscall.SIGKILL && kernelKills(p.spec.root) > p.kills {
+		return &MemoryError{Limit: p.spec.limit(), Used: p.PeakMemory(), Kernel: true}
+	}
 	if p.stopping && len(p.queue) == 0 && end.ExitCode == 0 {
 		return ErrStopped
 	}
@@ -275,8 +280,8 @@ func (p *Process) relay() {
 }
 
 func (p *Process) watchMemory() {
-	if used := p.memory.watch(p.child.exited, p.spec.MemoryLimit); used > 0 {
-		p.fail(&MemoryError{Limit: p.spec.MemoryLimit, Used: used})
+	if used, limit := p.memory.watch(p.child.exited, p.spec.limit); used > 0 {
+		p.fail(&MemoryError{Limit: limit, Used: used})
 	}
 }
 

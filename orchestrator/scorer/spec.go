@@ -48,6 +48,23 @@ type Spec struct {
 	// MemoryLimit is the most bytes of memory that the scorer's process group may hold; it is sampled four times a second
 	// from /proc, and a scorer above it is killed. 0: no limit.
 	MemoryLimit int64
+	// Allowed is asked with every sample for a second limit; the lower one counts. 0: no limit. Nil: MemoryLimit alone.
+	Allowed func() int64
+
+	// root is the folder where /proc and /sys are; a test has its own.
+	root string
+}
+
+// limit is the most bytes that the scorer may hold now; 0: no limit.
+func (s Spec) limit() int64 {
+	allowed := int64(0)
+	if s.Allowed != nil {
+		allowed = s.Allowed()
+	}
+	if s.MemoryLimit > 0 && (allowed <= 0 || s.MemoryLimit < allowed) {
+		return s.MemoryLimit
+	}
+	return max(allowed, 0)
 }
 
 // hello is the first message of the worker (case 1).

@@ -18,10 +18,11 @@ type assignments struct {
 
 	mu   sync.Mutex
 	last orchestrator.Assignment
+	next chan struct{} // closed by the next change
 }
 
 func newAssignments(worker string, store *state.Store) *assignments {
-	return &assignments{worker: worker, store: store, wake: make(chan struct{}, 1)}
+	return &assignments{worker: worker, store: store, wake: make(chan struct{}, 1), next: make(chan struct{})}
 }
 
 // readWithin bounds one read of the assignment that an announcement asked for.
@@ -47,6 +48,8 @@ func (a *assignments) read(ctx context.Context) error {
 	changed := assignment.Epoch > a.last.Epoch
 	if changed {
 		a.last = assignment
+		close(a.next)
+		a.next = make(chan struct{})
 	}
 	a.mu.Unlock()
 	if changed {
@@ -62,6 +65,13 @@ func (a *assignments) current() (orchestrator.Assignment, uint64) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	return a.last, a.last.Epoch
+}
+
+// changes gives a channel that the next change closes.
+func (a *assignments) changes() <-chan struct{} {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.next
 }
 
 // wait returns when the assignment changes, after the given time, or when ctx ends.

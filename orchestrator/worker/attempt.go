@@ -219,7 +219,7 @@ func (a *attempt) giveUp(ctx context.Context, err error) {
 		return
 	}
 	switch why {
-	case causeDrained, causeLoad:
+	case causeDrained, causeLoad, causeShort:
 		kind = orchestrator.AttemptHandedBack
 	case causeBlocked:
 		kind, delay = orchestrator.AttemptBlocked, min(time.Second<<min(a.history.blocked, 5), 30*time.Second)

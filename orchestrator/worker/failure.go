@@ -17,6 +17,7 @@ const (
 	CodeScorerFailed = "scorer_failed" // the scorer died too often, or answered what cannot be written
 	CodeStoreFull    = "store_full"    // JetStream refuses messages
 	CodeMachineLost  = "machine_lost"  // the shard's attempts ended without a word, too often
+	CodeMemoryShort  = "memory_short"  // a row needs more memory than its worker has now
 	CodeInternal     = "internal"      // none of the above: please report it
 )
 
@@ -28,6 +29,7 @@ const (
 	causeFinal                // the input: no further attempt can help
 	causeBlocked              // an output, an object store or JetStream: tried again later
 	causeLoad                 // the model does not load: not the shard's fault
+	causeShort                // more memory is needed than the worker has now: not the shard's fault
 	causeDrained              // the worker ends: not an attempt
 )
 
@@ -39,6 +41,8 @@ func diagnose(ctx context.Context, err error) (cause, orchestrator.Failure) {
 	var inObject *object.Error
 	var inFormat *format.Error
 	switch {
+	case errors.Is(err, errShort):
+		return causeShort, orchestrator.Failure{Code: CodeMemoryShort, Message: err.Error()}
 	case errors.Is(err, errLoad):
 		return causeLoad, orchestrator.Failure{Code: CodeLoadFailed, Message: err.Error()}
 	case ctx.Err() != nil, errors.Is(err, errDrained):

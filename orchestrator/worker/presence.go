@@ -14,6 +14,8 @@ import (
 type presence struct {
 	store   *state.Store
 	changed chan struct{} // a change that should be told before the next heartbeat
+	// measured is the memory of the worker's scorers.
+	measured func() []orchestrator.MemoryUse
 
 	mu    sync.Mutex
 	value orchestrator.Presence
@@ -35,10 +37,15 @@ func (p *presence) set(change func(*orchestrator.Presence)) {
 	tell := before.State != p.value.State || before.Model != p.value.Model || before.Failure != p.value.Failure || before.Blocked != p.value.Blocked
 	p.mu.Unlock()
 	if tell {
-		select {
-		case p.changed <- struct{}{}:
-		default:
-		}
+		p.soon()
+	}
+}
+
+// soon lets the next heartbeat come at once.
+func (p *presence) soon() {
+	select {
+	case p.changed <- struct{}{}:
+	default:
 	}
 }
 
@@ -47,6 +54,7 @@ func (p *presence) beat(ctx context.Context) error {
 	p.value.At = time.Now().UTC()
 	value := p.value
 	p.mu.Unlock()
+	value.Used = p.measured()
 	return p.store.PutPresence(ctx, value)
 }
 
@@ -90,7 +98,7 @@ func (p *presence) loading(news loadNews) {
 		if value.Model != news.model {
 			value.LoadSeconds = 0
 		}
-		value.Model, value.Loads, value.Memory = news.model, news.loads, max(value.Memory, news.memory)
+		value.Model, value.Loads = news.model, news.loads
 		value.LoadFailures = news.failures
 		if news.failure != nil || news.failures == 0 { // while it loads again, the last failure is still what there is to say
 			value.Failure = news.failure

@@ -187,7 +187,7 @@ func (a *attempt) receive(ctx context.Context, flights <-chan flight, out *outpu
 				result = got.result
 				if got.err != nil {
 					var err error
-					if result, err = a.session.recover(ctx, a.model, next.batch); err != nil {
+					if result, err = a.session.recover(ctx, a.model, next.batch, got.err); err != nil {
 						return err
 					}
 				}

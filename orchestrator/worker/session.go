@@ -18,6 +18,7 @@ import (
 type session struct {
 	log     func(line string)
 	loading func(loadNews)
+	memory  *memory
 
 	mu      sync.RWMutex
 	process *scorer.Process
@@ -36,8 +37,7 @@ type loadNews struct {
 	model    orchestrator.ModelRef
 	loads    int // of this worker since it started
 	seconds  float64
-	memory   int64 // peak bytes
-	failures int   // in a row
+	failures int // in a row
 	failure  *orchestrator.Failure
 }
 
@@ -101,7 +101,13 @@ func (s *session) loadLocked(ctx context.Context, model orchestrator.ModelSnapsh
 	reference := orchestrator.ModelRef{Name: model.Name, Digest: model.Digest}
 	s.loads++
 	s.loading(loadNews{model: reference, loads: s.loads, failures: s.failuresInARow()})
-	process, err := scorer.Start(ctx, specification(model, s.log))
+	spec := specification(model, s.log)
+	spec.Allowed = s.memory.allowed
+	process, err := scorer.Start(ctx, spec)
+	s.memory.ended(model.Name, err)
+	if ctx.Err() == nil && s.memory.raise(model).possible(err) {
+		return 0, s.memory.sendBack(err)
+	}
 	if err != nil {
 		if ctx.Err() == nil {
 			failure := s.failed(err)
@@ -113,8 +119,9 @@ func (s *session) loadLocked(ctx context.Context, model orchestrator.ModelSnapsh
 	s.failures.count = 0
 	s.failures.Unlock()
 	s.process, s.model = process, reference
+	s.memory.runs(process, model.Name)
 	seconds = process.LoadDuration().Seconds()
-	s.loading(loadNews{model: reference, loads: s.loads, seconds: seconds, memory: process.PeakMemory()})
+	s.loading(loadNews{model: reference, loads: s.loads, seconds: seconds})
 	return seconds, nil
 }
 
@@ -159,18 +166,29 @@ func (s *session) pause() time.Duration {
 const maxDeaths = 64
 
 // recover scores a batch that failed, alone with the scorer: it is halved until the rows that cannot be scored are known (P1, P2, P3). A scorer
-// killed from outside (P5) costs a repetition, no row.
-func (s *session) recover(ctx context.Context, model orchestrator.ModelSnapshot, batch scorer.Batch) (scorer.Result, error) {
+// killed from outside (P5) costs a repetition, no row. One that was ended for want of memory gets more where there is more (H4).
+func (s *session) recover(ctx context.Context, model orchestrator.ModelSnapshot, batch scorer.Batch, failure error) (scorer.Result, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	raise := s.memory.raise(model)
+	raise.got(ctx, failure)
 	score := func(ctx context.Context, part scorer.Batch) (result scorer.Result, err error) {
-		for range 2 { // a death may come from outside: only the second one alone is believed
+		for deaths := 0; deaths < 2; { // a death may come from outside: only the second one alone is believed
 			if _, err = s.loadLocked(ctx, model); err != nil {
 				return result, err
 			}
-			if result, err = s.process.Score(ctx, part); err == nil || s.process.Alive() || part.Rows() > 1 {
-				break
+			result, err = s.process.Score(ctx, part)
+			switch {
+			case err == nil || s.process.Alive():
+				return result, err
+			case raise.got(ctx, err): // as if it had not been tried
+				continue
+			case raise.leaves(err) || part.Rows() == 1 && raise.possible(err):
+				return result, s.memory.sendBack(err)
+			case part.Rows() > 1:
+				return result, err
 			}
+			deaths++
 		}
 		return result, err
 	}

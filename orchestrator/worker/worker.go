@@ -52,7 +52,9 @@ func New(config Config, store *state.Store) *Worker {
 		config: config, store: store, presence: newPresence(config, store), assignments: newAssignments(config.ID, store),
 		jobs: newJobs(store), logs: newLogs(config.ID, store), turn: make(chan struct{}, 1),
 	}
-	w.session = &session{log: w.logs.line, loading: w.presence.loading}
+	used := &memory{assignments: w.assignments, tell: w.presence.soon}
+	w.presence.measured = used.measured
+	w.session = &session{log: w.logs.line, loading: w.presence.loading, memory: used}
 	return w
 }
 
@@ -125,7 +127,7 @@ const idleWait = 500 * time.Millisecond
 // next gives the next shard of the first job that has one; nil when the worker shall end.
 func (w *Worker) next(ctx context.Context) *state.Delivery {
 	for ctx.Err() == nil {
-		if pause := w.session.pause(); pause > 0 { // the model does not load: do not take shards from workers that can (P4)
+		if pause := max(w.session.pause(), w.session.memory.pause()); pause > 0 { // do not take shards from workers that can score them (P4, H4)
 			w.assignments.wait(ctx, pause)
 			continue
 		}
