@@ -4,7 +4,10 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"os"
 	"os/exec"
+	"path/filepath"
+	"sync/atomic"
 	"syscall"
 	"testing"
 )
@@ -75,5 +78,70 @@ func TestMemoryOfForkedProcesses(t *testing.T) {
 	measured := &meter{group: command.Process.Pid}
 	if used := measured.sample(); len(measured.members) != 4 || used < 200_000_000 || used > 400_000_000 {
 		t.Errorf("%d processes hold %d bytes, want 4 that share 200 MB", len(measured.members), used)
+	}
+}
+
+// H2: the second limit is asked for while the scorer runs, and the lower one counts.
+func TestLimitOfAScorerThatRuns(t *testing.T) {
+	t.Parallel()
+	spec := testSpec(t)
+	var allowed atomic.Int64
+	allowed.Store(2 << 30)
+	spec.MemoryLimit, spec.Allowed = 1<<30, allowed.Load
+	p := start(t, spec)
+	pending, err := p.Submit(t.Context(), Lines([][]byte{[]byte(`{"do":"memory","bytes":300000000}`)}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "it holds 300 MB, which is below both limits", func() bool { return p.PeakMemory() > 300_000_000 })
+	allowed.Store(200 << 20)
+	var memory *MemoryError
+	if _, err := pending.Wait(t.Context()); !errors.As(err, &memory) || memory.Limit != 200<<20 || memory.Kernel {
+		t.Errorf("got %v, want an end above the limit of 200 MiB", err)
+	}
+}
+
+// H3: a kill by signal 9 is one for want of memory if the kernel has counted one in our cgroup meanwhile, by version 2 or 1.
+func TestKillsOfTheKernelAreToldApart(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct{ cgroup, file, before, after string }{
+		"version 2":            {"0::/pods/a\n", "sys/fs/cgroup/pods/a/memory.events", "oom 1\noom_kill 1\n", "oom 2\noom_kill 2\n"},
+		"version 2, container": {"0::/../../a\n", "sys/fs/cgroup/memory.events", "oom_kill 0\n", "oom_kill 1\n"},
+		"version 1":            {"5:cpu:/b\n4:memory:/b\n0::/\n", "sys/fs/cgroup/memory/b/memory.oom_control", "oom_kill_disable 0\noom_kill 0\n", "oom_kill_disable 0\noom_kill 3\n"},
+		"none":                 {"0::/pods/a\n", "sys/fs/cgroup/pods/a/memory.events", "oom_kill 4\n", "oom_kill 4\n"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			spec := testSpec(t)
+			spec.root = t.TempDir()
+			writeBelow(t, spec.root, "proc/self/cgroup", c.cgroup)
+			writeBelow(t, spec.root, c.file, c.before)
+			p := start(t, spec)
+			pending, err := p.Submit(t.Context(), Lines([][]byte{[]byte(`{"do":"memory","bytes":1000}`)}))
+			if err != nil {
+				t.Fatal(err)
+			}
+			eventually(t, "memory is measured", func() bool { return p.PeakMemory() > 0 })
+			writeBelow(t, spec.root, c.file, c.after)
+			if err := syscall.Kill(p.PID(), syscall.SIGKILL); err != nil {
+				t.Fatal(err)
+			}
+			_, err = pending.Wait(t.Context())
+			var memory *MemoryError
+			if isOne := errors.As(err, &memory) && memory.Kernel && memory.Used > 0; isOne == (name == "none") {
+				t.Errorf("got %v", err)
+			}
+		})
+	}
+}
+
+func writeBelow(t *testing.T, root, path, content string) {
+	t.Helper()
+	path = filepath.Join(root, path)
+	if err := os.MkdirAll(filepath.Dir(path), 0o750); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
+		t.Fatal(err)
 	}
 }
