@@ -90,6 +90,7 @@ type engine struct {
 
 	mu       sync.Mutex
 	replicas int
+	slots    int // workers of a replica; 0: it does not say
 	refuse   bool
 	requests []request
 }
@@ -103,10 +104,10 @@ type request struct {
 func (e *engine) Observe(context.Context) orchestrator.PoolView {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	return orchestrator.PoolView{Name: e.pool, Replicas: e.replicas, Reading: orchestrator.Reading{At: time.Now().UTC(), Source: "test"}}
+	return orchestrator.PoolView{Name: e.pool, Replicas: e.replicas, Slots: e.slots, Reading: orchestrator.Reading{At: time.Now().UTC(), Source: "test"}}
 }
 
-func (e *engine) Scale(_ context.Context, replicas, _ int, leaving []string) error {
+func (e *engine) Scale(_ context.Context, replicas, slots int, leaving []string) error {
 	if e.onScale != nil {
 		e.onScale()
 	}
@@ -117,6 +118,9 @@ func (e *engine) Scale(_ context.Context, replicas, _ int, leaving []string) err
 		return errors.New("no machine to be had")
 	}
 	e.replicas = replicas
+	if e.slots > 0 {
+		e.slots = slots
+	}
 	return nil
 }
 

@@ -5,6 +5,8 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"nightshift.dev/nightshift/orchestrator"
 )
 
 func TestWorkersThatDrainAreNamedToTheirPool(t *testing.T) {
@@ -79,5 +81,35 @@ func TestPoolWhoseEngineFailsIsAskedAgainAfterASecond(t *testing.T) {
 		if pause := again.At.Sub(requests[i].At); pause < time.Second || pause > 10*time.Second {
 			t.Errorf("it was asked again after %s, want about a second", pause)
 		}
+	}
+}
+
+// H4, H8: the end of a scorer is decided on at once, not with the next check, and the engine hears that fewer workers share a replica, also where the number of replicas stays.
+func TestFewerWorkersShareAReplicaAtOnce(t *testing.T) {
+	t.Parallel()
+	d := open(t, 1, "cheap")
+	d.policy.Pools[0].SlotsPerReplica, d.policy.Pools[0].MemoryPerReplica = 2, 1<<30
+	d.engines["cheap"].slots = 2
+	first, second := idle("cheap", "cheap-0", 0), idle("cheap", "cheap-1", 1)
+	first.Model = orchestrator.ModelRef{Name: "fraud", Digest: "d"}
+	d.say(first)
+	d.say(second)
+	d.run()
+	d.decide(2)
+	if got := d.engines["cheap"].sizes(); len(got) > 0 {
+		t.Fatalf("the pool was asked for %v before anything happened", got)
+	}
+	began := time.Now()
+	first.Used = []orchestrator.MemoryUse{{Model: "fraud", Ended: 600 << 20, EndedAt: began.UTC()}}
+	d.say(first)
+	d.eventually("fewer share", func() bool { return len(d.engines["cheap"].sizes()) > 0 })
+	if took := time.Since(began); took > 5*time.Second {
+		t.Errorf("that was decided on after %s", took)
+	}
+	if diff := cmp.Diff([]request{{Replicas: 1, Leaving: []string{"cheap-1"}}}, d.engines["cheap"].sizes()); diff != "" {
+		t.Errorf("requests (-want +got):\n%s", diff)
+	}
+	if got := d.stored("cheap-0"); got.Memory != 512<<20 || got.MemoryMost != 1<<30 {
+		t.Errorf("the worker may hold %d of %d", got.Memory, got.MemoryMost)
 	}
 }

@@ -34,8 +34,36 @@ type need struct {
 func memory(w *world) {
 	for _, p := range w.pools {
 		p.measureMemory(w)
+	}
+	for _, j := range w.jobs {
+		if j.open && j.queue != nil {
+			j.queue.needs(j.view.Model.Name)
+		}
+	}
+	for _, q := range w.queues {
+		if q.backlog != nil {
+			q.needs(q.backlog.view.Model.Name)
+		}
+	}
+	for _, p := range w.pools {
 		p.needMemory()
 		p.findRoom()
+	}
+}
+
+// needs says that the queue's pools have to have room for a model.
+func (q *queue) needs(model string) {
+	for _, p := range q.pools {
+		p.use(model)
+	}
+}
+
+// use says that there has to be room for a model, where anything is known of it.
+func (p *pool) use(model string) {
+	if at, known := p.findNeed(model); known {
+		p.needs[at].used = true
+	} else if p.models[model].Memory > 0 {
+		p.need(model).used = true
 	}
 }
 
@@ -48,19 +76,9 @@ func (p *pool) measureMemory(w *world) {
 				p.need(use.Model).measure(use, w.now, fresh)
 			}
 		}
-		if one.view.Model.Name != "" {
-			p.need(one.view.Model.Name).used = true
-		}
 	}
-	for _, j := range w.jobs {
-		if j.open && j.queue != nil && slices.Contains(j.queue.pools, p) {
-			p.need(j.view.Model.Name).used = true
-		}
-	}
-	for _, q := range w.queues {
-		if q.backlog != nil && slices.Contains(q.pools, p) {
-			p.need(q.backlog.view.Model.Name).used = true
-		}
+	for _, one := range p.workers {
+		p.use(one.view.Model.Name)
 	}
 }
 
@@ -115,11 +133,15 @@ func inMiB(bytes float64) int { return int(math.Ceil(math.Min(bytes, mostBytes) 
 
 // need finds or adds what is known of a model.
 func (p *pool) need(model string) *need {
-	at, found := slices.BinarySearchFunc(p.needs, model, func(have *need, model string) int { return cmp.Compare(have.memory.Model, model) })
+	at, found := p.findNeed(model)
 	if !found {
 		p.needs = slices.Insert(p.needs, at, &need{memory: orchestrator.ModelMemory{Model: model, Pool: p.policy.Name}, policy: p.models[model]})
 	}
 	return p.needs[at]
+}
+
+func (p *pool) findNeed(model string) (at int, found bool) {
+	return slices.BinarySearchFunc(p.needs, model, func(have *need, model string) int { return cmp.Compare(have.memory.Model, model) })
 }
 
 // addMemory gives the pools what was remembered and what the documents say.
