@@ -181,6 +181,30 @@ def elastic_width(data: Path) -> Bars:
 MUSTS = {"unif/15m": (1.25, 0.95), "unif/1h": (0.68, 0.50), "burst/15m": (17.5, 14.5), "burst/1h": (1.60, 1.20)}
 
 
+NIGHT = {"unif/06:00": (0.5065, 0.5060), "burst/06:00": (0.5065, 0.5060)}
+
+
+def night_bar(bars: Bars, title: str, cell: dict[str, dict[str, Any]], limits: tuple[float, float] | None = None) -> None:
+    """What is paid over what is served, against the best peer that is on time."""
+    one = cell["nightshift"]
+    best, who = min((row["ratio"], policy) for policy, row in tuned(cell).items() if row["on_time"])
+    most = f"at most {limits[0]} (aim {limits[1]}), " if limits else ""
+    holds = one["ratio"] < best and one["on_time"] and (not limits or one["ratio"] <= limits[0])
+    bars.check(f"{title}: {most}below {who} {best:.5f}, on time", holds, f"{one['ratio']:.5f}, late {100 * one['late']:.3f} %")
+
+
+def ratio_table(sets: dict[str, Rows]) -> str:
+    """What is paid over what is served at night, one line for each run and arrival process."""
+    policies = [policy for policy in next(iter(sets.values()))["unif/06:00"] if "default" not in policy]
+    lines = ["| | " + " | ".join(f"**{policy}**" if policy == "nightshift" else policy for policy in policies) + " |", "|---" * (len(policies) + 1) + "|"]
+    for title, cells in sets.items():
+        for name in NIGHT:
+            row = cells[name]
+            shown = [f"{row[policy]['ratio']:.5f}" + ("" if row[policy]["on_time"] else f" (late {100 * row[policy]['late']:.3f} %)") for policy in policies]
+            lines.append(f"| {title}, {name} | " + " | ".join(shown) + " |")
+    return "\n".join(lines) + "\n"
+
+
 def tuned(cell: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
     return {policy: row for policy, row in cell.items() if policy not in ("optimum", "nightshift") and "default" not in policy}
 
@@ -193,6 +217,10 @@ def waste_table(cells: Rows) -> str:
         shown = [f"{row[policy]['waste']:.3f}" + ("" if row[policy]["on_time"] else f" (late {100 * row[policy]['late']:.3f} %, by {row[policy]['worst_late_seconds']:.0f} s)") for row in cells.values()]
         lines.append(f"| {'**nightshift**' if policy == 'nightshift' else policy} | " + " | ".join(shown) + " |")
     return "\n".join(lines) + "\n"
+
+
+def without_night(cells: Rows) -> Rows:
+    return {name: row for name, row in cells.items() if name not in NIGHT}
 
 
 def curve_panel(rows: list[dict[str, Any]], colours: dict[str, str], ages: tuple[float, float], box: tuple[int, int, int, int]) -> list[str]:
@@ -246,10 +274,14 @@ def backlog_replay(data: Path) -> Bars:
     for name, published in (("unif/15m", 0.42), ("unif/1h", 0.28)):
         seen = cells[name]["optimum"]["waste"]
         bars.check(f"gate: the optimum wastes {published} % at {name}", abs(seen - published) < 0.005, f"{seen:.3f}")
+    seen = cells["unif/06:00"]["optimum"]["ratio"]
+    bars.check("gate: an hour of work costs at least .5057 at unif/06:00", abs(seen - 0.5057) < 0.0001, f"{seen:.5f}")
     for name, (must, aim) in MUSTS.items():
         one, peers = cells[name]["nightshift"], tuned(cells[name])
         best, who = min((row["waste"], policy) for policy, row in peers.items())
         bars.check(f"{name}: at most {must} % (aim {aim}), below {who} {best:.3f}, on time", one["waste"] <= must and one["waste"] < best and one["on_time"], f"{one['waste']:.3f}")
+    for name, limits in NIGHT.items():
+        night_bar(bars, name, cells[name], limits)
     others: dict[str, Rows] = {}
     for title, arguments in (
         ("With another seed", ("--seed", "2")), ("Without the outages", ("--fill-outages",)), ("With a mean of 2 workers", ("--mean-workers", "2")),
@@ -257,6 +289,9 @@ def backlog_replay(data: Path) -> Bars:
     ):
         others[title] = by_cell(run("bench", "backlog-replay", "--arrivals", arrivals, "--no-curves", *arguments)["rows"])
         for name, cell in others[title].items():
+            if name in NIGHT and "slow" not in title:
+                night_bar(bars, f"{title.lower()}, {name}", cell)
+                continue
             one, peers = cell["nightshift"], tuned(cell)
             best, who = min((row["late" if "slow" in title else "waste"], policy) for policy, row in peers.items())
             if "slow" in title:
@@ -270,15 +305,20 @@ def backlog_replay(data: Path) -> Bars:
     text += "ARRIVALS/LIMIT, the limit being the time from the arrival until the work is due. Waste is what is billed beyond the work done, in per cent of it. Peers are tuned on the first seven days; the other\n"
     text += "seven are judged. A policy is compared if no more than .01 % of the work is late and nothing by more than two decisions of ten seconds; deadlines are looked at to the instant.\n"
     text += "The optimum knows the future and has workers by fractions. The bursts are drawn by a seed of ours; the published figures are from other draws.\n\n"
-    text += bars.table() + "\n" + waste_table(cells)
-    text += "\nWhere bursts need more workers than the hundred that there may be (a mean of 30, 15 minutes), every policy is late, and nightshift, which starts last, is the latest.\n"
+    text += bars.table() + "\n" + waste_table(without_night(cells))
+    text += "\n## By the clock\n\nWhat arrived before 22:00 is due at 06:00, and from 22:00 to 06:00 (UTC) a worker costs half. A cell is ARRIVALS/06:00; numbers are what is paid over what is served. The tick that ends at\n"
+    text += "22:00 belongs to what is due the next morning; what is done at 06:00:00 is on time; the tick that begins at 06:00 costs the price of the day. Peers have workers from 22:00 to 06:00 only, as by a\n"
+    text += "schedule, and are tuned. Tuned and judged are whole nights: to 22:00 of day 7, and from then to 22:00 of day 14.\n\n"
+    text += "The optimum is a bound: no stretch of a worker costs less for what it does than a whole night with the mean of the starts. Starts that are drawn shorter than the mean can lie below it:\n"
+    text += "with 190 starts by one part in 5,000.\n\n" + ratio_table({"as above": cells, **others})
+    text += "\n## Limits\n\nWhere bursts need more workers than the hundred that there may be (a mean of 30, 15 minutes), every policy is late, and nightshift, which starts last, is the latest.\n"
     text += "\nWhat peers do by default depends on what one calls an item, here a second of work; those rows are not compared.\n\n![waste against the worst age](backlog-replay.svg)\n"
     text += "\nIn the plot nightshift has other limits; peers have a backlog of .7 of these limits for each worker.\n"
     for title, rows in others.items():
-        text += f"\n## {title}\n\n" + waste_table(rows)
+        text += f"\n## {title}\n\n" + waste_table(without_night(rows))
     settings = "".join(f"| {row['cell']} | {row['policy']} | {row['setting']['lag_seconds']:.0f} s | {row['setting']['wait_seconds']:.0f} s |\n" for row in report["rows"] if row.get("setting"))
     text += "\n## Settings of the peers\n\nOf the grid that the command prints.\n\n| cell | policy | backlog of a worker | wait |\n|---|---|---|---|\n" + settings
-    text += "\n## What the planner was told\n\nThese documents; in other cells only `finishWithin` differs. The rule is in [backlog.md](../backlog.md).\n\n```yaml\n" + report["documents"][0] + "```\n"
+    text += "\n## What the planner was told\n\nThese documents; in the cells of an hour only `finishWithin` differs. The rule is in [backlog.md](../backlog.md).\n\n```yaml\n" + report["documents"][0] + "```\n\nAnd by the clock:\n\n```yaml\n" + report["documents"][2] + "```\n"
     (OUT / "backlog-replay.md").write_text(text)
     return bars
 

@@ -43,8 +43,15 @@ func (b *backlogReplay) replay(from namedFlow, i int) (*backlogCell, error) {
 
 const hour = 3600 // seconds
 
-// halves are the ticks that are tuned on, and all.
-func (r *backlogCell) halves() (half, all int) { return len(r.flow.Arrivals) / 2, len(r.flow.Arrivals) }
+// halves are the ticks that are tuned on, and all. Where there is a night both end when one begins, so that whole nights are judged: one of which only the starts were seen, or all but them,
+// would count for more than it is.
+func (r *backlogCell) halves() (half, all int) {
+	half, all = len(r.flow.Arrivals)/2, len(r.flow.Arrivals)
+	if r.flow.Night != nil {
+		half, all = r.flow.NightBefore(half), r.flow.NightBefore(all)
+	}
+	return half, all
+}
 
 // tasks are all runs of the cell, each on its own.
 func (r *backlogCell) tasks(curves bool) []func() error {
@@ -124,7 +131,7 @@ func (r *backlogCell) row(policy string, setting *simulate.FlowSetting, result s
 func (r *backlogCell) rows() []replayRow {
 	half, all := r.halves()
 	arrived := 0.0
-	for _, work := range r.flow.Arrivals[half:] {
+	for _, work := range r.flow.Arrivals[half:all] {
 		arrived += work
 	}
 	least := replayRow{Cell: r.cell, Policy: "optimum", OnTime: true}

@@ -148,12 +148,12 @@ func (l *leveling) arriving(last item) float64 {
 	return 0
 }
 
-// stay is how many of those that are there have work until the price rises, or are needed for items.
+// stay is how many of those that are there have work for half an hour, beside what arrives, or are needed for items. What they do now costs less than later, and their starts are paid.
 func (l *leveling) stay(needed []item) (int, string) {
 	if l.ready < l.present {
 		return l.present, "nobody goes while others start"
 	}
-	count := int(min(l.rate+l.work/l.tariff.dearer, endless))
+	count := int(min(l.rate+l.work/(drainShare*clockLimit), endless))
 	if l.work > 0 {
 		count = max(count, 1)
 	}
@@ -163,5 +163,5 @@ func (l *leveling) stay(needed []item) (int, string) {
 		}
 	}
 	count = min(count, l.present)
-	return count, fmt.Sprintf("%s of work will be done in time, and %s have some until %s is over in %s", span(l.work), counted(count, "worker"), l.tariff.now, span(l.tariff.dearer))
+	return count, fmt.Sprintf("%s of work will be done in time, and %s have some for a while; the price rises in %s", span(l.work), counted(count, "worker"), span(l.tariff.dearer))
 }

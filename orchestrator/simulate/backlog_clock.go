@@ -52,6 +52,18 @@ func (f *Flow) longest() time.Duration {
 	return day - f.Night.Begins + f.Night.Ends
 }
 
+// NightBefore is the tick at which the last night begins before a tick, or that itself if there is none before.
+func (f *Flow) NightBefore(tick int) int {
+	at := time.Duration(tick) * f.Tick
+	if begins := at - at%day + f.Night.Begins; begins < at {
+		return int(begins / f.Tick)
+	}
+	if begins := at - at%day - day + f.Night.Begins; begins > 0 {
+		return int(begins / f.Tick)
+	}
+	return tick
+}
+
 // Ratio is what was paid over what was served: an hour of a worker costs 1 but for the price of the night.
 func (r FlowResult) Ratio() float64 { return r.Paid / r.Served }
 
