@@ -34,7 +34,12 @@ func (w *world) addBacklogs(observation orchestrator.Observation, queues map[que
 // compareBacklogs orders by name; of several of one queue the newest reading comes first.
 func compareBacklogs(a, b *orchestrator.BacklogView) int {
 	return cmp.Or(cmp.Compare(a.Tenant, b.Tenant), cmp.Compare(a.Queue, b.Queue), b.Reading.At.Compare(a.Reading.At), cmp.Compare(a.Model.Name, b.Model.Name),
-		cmp.Compare(a.Model.Digest, b.Model.Digest), cmp.Compare(a.Held, b.Held), cmp.Compare(len(a.Waiting), len(b.Waiting)))
+		cmp.Compare(a.Model.Digest, b.Model.Digest), cmp.Compare(a.Held, b.Held), cmp.Compare(a.RecentRate, b.RecentRate),
+		cmp.Compare(a.DailyRate, b.DailyRate), cmp.Compare(a.Reading.Err, b.Reading.Err), slices.CompareFunc(a.Waiting, b.Waiting, compareArrivals))
+}
+
+func compareArrivals(a, b orchestrator.Arrival) int {
+	return cmp.Or(a.At.Compare(b.At), cmp.Compare(a.Rows, b.Rows))
 }
 
 // measure cuts absurd numbers and turns rows into seconds of one worker.
