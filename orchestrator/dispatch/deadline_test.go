@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"nightshift.dev/nightshift/orchestrator"
 	"nightshift.dev/nightshift/orchestrator/api"
 )
 
@@ -25,6 +26,18 @@ func TestCheapestQueuesPromiseNoTime(t *testing.T) {
 		var refused *api.Error
 		if !errors.As(err, &refused) || refused.Code != api.CodeInvalid || refused.Field != "finishBy" {
 			t.Errorf("%s: %v", what, err)
+		}
+	}
+}
+
+// A queue with an objective by the clock gives it to jobs that name no time.
+func TestDeadlineByTheClock(t *testing.T) {
+	t.Parallel()
+	q := Queue{Daily: orchestrator.DailyDeadline{FinishBy: 6 * 60, ArrivedBy: 22 * 60, Zone: time.UTC}}
+	now, named := time.Date(2026, 1, 1, 21, 59, 0, 0, time.UTC), time.Date(2026, 1, 1, 23, 0, 0, 0, time.UTC)
+	for asked, want := range map[time.Time]time.Time{{}: time.Date(2026, 1, 2, 6, 0, 0, 0, time.UTC), named: named} {
+		if got, err := q.deadline(asked, now); err != nil || !got.Equal(want) {
+			t.Errorf("%s: %s (%v), want %s", asked, got, err, want)
 		}
 	}
 }

@@ -121,6 +121,11 @@ func drawPool(t *rapid.T, currency string) PoolSpec {
 	if rapid.Bool().Draw(t, "priced") {
 		spec.Price = orchestrator.Money{Micros: rapid.Int64Range(0, 1e15).Draw(t, "price"), Currency: currency}
 	}
+	if spec.Price.Currency != "" && rapid.Bool().Draw(t, "windows") {
+		from := rapid.IntRange(0, 24*60-2).Draw(t, "from")
+		one := PriceWindow{From: orchestrator.TimeOfDay(from), To: orchestrator.TimeOfDay(from + 1), TimeZone: "Europe/Berlin", Micros: rapid.Int64Range(0, 1e15).Draw(t, "amount")}
+		spec.PriceWindows = []PriceWindow{one}
+	}
 	if rapid.Bool().Draw(t, "spot") {
 		spec.CapacityType = orchestrator.CapacitySpot
 		spec.Interruptions = drawInterruptions(t)
@@ -159,6 +164,11 @@ func drawQueue(t *rapid.T, set Set, currency string) QueueSpec {
 	onlySpot := !slices.ContainsFunc(set.Pools, func(p Pool) bool { return p.Spec.CapacityType != orchestrator.CapacitySpot })
 	if onlySpot && rapid.Bool().Draw(t, "cheapest") {
 		spec.Objective.Cheapest = true
+	} else if rapid.Bool().Draw(t, "by the clock") {
+		minute := func(label string) orchestrator.TimeOfDay {
+			return orchestrator.TimeOfDay(rapid.IntRange(0, 24*60-1).Draw(t, label))
+		}
+		spec.Objective.FinishBy, spec.Objective.ArrivedBy, spec.Objective.TimeZone = minute("finishBy"), minute("arrivedBy"), "UTC"
 	} else if rapid.Bool().Draw(t, "objective") {
 		spec.Objective.FinishWithin = drawDuration(t, "finishWithin", time.Second, time.Hour)
 		spec.ExpireAfter = spec.Objective.FinishWithin + drawDuration(t, "more", 0, time.Hour)

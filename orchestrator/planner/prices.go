@@ -100,7 +100,7 @@ func (l *leveling) byPrice(interval float64) (int, string) {
 			return 0, fmt.Sprintf("%s of work can wait for the price of %s in %s, instead of %s", span(l.work), t.low, span(t.cheaper), t.now)
 		}
 		l.items, l.work, l.rate = now, now[len(now)-1].ahead, 0
-	case t.dearer > 0 && t.again > 0 && l.next > t.dearer:
+	case t.dearer > 0 && t.again > 0 && l.next >= t.dearer:
 		return l.flat()
 	}
 	return l.usual(interval)
@@ -163,5 +163,5 @@ func (l *leveling) stay(needed []item) (int, string) {
 		}
 	}
 	count = min(count, l.present)
-	return count, fmt.Sprintf("%s of work will be done in time, and %s have some for a while; the price rises in %s", span(l.work), counted(count, "worker"), span(l.tariff.dearer))
+	return count, fmt.Sprintf("%s of work will be done in time and is enough for a while for %s; the price rises in %s", span(l.work), counted(count, "worker"), span(l.tariff.dearer))
 }

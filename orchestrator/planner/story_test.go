@@ -103,7 +103,7 @@ func (s *story) line(kind string, names []string, f fields) {
 		q := orchestrator.QueuePolicy{
 			Name: name, Tenant: f.text("tenant", "acme"), Pools: strings.Split(f.text("pools", ""), ","),
 			MaxOpenJobs: int(f.number("open", 1)), MaxWorkers: int(f.number("most", 0)), Weight: int(f.number("weight", 1)), Cheapest: f.has("cheapest"),
-			FinishWithin: f.duration("within"),
+			FinishWithin: f.duration("within"), Daily: f.daily(),
 		}
 		s.policy.Queues = put(s.policy.Queues, q, func(have orchestrator.QueuePolicy) bool { return have.Name == name })
 	case "speed":
@@ -159,7 +159,7 @@ func (s *story) addPool(name string, f fields) {
 		one := orchestrator.PoolPolicy{
 			Name: name, CapacityType: capacityType, Price: price, Min: int(f.number("min", 0)), Max: int(f.number("max", 0)),
 			SlotsPerReplica: int(f.number("slots", 1)), ScaleDownDelay: f.duration("delay"), StartSeconds: f.duration("start").Seconds(), Notice: f.duration("notice"),
-			TimeScale: f.number("faster", 0), MemoryPerReplica: f.mebibytes("memory"),
+			TimeScale: f.number("faster", 0), MemoryPerReplica: f.mebibytes("memory"), Windows: f.windows(),
 		}
 		s.policy.Pools = put(s.policy.Pools, one, func(have orchestrator.PoolPolicy) bool { return have.Name == name })
 	}
@@ -190,6 +190,35 @@ func (s *story) addJob(name string, f fields) {
 	}
 	one.RowsUncut = int64(f.number("uncut", float64(one.RowsLeft)))
 	s.observation.Jobs = put(s.observation.Jobs, one, func(have orchestrator.JobView) bool { return have.ID == name })
+}
+
+// daily reads by=06:00 arrived=22:00, in UTC.
+func (f fields) daily() orchestrator.DailyDeadline {
+	if !f.has("by") {
+		return orchestrator.DailyDeadline{}
+	}
+	return orchestrator.DailyDeadline{FinishBy: f.timeOfDay(f.text("by", "")), ArrivedBy: f.timeOfDay(f.text("arrived", "")), Zone: time.UTC}
+}
+
+func (f fields) timeOfDay(text string) orchestrator.TimeOfDay {
+	of, err := orchestrator.ParseTimeOfDay(text)
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	return of
+}
+
+// windows reads windows=FROM-TO:PRICE, in UTC.
+func (f fields) windows() []orchestrator.PriceWindow {
+	if !f.has("windows") {
+		return nil
+	}
+	text := f.text("windows", "")
+	price, err := orchestrator.ParseMoney(text[len("00:00-00:00:"):], "EUR")
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	return []orchestrator.PriceWindow{{From: f.timeOfDay(text[:5]), To: f.timeOfDay(text[6:11]), Zone: time.UTC, Price: price}}
 }
 
 // addBacklog reads waiting=AGE:ROWS,AGE:ROWS, oldest first.
