@@ -30,7 +30,7 @@ func TestRunFlow(t *testing.T) {
 		}
 		return 0
 	})
-	want := FlowResult{Arrived: 50, Served: 50, Billed: 160, Starts: 1, Idle: 10, Starting: 100, WorstAge: 130, WorstLateness: 10}
+	want := FlowResult{Arrived: 50, Served: 50, Billed: 160, Paid: 160, Starts: 1, Idle: 10, Starting: 100, WorstAge: 130, WorstLateness: 10}
 	// The last of the 30 s arrives at 10 and is done at 130; that of the other 20 s arrives at 20 and is done at 150: ages 120 and 130 s, with a limit of 120 s.
 	want.Late = 20
 	if result != want {
