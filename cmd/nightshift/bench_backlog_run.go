@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime"
+	"slices"
 	"sync"
 	"time"
 
@@ -130,6 +131,9 @@ func (b *backlogReplay) run(ctx context.Context) (*replayReport, error) {
 		rates = rates.filled()
 	}
 	days := time.Duration(len(rates.rates)) * rates.window / 2
+	if slices.Contains(b.limits, 0) && days < 2*24*time.Hour {
+		return nil, fmt.Errorf("read arrivals from %s: they last %s; allowed with an --objective by the clock: four days or more; leave that objective out or give a longer record", b.arrivals, 2*days)
+	}
 	report := &replayReport{
 		Arrivals: b.arrivals, MeanWorkers: b.meanWorkers, FillOutages: b.fillOutages, Start: b.start, Load: b.load, Slower: b.slower, Seed: b.seed, NightPrice: b.nightPrice, TickSeconds: replayTick.Seconds(),
 		TunedDays: days.Hours() / 24, JudgedDays: days.Hours() / 24, MostLate: simulate.MostLateShare, MostLateTime: simulate.MostLateTicks * replayTick.Seconds(),

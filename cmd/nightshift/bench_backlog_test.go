@@ -15,12 +15,15 @@ import (
 )
 
 // ratesFile is a synthetic record of a day of waves with an outage.
-func ratesFile(t *testing.T) string {
+func ratesFile(t *testing.T) string { return ratesFileOf(t, 1) }
+
+// ratesFileOf has so many such days.
+func ratesFileOf(t *testing.T, days int) string {
 	t.Helper()
 	text := "window_start_s,requests_per_s\n"
-	for i := range 144 {
+	for i := range 144 * days {
 		rate := 100 + 50*math.Sin(float64(i)/9)
-		if i >= 100 && i < 110 {
+		if i%144 >= 100 && i%144 < 110 {
 			rate = 0
 		}
 		text += fmt.Sprintf("%d,%.3f\n", 600*i, rate)
@@ -98,13 +101,39 @@ func TestBenchBacklog(t *testing.T) {
 	}
 }
 
+// By the clock: cells of nights, whose price decides what is paid, and a bound that no policy on time is far below.
+func TestBenchBacklogByTheClock(t *testing.T) {
+	t.Parallel()
+	ratios := map[string]float64{}
+	for _, price := range []string{"0.5", "0.8"} {
+		report := benchReported[replayReport](t, "backlog-replay", "--arrivals", ratesFileOf(t, 4), "--objective", "06:00", "--bursts=false", "--night-price", price)
+		if len(report.Rows) != 2+2*len(simulate.FlowPeers()) || len(report.Curves) != 0 || !strings.Contains(report.Documents[0], `finishBy: "06:00", arrivedBy: "22:00"`) {
+			t.Errorf("%d rows, %d points of curves, documents:\n%s", len(report.Rows), len(report.Curves), report.Documents[0])
+		}
+		for _, row := range report.Rows {
+			if row.Cell != "unif/06:00" {
+				t.Errorf("cell %s", row.Cell)
+			}
+			if row.Policy == "optimum" {
+				ratios[price] = row.Ratio
+			}
+		}
+	}
+	if ratios["0.5"] < .5056 || ratios["0.5"] > .5058 || ratios["0.8"] < .809 || ratios["0.8"] > .8095 {
+		t.Errorf("bounds: %v", ratios)
+	}
+}
+
 func TestBenchBacklogFlags(t *testing.T) {
 	t.Parallel()
+	benchRefuses(t, []string{"backlog-replay", "--objective", "06:00"}, []refusal{{"--arrivals", ratesFile(t), "they last 24h0m0s; allowed with an --objective by the clock: four days", 1}})
 	benchRefuses(t, []string{"backlog-replay", "--arrivals", "/nowhere"}, []refusal{
 		{"--mean-workers", "0", "--mean-workers: 0; allowed: above 0", 2},
 		{"--slower", "0.05", "--slower: 0.05; allowed: 0.1 to 100", 2},
 		{"--start", "480..120", `--start: "480..120"; allowed: LEAST..MOST`, 2},
 		{"--load", "5", `--load: "5"; allowed: MEDIAN,P95`, 2},
+		{"--night-price", "0", "--night-price: 0; allowed: above 0, at most 1", 2},
+		{"--objective", "22:00", `--objective: "22:00"; allowed: from 1m to 168h in steps of 10s, or a time before 22:00`, 2},
 		{"--objective", "15", `--objective: "15"; allowed: from 1m to 168h`, 2},
 		{"--objective", "61s", `--objective: "61s"; allowed: from 1m to 168h in steps of 10s`, 2},
 		{"--arrivals", "/nowhere.csv", "read arrivals", 1},
