@@ -10,6 +10,8 @@ import (
 
 // The work left is counted in units: fine ones where the slack is small, since they decide what is still allowed.
 const (
+	finestUnits = 20 // of a tick
+	shortTicks  = 72 // of work, up to which the finest units make no larger table than the fine ones do of longer work
 	fineUnits   = 5  // of a tick
 	coarseUnits = 2  // of a tick
 	looseTicks  = 60 // of slack, from which coarse units will do
@@ -62,8 +64,11 @@ func Check(p orchestrator.TableParameters) error {
 // unitOf is how many units a tick has, and how long one is.
 func unitOf(p *orchestrator.TableParameters) (perTick int, unit time.Duration) {
 	perTick = fineUnits
-	if p.Tick > 0 && p.Ticks-int(p.Work/p.Tick) >= looseTicks {
+	switch {
+	case p.Tick > 0 && p.Ticks-int(p.Work/p.Tick) >= looseTicks:
 		perTick = coarseUnits
+	case p.Tick > 0 && p.Work <= shortTicks*p.Tick:
+		perTick = finestUnits
 	}
 	return perTick, p.Tick / time.Duration(perTick)
 }

@@ -203,3 +203,14 @@ func TestTableOfMoreWorkThanTime(t *testing.T) {
 		}
 	}
 }
+
+// The less slack, and the less work, the finer the units: a start that is no whole number of them blurs what is still allowed.
+func TestUnits(t *testing.T) {
+	t.Parallel()
+	for _, tc := range []struct{ ticks, work, want int }{{312, 288, 5}, {420, 288, 2}, {40, 36, 20}, {80, 72, 20}, {80, 73, 5}, {96, 36, 2}} {
+		p := orchestrator.TableParameters{Tick: basis, Ticks: tc.ticks, Work: time.Duration(tc.work) * basis}
+		if perTick, unit := unitOf(&p); perTick != tc.want || unit != basis/time.Duration(tc.want) {
+			t.Errorf("%d ticks of work in %d: %d units a tick of %v, want %d", tc.work, tc.ticks, perTick, unit, tc.want)
+		}
+	}
+}
