@@ -170,7 +170,7 @@ LOSSES = """
   peers that waste three to two hundred times as much are so less. To keep what arrived on average during the last day would cost 11.7 % instead of 2.3 %, and leave .22 % late instead of 1.13 % (tried, not kept: it holds workers for days after
   the last arrival).
 - **More work than the pool may have workers for** (bursts with a limit of five minutes): the latest start is late first.
-- **Short jobs** of the two series that the table leaves out, in twelve cases each, where few decisions weigh much; over all eight series and 160 cases they are won. Coarse units of work had cost them up to .011 before: a start that
+- **Short jobs** of the two series that the table leaves out, in twelve cases each, where few decisions weigh much; over all eight series and 160 cases they are won but for one cell (6.6/0.1, .003). Coarse units of work had cost them up to .011 before: a start that
   is no whole number of units blurs what is still allowed.
 - **Other prices** at 52/0.05 (.002 and .005), in twelve cases.
 - **Ticks of 1200 s** with a tight deadline (.011), of 3600 s hardly.
