@@ -369,7 +369,7 @@ def model_load(_: Path) -> Bars:
     text += "\n## Late requests\n\n" + table(cells, list(cells), "late") + bound_line(cells, "forced_late")
     text += "\n## Workers that come and go\n\nAt most 16 workers; starting one takes 180 s, and it is billed from when it is asked for until it goes. Numbers are billed seconds over seconds of execution. *Bound* leaves starts out.\n\n"
     text += table(coming, list(coming)) + bound_line(coming, "bound") + "\nLate requests:\n\n" + table(coming, list(coming), "late")
-    text += "\n## What the planner was told\n\nThese documents; in other cells only `finishWithin` and `replicas` differ. The rule is in [turns.md](../turns.md).\n\n```yaml\n" + report["documents"][0] + "```\n"
+    text += "\n## What the planner was told\n\nThese documents, and so on for the other models (the command prints all); in other cells only `finishWithin` and `replicas` differ. The rule is in [turns.md](../turns.md).\n\n```yaml\n" + "---".join(report["documents"][0].split("---")[:3]) + "```\n"
     text += "\nWhere workers come and go, the pool is\n\n```yaml\n" + elastic["documents"][0].split("---")[0] + "```\n"
     (OUT / "model-load.md").write_text(text)
     return bars
