@@ -75,6 +75,7 @@ type leveling struct {
 	soon     float64 // seconds in which a new worker is given time to help
 	next     float64 // seconds until what arrives now is due
 	expected float64 // seconds of one worker, of what will arrive and be due then
+	daily    float64 // workers that would have kept up with the last day
 	most     int     // workers that there may be
 	tariff   tariff
 	doubt    string // why the work is not known; empty: it is
@@ -175,7 +176,7 @@ func (l *leveling) decide(interval float64) (int, string) {
 // usual is the level where the price does not change, or not before something has to be done.
 func (l *leveling) usual(interval float64) (int, string) {
 	more := l.short()
-	if more > 0 && l.present == 0 && l.canWait(more, interval) {
+	if more > 0 && more <= l.most && l.present == 0 && l.canWait(more, interval) {
 		return 0, fmt.Sprintf("no worker needs to start yet: %s of work, which %s will do in time later too", span(l.work), counted(more, "worker"))
 	}
 	if more > 0 {

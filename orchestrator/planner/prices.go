@@ -11,6 +11,8 @@ import (
 const (
 	// flatMargin is the part of a cheap time that a level is not planned with. What is done with it all the same need not be done in the next.
 	flatMargin = 0.02
+	// scarcePart of a day's cheap time is what a day's work may take before it is scarce.
+	scarcePart = 0.5
 	// clockLimit is the most that counts as the limit of an objective by the clock where a share of it is given to new workers to help.
 	clockLimit = 3600.0
 	// priceDays is how many days of changes of the price are looked at.
@@ -84,7 +86,9 @@ func (l *leveling) foresee(queues []*queue, now time.Time) {
 		}
 		l.next = min(l.next, due.Sub(now).Seconds())
 		if daily := q.policy.Daily; daily.Given() {
-			l.expected += min(q.backlog.view.DailyRate/q.backlog.speed.rows, endless) * daily.ArrivedBy.After(now, daily.Zone).Sub(now).Seconds()
+			rate := min(q.backlog.view.DailyRate/q.backlog.speed.rows, endless)
+			l.daily += rate
+			l.expected += rate * daily.ArrivedBy.After(now, daily.Zone).Sub(now).Seconds()
 		}
 	}
 }
@@ -95,9 +99,17 @@ func (l *leveling) byPrice(interval float64) (int, string) {
 	t := l.tariff
 	switch {
 	case t.cheaper > 0 && l.next > t.cheaper+l.lead(1):
-		now := l.pressing(t.cheaper)
-		if len(now) == 0 {
+		if last := len(l.items) - 1; last >= 0 {
+			l.items[last].ahead += l.arriving(l.items[last])
+		}
+		now := l.pressing(interval)
+		switch {
+		case len(l.pressing(t.cheaper)) == 0:
 			return 0, fmt.Sprintf("%s of work can wait for the price of %s in %s, instead of %s", span(l.work), t.low, span(t.cheaper), t.now)
+		case len(now) == 0 && (l.present == 0 || len(l.pressing(interval+2*l.lead(1))) == 0):
+			return 0, fmt.Sprintf("more work is due than can be done at the price of %s in %s, but %s do it in time if they begin later", t.low, span(t.cheaper), counted(l.most, "worker"))
+		case len(now) == 0:
+			return l.present, fmt.Sprintf("more work is due than can be done at the price of %s in %s: who is there stays", t.low, span(t.cheaper))
 		}
 		l.items, l.work, l.rate = now, now[len(now)-1].ahead, 0
 	case t.dearer > 0 && t.again > 0 && l.next >= t.dearer:
@@ -133,11 +145,21 @@ func (l *leveling) flat() (int, string) {
 	if more := l.short(); more > 0 {
 		level := l.present + more
 		if time := last.left*(1-flatMargin) - l.lead(level); time > 0 {
-			level = max(level, whole((last.ahead+l.arriving(last))/time))
+			work := last.ahead + l.arriving(last)
+			if l.scarce() {
+				work = max(work, all.work+l.daily*last.left)
+			}
+			level = max(level, min(whole(work/time), l.most))
 		}
 		return level, fmt.Sprintf("%s from now on do %s of work in %s, at %s instead of more afterwards", counted(level, "worker"), span(last.ahead), span(last.left), l.tariff.now)
 	}
 	return all.stay(l.items)
+}
+
+// scarce says that what arrives in a day fills more than half of its cheap time: then what can be done at the low price now is not left for the next, which may be too short.
+func (l *leveling) scarce() bool {
+	const day = 24 * 3600
+	return l.daily*day > scarcePart*float64(l.most)*(day-(l.tariff.again-l.tariff.dearer))
 }
 
 // arriving is the work that is expected and due with the last of what is looked at.

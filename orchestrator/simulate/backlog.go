@@ -1,6 +1,7 @@
 package simulate
 
 import (
+	"cmp"
 	"math"
 	"time"
 )
@@ -78,7 +79,19 @@ func RunFlow(flow *Flow, from, to int, policy FlowPolicy) FlowResult {
 		}
 		run.step(i, policy)
 	}
+	run.overdue(float64(min(to, len(flow.Arrivals))) * run.tick)
 	return run.result
+}
+
+// overdue counts as late what was due before the end and has not been done: nobody who does nothing is in time.
+func (f *flowing) overdue(end float64) {
+	for _, one := range f.waiting {
+		first := f.tick * (float64(one.Tick) + 1 - one.Work/f.flow.Arrivals[one.Tick])
+		if late := end - f.flow.due(one.Tick, first); late > 0 {
+			f.result.Late += one.Work
+			f.result.WorstLateness = max(f.result.WorstLateness, late)
+		}
+	}
 }
 
 // flowing is the state of a run.
@@ -119,9 +132,9 @@ func (f *flowing) resize(i, wanted int) {
 	}
 	for len(f.workers) < wanted {
 		one := f.flow.Starts[f.asked%len(f.flow.Starts)]
-		begin := float64(i)*f.tick + one.Start*max(f.flow.Slower, 1)
+		begin := float64(i)*f.tick + one.Start*cmp.Or(f.flow.Slower, 1)
 		f.workers = append(f.workers, FlowWorker{Number: f.asked, Asked: i})
-		f.times = append(f.times, Start{begin, begin + one.Load*max(f.flow.Slower, 1)})
+		f.times = append(f.times, Start{begin, begin + one.Load*cmp.Or(f.flow.Slower, 1)})
 		f.asked++
 		f.result.Starts++
 	}
