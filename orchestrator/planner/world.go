@@ -111,9 +111,9 @@ type queue struct {
 
 // job is one job that has not ended.
 type job struct {
-	view    orchestrator.JobView
-	model   int    // its number in the world
-	queue   *queue // nil: its queue is not in the policy
+	view    *orchestrator.JobView // of the observation, or of a sane copy
+	model   int                   // its number in the world
+	queue   *queue                // nil: its queue is not in the policy
 	speed   speed
 	work    float64 // seconds of one worker; -1: unknown
 	feed    int     // workers that find shards of a usual size
@@ -273,9 +273,8 @@ func (w *world) addJobs(observation orchestrator.Observation, queues map[queueNa
 			continue
 		}
 		j := &all[i]
-		j.view, j.queue, j.plan.JobKey = *view, queues[queueName{view.Tenant, view.Queue}], view.JobKey
-		j.view.ShardsLeft = min(max(view.ShardsLeft, 0), endless)
-		j.view.RowsLeft, j.view.RowsUncut = min(max(view.RowsLeft, -1), mostRows), min(max(view.RowsUncut, -1), mostRows)
+		view = saneJob(view)
+		j.view, j.queue, j.plan.JobKey = view, queues[queueName{view.Tenant, view.Queue}], view.JobKey
 		if p := j.pool(); p != nil {
 			j.speed = speeds.elsewhere(view.Model.Name, p, j.queue.pools)
 		}
@@ -304,6 +303,17 @@ func (w *world) addJobs(observation orchestrator.Observation, queues map[queueNa
 		}
 	}
 	return byID
+}
+
+// saneJob is the view itself where its numbers make sense: they are long.
+func saneJob(view *orchestrator.JobView) *orchestrator.JobView {
+	shards, left, uncut := min(max(view.ShardsLeft, 0), endless), min(max(view.RowsLeft, -1), mostRows), min(max(view.RowsUncut, -1), mostRows)
+	if shards == view.ShardsLeft && left == view.RowsLeft && uncut == view.RowsUncut {
+		return view
+	}
+	sane := *view
+	sane.ShardsLeft, sane.RowsLeft, sane.RowsUncut = shards, left, uncut
+	return &sane
 }
 
 // uses are the pools that the queue asks for workers.
@@ -356,7 +366,7 @@ func compareWorkers(a, b *orchestrator.WorkerView) int {
 // busy says that the worker holds a shard.
 func (w *worker) busy() bool { return w.view.State == orchestrator.WorkerBusy || w.view.Job != "" }
 
-func compareJobs(a, b *job) int { return compareViews(&a.view, &b.view) }
+func compareJobs(a, b *job) int { return compareViews(a.view, b.view) }
 
 // compareViews orders by urgency: earliest deadline, then submitted, then identifier. A job without a deadline comes after all with one.
 func compareViews(a, b *orchestrator.JobView) int {
