@@ -187,10 +187,11 @@ NIGHT = {"unif/06:00": (0.5065, 0.5060), "burst/06:00": (0.5065, 0.5060)}
 def night_bar(bars: Bars, title: str, cell: dict[str, dict[str, Any]], limits: tuple[float, float] | None = None) -> None:
     """What is paid over what is served, against the best peer that is on time."""
     one = cell["nightshift"]
-    best, who = min(((row["ratio"], policy) for policy, row in tuned(cell).items() if row["on_time"]), default=(math.inf, "peers, which are late"))
+    best, who = min(((row["ratio"], policy) for policy, row in tuned(cell).items() if row["on_time"]), default=(math.inf, ""))
     most = f"at most {limits[0]} (aim {limits[1]}), " if limits else ""
+    below = f"below {who} {best:.5f}, on time" if who else "on time, as no peer is"
     holds = one["ratio"] < best and one["on_time"] and (not limits or one["ratio"] <= limits[0])
-    bars.check(f"{title}: {most}below {who} {best:.5f}, on time", holds, f"{one['ratio']:.5f}, late {100 * one['late']:.3f} %")
+    bars.check(f"{title}: {most}{below}", holds, f"{one['ratio']:.5f}, late {100 * one['late']:.3f} %")
 
 
 def ratio_table(sets: dict[str, Rows]) -> str:
