@@ -91,7 +91,7 @@ func TestRetryScoresOnlyWhatFailed(t *testing.T) {
 	in.check(in.finish(job.ID, 60*time.Second), 5000)
 }
 
-// Cancel ends a job in the middle; a retry scores the rest.
+// R6: cancel ends a job in the middle; a retry scores the rest.
 func TestCancelledJobIsFinishedByARetry(t *testing.T) {
 	in := install(t, setting{rows: 40_000, pause: .05, ack: 2 * time.Second})
 	job := in.submit("k")

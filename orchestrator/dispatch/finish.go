@@ -3,6 +3,7 @@ package dispatch
 import (
 	"context"
 	"errors"
+	"fmt"
 	"time"
 
 	"nightshift.dev/nightshift/orchestrator"
@@ -93,6 +94,22 @@ func (r *runner) settle(ctx context.Context, final orchestrator.JobState, result
 	return err
 }
 
+// catchUp reads the commits up to the one with which the epoch ended: they count, for a retry too, whether or not they had been read when the job was cancelled (R6).
+func (r *runner) catchUp(ctx context.Context, job orchestrator.Job) error {
+	if job.Epoch >= len(job.Closed) {
+		return nil
+	}
+	for r.lastRead < job.Closed[job.Epoch] {
+		select {
+		case event := <-r.commits:
+			r.commitRead(event)
+		case <-ctx.Done():
+			return fmt.Errorf("commits of job %s up to sequence %d have not been read: %w", job.ID, job.Closed[job.Epoch], ctx.Err())
+		}
+	}
+	return nil
+}
+
 // sweep removes every object under the job's parts that no counted commit names (W3, W4, W8). What cannot be removed now is tried again by the late
 // sweep.
 func (r *runner) sweep(ctx context.Context, job orchestrator.Job) {
@@ -111,6 +128,9 @@ func (r *runner) sweepOnce(ctx context.Context, job orchestrator.Job) error {
 	defer func() { _ = objects.Close() }() // nothing is open
 	entries, err := objects.ListNames(ctx, job.Output+"parts/")
 	if err != nil || len(entries) == 0 {
+		return err
+	}
+	if err := r.catchUp(ctx, job); err != nil {
 		return err
 	}
 	named, err := r.namedByCommits(ctx)

@@ -15,14 +15,15 @@ import (
 // runner owns one open job: its machine, and everything that is done for it.
 type runner struct {
 	*Dispatcher
-	key     orchestrator.JobKey
-	machine *shard.Machine
-	commits chan state.CommitEvent
-	orders  chan order
-	stop    context.CancelFunc
-	done    chan struct{}
-	pending []shard.Effect // not performed yet
-	saved   time.Time      // when the counts were last stored
+	key      orchestrator.JobKey
+	machine  *shard.Machine
+	commits  chan state.CommitEvent
+	lastRead uint64 // sequence of the newest of them that the machine has been given
+	orders   chan order
+	stop     context.CancelFunc
+	done     chan struct{}
+	pending  []shard.Effect // not performed yet
+	saved    time.Time      // when the counts were last stored
 
 	seen seen // guarded by Dispatcher.mu
 }

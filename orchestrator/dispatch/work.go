@@ -221,6 +221,7 @@ func (r *runner) commitRead(event state.CommitEvent) {
 	if event.CaughtUp {
 		return
 	}
+	r.lastRead = max(r.lastRead, event.Sequence)
 	before := r.machine.Counts().ShardsDone
 	r.step(shard.CommitRead{Seq: event.Sequence, Commit: event.Commit})
 	if r.machine.Counts().ShardsDone > before && event.Commit.Outcome == orchestrator.OutcomeScored {
