@@ -14,8 +14,8 @@ from __future__ import annotations
 import argparse
 import datetime
 import os
+import secrets
 import sys
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
@@ -198,15 +198,14 @@ WRITERS = {"jsonl": write_jsonl, "csv": write_csv, "parquet": write_parquet}
 
 
 def write(columns: dict[str, np.ndarray], form: str, prefix: str, path: Path) -> None:
-    """Writes the file whole or not at all."""
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    """Writes the file whole or not at all. The name is known before the file is there, so that an interrupt at any moment removes it."""
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     try:
-        with os.fdopen(handle, "wb", buffering=1 << 20) as file:
+        with open(temporary, "xb", buffering=1 << 20) as file:
             WRITERS[form](columns, prefix, file)
-        os.chmod(temporary, 0o644)
         os.replace(temporary, path)
     except BaseException:
-        os.unlink(temporary)
+        temporary.unlink(missing_ok=True)
         raise
 
 
