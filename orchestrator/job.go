@@ -72,10 +72,11 @@ type JobSpec struct {
 // Job is the record kept of one submitted piece of work: one versioned KV entry, written by the dispatcher only.
 type Job struct {
 	JobKey
-	Spec       JobSpec  `json:"spec"`
-	SpecDigest string   `json:"specDigest"` // of the submitted content: the same idempotency key with another digest is an error
-	State      JobState `json:"state"`
-	Epoch      int      `json:"epoch"` // raised by retry; commits of a closed epoch are ignored
+	Spec       JobSpec   `json:"spec"`
+	Standing   *Standing `json:"standing,omitempty"` // nil: its input is known from the submit on
+	SpecDigest string    `json:"specDigest"`         // of the submitted content: the same idempotency key with another digest is an error
+	State      JobState  `json:"state"`
+	Epoch      int       `json:"epoch"` // raised by retry; commits of a closed epoch are ignored
 	// Closed holds, for each earlier epoch, the sequence of the commit stream after which its commits no longer count.
 	Closed []uint64 `json:"closed,omitempty"`
 

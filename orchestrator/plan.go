@@ -48,8 +48,9 @@ type BacklogView struct {
 	Model   ModelRef
 	Reading Reading
 	// Waiting is what has arrived and is neither done nor held by a worker, oldest first. One entry may stand for many arrivals; its time is the first.
-	Waiting []Arrival
-	Held    int64 // rows that workers hold
+	Waiting   []Arrival
+	Held      int64 // rows that workers hold
+	BatchRows int   // the model's best batch; 0 is unknown
 	// How many rows arrived in a second, on average over the last ten minutes and over the last day (or since the first, where that is shorter).
 	RecentRate float64
 	DailyRate  float64
@@ -180,10 +181,13 @@ type PoolPlan struct {
 
 // QueuePlan is how many workers serve the backlog of a queue, and why.
 type QueuePlan struct {
-	Tenant  string   `json:"tenant"`
-	Queue   string   `json:"queue"`
-	Workers int      `json:"workers"`
-	Reasons []Reason `json:"reasons"`
+	Tenant  string `json:"tenant"`
+	Queue   string `json:"queue"`
+	Workers int    `json:"workers"`
+	// How its next shards are cut, as in JobPlan.
+	ShardRows int64    `json:"shardRows,omitempty"`
+	Ahead     int      `json:"ahead,omitempty"`
+	Reasons   []Reason `json:"reasons"`
 }
 
 // JobPlan is what the planner expects of a job and how its uncut rest shall be cut.

@@ -2,6 +2,7 @@ package orchestrator
 
 import (
 	"fmt"
+	"slices"
 	"time"
 )
 
@@ -23,13 +24,18 @@ type Cut struct {
 }
 
 // JournalEntry is one message of a job's journal, appended with the guard "expected last sequence of this subject". The journal
-// says what the job consists of: its objects first, then its cuts, then the end.
+// says what the job consists of: its objects first, then its cuts, then the end. Only a standing job is given further objects between its cuts.
 type JournalEntry struct {
 	Objects []Object `json:"objects,omitempty"`
 	Cuts    []Cut    `json:"cuts,omitempty"`
 	// ObjectsDone and CutsDone say that no more entries of that sort follow.
 	ObjectsDone bool `json:"objectsDone,omitempty"`
 	CutsDone    bool `json:"cutsDone,omitempty"`
+}
+
+// Equal says whether both entries say the same.
+func (e JournalEntry) Equal(other JournalEntry) bool {
+	return e.ObjectsDone == other.ObjectsDone && e.CutsDone == other.CutsDone && slices.Equal(e.Cuts, other.Cuts) && slices.EqualFunc(e.Objects, other.Objects, Object.equal)
 }
 
 // Shard is the message a worker pulls: a pointer to a contiguous range of one input object, never its rows.

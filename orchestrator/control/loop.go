@@ -37,8 +37,11 @@ type Config struct {
 	Store   *state.Store
 	Jobs    Jobs
 	Engines map[string]Engine // by pool
-	Policy  func() orchestrator.Policy
-	Speeds  func() []orchestrator.Speed // from the models' profiles
+	// Backlogs are read for Drains; both may be missing.
+	Backlogs []Backlogs
+	Drains   Drains
+	Policy   func() orchestrator.Policy
+	Speeds   func() []orchestrator.Speed // from the models' profiles
 	// Documents is what Policy and Speeds follow from, as text without secrets: it is recorded beside the decisions.
 	Documents string
 	// PresenceTTL is the age from which a worker's last word no longer counts.
@@ -53,6 +56,7 @@ type Loop struct {
 	assignments *assignments
 	tables      tables
 	recorder    *recorder
+	backlogs    *backlogs // nil: there are none
 
 	mu       sync.Mutex
 	workers  map[string]orchestrator.Presence
@@ -64,11 +68,15 @@ type Loop struct {
 
 // New makes a loop; Run starts it.
 func New(config Config) *Loop {
-	return &Loop{
+	l := &Loop{
 		config: config, wake: make(chan struct{}, 1), workers: map[string]orchestrator.Presence{},
 		assignments: &assignments{store: config.Store, known: map[string]known{}},
 		recorder:    newRecorder(config.Store, config.Documents, config.Log),
 	}
+	if config.Drains != nil {
+		l.backlogs = newBacklogs(config.Drains)
+	}
+	return l
 }
 
 // Wake makes the loop decide soon. It never blocks.
@@ -112,6 +120,9 @@ func (l *Loop) Run(ctx context.Context) error {
 	recording, stopRecording := context.WithCancel(context.WithoutCancel(ctx)) // the last decision too
 	watching.Go(func() { l.recorder.run(recording) })
 	defer stopRecording()
+	for _, from := range l.config.Backlogs {
+		watching.Go(func() { l.backlogs.watch(ctx, from, l.Wake) })
+	}
 	present := make(chan struct{})
 	watching.Go(func() { l.watchPresence(ctx, sync.OnceFunc(func() { close(present) })) })
 	select {
@@ -211,7 +222,7 @@ func (l *Loop) observation(ctx context.Context, jobs []orchestrator.JobView) orc
 	l.mu.Lock()
 	memory := l.memory
 	l.mu.Unlock()
-	observation := orchestrator.Observation{Jobs: jobs, Speeds: l.config.Speeds(), Memory: memory, Tables: l.tables.all()}
+	observation := orchestrator.Observation{Jobs: jobs, Speeds: l.config.Speeds(), Memory: memory, Tables: l.tables.all(), Backlogs: l.backlogs.views(time.Now().UTC())}
 	for _, worker := range l.Workers() {
 		observation.Workers = append(observation.Workers, orchestrator.WorkerView{
 			ID: worker.Worker, Pool: worker.Pool, Slot: worker.Slot, State: worker.State, Model: worker.Model, Job: worker.Job,
@@ -243,7 +254,12 @@ func (l *Loop) apply(ctx context.Context, observation orchestrator.Observation, 
 	for _, worker := range workers {
 		follows[worker.Worker] = worker.Epoch
 	}
+	var standing []orchestrator.StandingView
+	if l.config.Drains != nil && len(plan.Queues) > 0 {
+		standing = l.config.Drains.Standing()
+	}
 	for _, wanted := range plan.Workers {
+		wanted = expand(wanted, standing)
 		if err := l.assignments.put(ctx, wanted, follows[wanted.Worker]); err != nil {
 			failed = errors.Join(failed, err)
 		}

@@ -15,6 +15,7 @@ type book struct {
 	jobs    map[orchestrator.JobKey]*entry
 	lists   map[string][]*entry // by tenant, without tombstones; the last is the first of a list
 	waiting map[queueName]int   // jobs in state queued, without tombstones
+	chains  map[queueName]chain // standing jobs, without tombstones
 }
 
 type queueName struct{ tenant, name string }
@@ -28,7 +29,7 @@ type entry struct {
 }
 
 func newBook() book {
-	return book{jobs: map[orchestrator.JobKey]*entry{}, lists: map[string][]*entry{}, waiting: map[queueName]int{}}
+	return book{jobs: map[orchestrator.JobKey]*entry{}, lists: map[string][]*entry{}, waiting: map[queueName]int{}, chains: map[queueName]chain{}}
 }
 
 // put takes over a record.
@@ -50,6 +51,9 @@ func (b *book) put(key orchestrator.JobKey, job orchestrator.Job, revision uint6
 	if job.State == orchestrator.JobQueued {
 		b.waiting[queueName{key.Tenant, key.Queue}]++
 	}
+	if job.Standing != nil {
+		b.chains[queueName{key.Tenant, key.Queue}] = b.chains[queueName{key.Tenant, key.Queue}].with(known)
+	}
 }
 
 // remove forgets a job.
@@ -69,6 +73,9 @@ func (b *book) unlist(key orchestrator.JobKey, known *entry) {
 	b.lists[key.Tenant] = slices.Delete(list, at, at+1)
 	if known.job.State == orchestrator.JobQueued {
 		b.waiting[queueName{key.Tenant, key.Queue}]--
+	}
+	if known.job.Standing != nil {
+		b.chains[queueName{key.Tenant, key.Queue}] = b.chains[queueName{key.Tenant, key.Queue}].without(known)
 	}
 }
 

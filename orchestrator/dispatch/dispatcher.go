@@ -18,6 +18,7 @@ type Config struct {
 	Store   *state.Store
 	Catalog Catalog
 	Events  Events
+	Sources Sources
 	// Estimate is the planner's answer for a job that is not cut yet.
 	Estimate func(planner.Request) orchestrator.Estimate
 	Log      *slog.Logger
@@ -60,7 +61,11 @@ type Queue struct {
 	ConfirmAbove  *orchestrator.Money
 	MaxUpload     int64
 	Inbox         string
-	AllQueueNames []string // of the tenant, for suggestions; filled when the queue is not found, too
+	Drains        bool          // its work is the backlog of a source
+	Key           string        // column of its rows that names them; may be empty
+	RollEvery     time.Duration // a standing job is given no more after that
+	RollRows      int64         // likewise
+	AllQueueNames []string      // of the tenant, for suggestions; filled when the queue is not found, too
 }
 
 // Dispatcher holds all jobs. It is safe for concurrent use.
@@ -73,13 +78,14 @@ type Dispatcher struct {
 
 	models   sync.Map // digests of the snapshots known to be stored
 	facts    []Fact   // learned since the planner last asked
+	standing standing
 	runners  sync.WaitGroup
 	lifetime context.Context
 }
 
 // New makes a dispatcher; Run brings it to life.
 func New(config Config) *Dispatcher {
-	return &Dispatcher{config: config, book: newBook(), ready: make(chan struct{})}
+	return &Dispatcher{config: config, book: newBook(), ready: make(chan struct{}), standing: newStanding()}
 }
 
 // Run reads the stored jobs, takes up those that were open (R1), and follows what others write, until ctx ends and all runners have.
@@ -89,6 +95,7 @@ func (d *Dispatcher) Run(ctx context.Context) error {
 	defer cancel()
 	d.lifetime = ctx
 	d.runners.Go(func() { d.sweepRecords(ctx) })
+	d.runners.Go(func() { d.keepStanding(ctx) })
 	for {
 		err := d.config.Store.WatchJobs(ctx, d.adopt, d.follow)
 		if ctx.Err() != nil {
@@ -118,7 +125,7 @@ func (d *Dispatcher) adopt(stored []state.JobChange) {
 	}
 	d.mu.Lock()
 	for key, known := range d.jobs {
-		if known.job.State.Open() || known.job.State == orchestrator.JobFinalizing || d.sweepsLate(known.job) {
+		if known.job.State.Open() || known.job.State == orchestrator.JobFinalizing || d.sweepsLate(known.job) || known.stands() {
 			d.startLocked(key, known)
 		}
 	}

@@ -40,6 +40,10 @@ func (d *Dispatcher) List(tenant string, pass func(*orchestrator.Job) bool, afte
 
 // Cancel ends a job. Committed parts stay for a retry. A job that has ended stays as it is.
 func (d *Dispatcher) Cancel(ctx context.Context, job orchestrator.Job) (orchestrator.Job, error) {
+	if job.Standing != nil && !job.State.Final() {
+		return job, &api.Error{Code: api.CodeWrongState, Field: "id", Message: fmt.Sprintf(
+			"job %s drains queue %s: what it holds would be scored by nobody. To end the draining take the queue out of the documents", job.ID, job.Queue)}
+	}
 	why := &orchestrator.Failure{Code: "cancelled", Message: "a user cancelled the job"}
 	d.mu.Lock()
 	known := d.jobs[job.JobKey]
@@ -154,6 +158,13 @@ func (d *Dispatcher) stopRunner(ctx context.Context, key orchestrator.JobKey) er
 func (d *Dispatcher) Delete(ctx context.Context, job orchestrator.Job) error {
 	if !job.State.Final() {
 		return &api.Error{Code: api.CodeWrongState, Field: "id", Message: fmt.Sprintf("job %s is %s; cancel it first", job.ID, job.State)}
+	}
+	d.mu.Lock()
+	last := d.lastOfChain(job)
+	d.mu.Unlock()
+	if last {
+		return &api.Error{Code: api.CodeWrongState, Field: "id", Message: fmt.Sprintf(
+			"job %s is the last that has drained queue %s, and says where the next one begins; delete it once there is another", job.ID, job.Queue)}
 	}
 	return d.bury(ctx, job.JobKey)
 }

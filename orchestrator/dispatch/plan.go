@@ -20,7 +20,7 @@ func (d *Dispatcher) Views() []orchestrator.JobView {
 	defer d.mu.Unlock()
 	views := make([]orchestrator.JobView, 0, len(d.jobs))
 	for key, known := range d.jobs {
-		if known.job.Deleted || known.job.State.Final() {
+		if known.job.Deleted || known.job.State.Final() || known.job.Standing != nil {
 			continue
 		}
 		views = append(views, viewOf(key, known))
@@ -52,11 +52,12 @@ type seen struct {
 	rowBytes            float64
 	unsettled           int
 	cutAll              bool
+	reach               []orchestrator.Position // of a standing job
 }
 
 // show tells the others how far the machine is.
 func (r *runner) show() {
-	now := seen{true, r.machine.RowsLeft(), r.machine.RowsUncut(), r.machine.RowBytes(), r.machine.Unsettled(), r.machine.CutAll()}
+	now := seen{true, r.machine.RowsLeft(), r.machine.RowsUncut(), r.machine.RowBytes(), r.machine.Unsettled(), r.machine.CutAll(), r.machine.Standing()}
 	r.mu.Lock()
 	changed := r.seen.unsettled != now.unsettled || r.seen.cutAll != now.cutAll || !r.seen.shown
 	r.seen = now
@@ -85,6 +86,7 @@ func (d *Dispatcher) Apply(plan orchestrator.Plan, workers []orchestrator.Presen
 			d.startLocked(key, known)
 		}
 	}
+	d.serveLocked(plan.Queues)
 	for _, wanted := range plan.Jobs {
 		known := d.jobs[wanted.JobKey]
 		if known == nil {
@@ -138,6 +140,10 @@ func (d *Dispatcher) observe(workers []orchestrator.Presence) {
 		known.job.Waiting = blocked[key.ID]
 		// A failure from before this epoch was opened says nothing: the model may have been mended.
 		last, ok := failing[known.job.Model.Digest]
+		if ok && known.job.Standing != nil { // its rows wait until the model loads
+			known.job.Waiting = last.Failure
+			continue
+		}
 		if ok && !loaded[known.job.Model.Digest] && last.FailedAt.After(known.job.Times[orchestrator.JobValidating]) {
 			known.runner.order(order{end: orchestrator.JobFailed, why: last.Failure})
 		}
@@ -216,6 +222,9 @@ func (d *Dispatcher) due(now time.Time) (actions []func(context.Context) error) 
 		slices.SortFunc(jobs, func(a, b orchestrator.Job) int { return b.Times[b.State].Compare(a.Times[a.State]) })
 		for i, job := range jobs {
 			age := now.Sub(job.Times[job.State])
+			if d.lastOfChain(job) {
+				continue // the next one begins where it ends
+			}
 			if age > d.lateAfter() && (i >= queue.FinishedJobs || age > queue.KeepFinished) {
 				actions = append(actions, func(ctx context.Context) error { return d.bury(ctx, job.JobKey) })
 			}

@@ -31,6 +31,7 @@ type runner struct {
 // order is what others ask of a runner.
 type order struct {
 	demand *shard.Demand
+	grow   *shard.Grow
 	end    orchestrator.JobState // cancelled, expired or failed
 	why    *orchestrator.Failure
 }

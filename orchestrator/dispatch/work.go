@@ -35,6 +35,9 @@ func (r *runner) work(ctx context.Context) (ending, error) {
 			return ending{}, err
 		}
 		r.show()
+		if err := r.keepEnds(ctx); err != nil {
+			return ending{}, err
+		}
 		if end != nil {
 			return *end, nil
 		}
@@ -48,6 +51,9 @@ func (r *runner) work(ctx context.Context) (ending, error) {
 			}
 			if order.demand != nil {
 				r.step(*order.demand)
+			}
+			if order.grow != nil {
+				r.step(*order.grow)
 			}
 		case <-expiry.C:
 			return ending{orchestrator.JobExpired, &orchestrator.Failure{Code: "expired", Message: "the job's time to live was over before every shard was settled"}}, nil

@@ -17,8 +17,10 @@ func (s Set) Bare() Set {
 	}
 	for _, queue := range s.Queues {
 		spec := queue.Spec
-		spec.Input = Input{Roots: []string{Withheld}, MaxObjects: spec.Input.MaxObjects, MaxUpload: spec.Input.MaxUpload}
-		spec.Output = Output{Root: Withheld, Format: spec.Output.Format}
+		if spec.Source == SourceJobs {
+			spec.Input = Input{Roots: []string{Withheld}, MaxObjects: spec.Input.MaxObjects, MaxUpload: spec.Input.MaxUpload}
+		}
+		spec.Output.Root, spec.Drain.Key = Withheld, ""
 		bare.Queues = append(bare.Queues, Queue{Metadata: queue.Metadata, Spec: spec})
 	}
 	return bare

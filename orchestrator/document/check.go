@@ -32,6 +32,10 @@ func isAnything(string) string { return "" }
 
 func isName(text string) string { return allowedIf(notation.ValidName(text), notation.NameForm) }
 
+func isStreamName(text string) string {
+	return allowedIf(text != "" && len(text) <= 255 && !strings.ContainsAny(text, " \t\r\n\x00.*>/\\"), "a name as JetStream has them: 1 to 255 characters without spaces, . * > / and \\")
+}
+
 func isPythonClass(text string) string {
 	return allowedIf(len(text) <= maxText && pythonClass.MatchString(text), "module:Class, like fraud:FraudModel")
 }

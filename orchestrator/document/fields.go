@@ -170,25 +170,30 @@ func defaultQueue() QueueSpec {
 		Tenant: "default",
 		Input:  Input{MaxObjects: 10_000, MaxUpload: 256 * mebibyte},
 		Output: Output{Format: orchestrator.FormatJSONL},
+		Drain:  Drain{RollEvery: time.Hour, RollRows: 1_000_000},
 		Limits: Limits{MaxOpenJobs: 8, MaxQueuedJobs: 10_000, FinishedJobs: 1000, KeepFinished: 720 * time.Hour, KeepKeys: 90 * 24 * time.Hour},
 	}
 }
 
 func queueFields(f visitor, spec *QueueSpec) {
-	f.required("model", "pools", "input", "output")
-	choiceOf(f, "source", &spec.Source, SourceJobs)
+	choiceOf(f, "source", &spec.Source, SourceJobs, SourceNATS)
+	required := []string{"model", "pools", "output"}
+	if spec.Source == SourceJobs {
+		required = append(required, "input")
+	}
+	f.required(required...)
+	natsFields(f, spec)
+	drainFields(f, spec)
 	f.text("model", &spec.Model, isAnything)
 	f.texts("pools", &spec.Pools, isAnything)
 	eachOnce(f, "pools", spec.Pools)
 	f.text("tenant", &spec.Tenant, isName)
-	f.object("input", func(f visitor) {
-		f.required("roots")
-		f.texts("roots", &spec.Input.Roots, isLocation)
-		eachOnce(f, "roots", spec.Input.Roots)
-		f.whole("maxObjects", &spec.Input.MaxObjects, 1, megaCount)
-		f.text("inbox", &spec.Input.Inbox, isLocation)
-		f.quantity("maxUpload", &spec.Input.MaxUpload, kibibyte, exbibyte)
-	})
+	switch {
+	case spec.Source == SourceJobs:
+		f.object("input", func(f visitor) { inputFields(f, &spec.Input) })
+	case f.optional("input", false):
+		f.problem("input", "given beside source: %s, whose rows are its messages; allowed: with source: jobs", spec.Source)
+	}
 	f.object("output", func(f visitor) {
 		f.required("root")
 		f.text("root", &spec.Output.Root, isLocation)
@@ -217,6 +222,15 @@ func queueFields(f visitor, spec *QueueSpec) {
 				notation.FormatDuration(spec.ExpireAfter), notation.FormatDuration(within))
 		}
 	}
+}
+
+func inputFields(f visitor, input *Input) {
+	f.required("roots")
+	f.texts("roots", &input.Roots, isLocation)
+	eachOnce(f, "roots", input.Roots)
+	f.whole("maxObjects", &input.MaxObjects, 1, megaCount)
+	f.text("inbox", &input.Inbox, isLocation)
+	f.quantity("maxUpload", &input.MaxUpload, kibibyte, exbibyte)
 }
 
 func limitsFields(f visitor, limits *Limits) {

@@ -123,6 +123,8 @@ type Queue struct {
 // QueueSpec is everything about a queue but its name.
 type QueueSpec struct {
 	Source      Source
+	NATS        *NATSConsumer // with SourceNATS
+	Drain       Drain         // unless it is SourceJobs
 	Model       string
 	Pools       []string // in order of preference
 	Tenant      string
@@ -136,8 +138,14 @@ type QueueSpec struct {
 // Source is where a queue's work comes from.
 type Source string
 
-// SourceJobs is work that people submit as jobs.
-const SourceJobs Source = "jobs"
+// The sources.
+const (
+	SourceJobs Source = "jobs" // people submit jobs
+	SourceNATS Source = "nats" // the messages of a JetStream consumer
+)
+
+// NATSConsumer is a durable pull consumer, in the account of the service.
+type NATSConsumer struct{ Stream, Consumer string }
 
 // Input bounds what jobs may read.
 type Input struct {
@@ -151,6 +159,13 @@ type Input struct {
 type Output struct {
 	Root   string // URI prefix or path; each job writes into a folder of its own below
 	Format orchestrator.Format
+}
+
+// Drain is how a source is drained.
+type Drain struct {
+	Key       string        // column whose value names a row in results; empty: its place in the source does
+	RollEvery time.Duration // how long one standing job is given rows; then its results are completed, and the next one goes on
+	RollRows  int           // likewise, how many
 }
 
 // Limits bounds a queue.

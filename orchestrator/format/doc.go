@@ -6,6 +6,7 @@
 //
 //	Sample, Cuttable, IndexCSV, RowGroups   look at an object before it is cut
 //	OpenRows                                reads the rows of one range
+//	OpenMessages                            the same for messages of a source
 //	PartWriter, ErrorWriter                 write what the scorer answered
 //	PartReader, MergePart, Concat           put results together again
 //

@@ -14,6 +14,8 @@ const (
 	CodeInvalidCSV      = "invalid_csv"       // quotes that do not fit
 	CodeWrongFieldCount = "wrong_field_count" // more or fewer fields than the header
 	CodeWrongType       = "wrong_type"        // a field that is not of its declared type
+	CodeEmptyMessage    = "empty_message"     // a message without a payload
+	CodeMessagesLost    = "messages_lost"     // messages that their source deleted before they were read
 )
 
 // The codes of Error: the object, the request or the part is bad.

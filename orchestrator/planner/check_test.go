@@ -199,7 +199,7 @@ func checkAssignments(t tester, o orchestrator.Observation, policy orchestrator.
 func checkTurn(t tester, o orchestrator.Observation, policy orchestrator.Policy, worker orchestrator.WorkerView, orders []*orchestrator.Order) []*orchestrator.Order {
 	t.Helper()
 	for i, order := range orders {
-		if order.ID != backlogID {
+		if order.ID != BacklogID {
 			return orders[i:]
 		}
 		has := slices.ContainsFunc(o.Backlogs, func(b orchestrator.BacklogView) bool { return b.Queue == order.Queue && b.Model == order.Model })

@@ -35,8 +35,8 @@ var steps = []step{
 	{"share", share},                     // workers of each job
 	{"expectation", expect},              // start, finish and cost of each job
 	{"lateness", sayLate},                // what will be late, and what would help
-	{"shard sizes", shardSizes},          // rows of the next cuts, and how many shards to keep published
 	{"turns", turns},                     // which model each worker serves, for work that arrives item by item
+	{"shard sizes", shardSizes},          // rows of the next cuts, and how many shards to keep published
 	{"assignments", assign},              // the jobs of each worker, in order
 	{"next check", nextCheck},            // when to ask again
 }

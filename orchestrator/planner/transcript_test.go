@@ -152,7 +152,7 @@ func (s *story) show() string {
 	for _, one := range s.last.Workers {
 		fmt.Fprintf(&text, "worker %s:", one.Worker)
 		for _, order := range one.Jobs {
-			if order.ID == backlogID {
+			if order.ID == BacklogID {
 				fmt.Fprintf(&text, " queue %s", order.Queue)
 				if order.Within > 0 {
 					fmt.Fprintf(&text, " up to %s", order.Within)

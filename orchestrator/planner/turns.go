@@ -9,8 +9,8 @@ import (
 	"nightshift.dev/nightshift/orchestrator"
 )
 
-// backlogID stands for the identifier of a job in the order to serve a backlog.
-const backlogID = "backlog"
+// BacklogID stands for the identifier of a job in the order to serve a backlog, which whoever hands out assignments replaces by the queue's standing jobs.
+const BacklogID = "backlog"
 
 // turns says which model each worker of a pool serves, where workers hold one model each and work arrives item by item; see docs/turns.md.
 func turns(w *world) {
@@ -216,7 +216,7 @@ func (r *round) tell(w *world) {
 		one.serving++
 		for _, q := range one.queues {
 			s.worker.turn = append(s.worker.turn, &orchestrator.Order{
-				JobKey: orchestrator.JobKey{Tenant: q.policy.Tenant, Queue: q.policy.Name, ID: backlogID}, Model: one.model, Within: one.ageOnTime(q, w.now),
+				JobKey: orchestrator.JobKey{Tenant: q.policy.Tenant, Queue: q.policy.Name, ID: BacklogID}, Model: one.model, Within: one.ageOnTime(q, w.now),
 			})
 		}
 	}

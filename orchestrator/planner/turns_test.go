@@ -33,7 +33,7 @@ func drawTurns(t *rapid.T) (orchestrator.Observation, orchestrator.Policy) {
 		one := orchestrator.WorkerView{ID: fmt.Sprintf("w%d", i), Pool: "a", Slot: i, State: orchestrator.WorkerIdle}
 		one.Model = model(fmt.Sprintf("m%d", rapid.IntRange(0, models-1).Draw(t, "has")))
 		if rapid.Bool().Draw(t, "busy") {
-			one.State, one.Job = orchestrator.WorkerBusy, backlogID
+			one.State, one.Job = orchestrator.WorkerBusy, BacklogID
 		}
 		o.Workers = append(o.Workers, one)
 	}

@@ -105,6 +105,8 @@ type queue struct {
 	jobs           []*job   // by urgency
 	backlog        *backlog // nil: its work comes as jobs only
 	serving        draft    // workers that serve its backlog
+	shardRows      int64    // of its standing jobs
+	ahead          int      // likewise
 	ready          int      // workers of the preferred pool that can work for it at once
 	wanted         int      // workers
 }
@@ -437,7 +439,7 @@ func (w *world) plan() orchestrator.Plan {
 	}
 	for _, q := range w.queues {
 		if len(q.serving.reasons) > 0 {
-			plan.Queues = append(plan.Queues, orchestrator.QueuePlan{Tenant: q.policy.Tenant, Queue: q.policy.Name, Workers: q.serving.to, Reasons: q.serving.reasons})
+			plan.Queues = append(plan.Queues, orchestrator.QueuePlan{Tenant: q.policy.Tenant, Queue: q.policy.Name, Workers: q.serving.to, ShardRows: q.shardRows, Ahead: q.ahead, Reasons: q.serving.reasons})
 		}
 	}
 	for _, j := range w.jobs {

@@ -13,7 +13,7 @@ type unit uint8
 const (
 	plainBytes  unit = iota // of an object that may be cut anywhere, or where rows begin
 	packedBytes             // of a compressed object
-	rows                    // of a parquet object
+	rows                    // of a parquet object; positions of messages
 	unseen                  // bytes of a parquet object that is not indexed yet
 	units                   // how many there are
 )
@@ -30,11 +30,15 @@ type extent struct {
 func (e *extent) addObjects(objects []orchestrator.Object) {
 	for _, object := range objects {
 		size, u := max(object.Size, 0), (&source{object: object}).unit()
-		if u == rows {
-			u = unseen
+		e.total[u] += size
+		switch {
+		case object.Format == orchestrator.FormatMessages:
+			continue // whose bytes nobody has counted
+		case u == rows:
+			e.total[rows] -= size
+			e.total[unseen] += size
 		}
 		e.bytes += size
-		e.total[u] += size
 	}
 }
 
@@ -260,7 +264,7 @@ func (m *Machine) known(rest [units]int64) bool {
 	plain := rest[plainBytes] > 0 && m.RowBytes() == 0
 	packed := rest[packedBytes] > 0 && m.sums.rows[packedBytes] == 0 && m.RowBytes() == 0
 	parquet := rest[unseen] > 0 && m.parquetRowBytes() == 0
-	return m.objectsDone && !plain && !packed && !parquet
+	return (m.objectsDone || m.grows) && !plain && !packed && !parquet
 }
 
 // estimate turns an extent into rows.

@@ -61,8 +61,9 @@ func (c *Cutter) SetRowBytes(bytes float64) {
 // AddObjects appends objects of the job, in input order.
 func (c *Cutter) AddObjects(objects []orchestrator.Object) {
 	for _, object := range objects {
-		added := source{object: object, end: max(object.Size, 0)}
+		added := source{object: object, end: object.Start + max(object.Size, 0)}
 		switch {
+		case object.Format == orchestrator.FormatMessages:
 		case !object.Splittable():
 			added.cut = nowhere
 		case object.Format == orchestrator.FormatParquet:
@@ -72,7 +73,9 @@ func (c *Cutter) AddObjects(objects []orchestrator.Object) {
 		case object.Format == orchestrator.FormatCSV:
 			added.cut = unknown
 		}
-		c.sources = append(c.sources, added)
+		if c.sources = append(c.sources, added); len(c.sources) == c.object+1 {
+			c.start = object.Start
+		}
 	}
 }
 
@@ -148,9 +151,17 @@ func (c *Cutter) skip(object int, start int64) (int, int64) {
 		if s := &c.sources[object]; s.cut == unknown && s.object.Format == orchestrator.FormatParquet && s.end > 0 {
 			break // its end in rows is not known yet
 		}
-		object, start = object+1, 0
+		object, start = object+1, c.first(object+1)
 	}
 	return object, start
+}
+
+// first is where the ranges of an object begin.
+func (c *Cutter) first(object int) int64 {
+	if object < len(c.sources) {
+		return c.sources[object].object.Start
+	}
+	return 0
 }
 
 // end is where a cut of about so many rows that begins at start ends. A rest smaller than half a shard is taken along.
@@ -174,12 +185,12 @@ func (c *Cutter) end(object int, start, rows int64) int64 {
 }
 
 // length is the extent of so many rows in the object's unit, at least 1.
-func (c *Cutter) length(s *source, rows int64) int64 {
-	rows = min(max(rows, 1), mostRows)
-	if s.object.Format == orchestrator.FormatParquet {
-		return rows
+func (c *Cutter) length(s *source, count int64) int64 {
+	count = min(max(count, 1), mostRows)
+	if s.unit() == rows {
+		return count
 	}
-	return int64(math.Max(1, math.Min(float64(rows)*c.rowBytes, math.MaxInt64/4)))
+	return int64(math.Max(1, math.Min(float64(count)*c.rowBytes, math.MaxInt64/4)))
 }
 
 // rows estimates the rows of a range of the object.
@@ -240,7 +251,7 @@ func (c *Cutter) record(cut orchestrator.Cut) error {
 	if at.Object > object {
 		object, start = c.pass(at.Object)
 	}
-	if at.Object != object || at.Start != start || at.End <= at.Start || (s.inBytes() && at.End > s.end) {
+	if at.Object != object || at.Start != start || at.End <= at.Start || (s.bounded() && at.End > s.end) {
 		return fmt.Errorf("object %d [%d, %d): the next range begins in object %d at %d and is not empty", at.Object, at.Start, at.End, object, start)
 	}
 	c.number, c.scored = c.number+1, true
@@ -252,14 +263,14 @@ func (c *Cutter) record(cut orchestrator.Cut) error {
 // is not known yet may be left: the journal was written by somebody who knew it.
 func (c *Cutter) pass(to int) (object int, start int64) {
 	object, start = c.object, c.start
-	for object < to && (start >= c.sources[object].end || !c.sources[object].inBytes() && c.sources[object].cut == unknown) {
-		object, start = object+1, 0
+	for object < to && (start >= c.sources[object].end || !c.sources[object].bounded() && c.sources[object].cut == unknown) {
+		object, start = object+1, c.first(object+1)
 	}
 	return object, start
 }
 
-// inBytes says that the object's ranges count bytes, not rows.
-func (s *source) inBytes() bool {
+// bounded says that the object's size is the end of its ranges: they do not count the rows of a parquet object.
+func (s *source) bounded() bool {
 	return s.object.Format != orchestrator.FormatParquet || !s.object.Splittable()
 }
 
@@ -268,7 +279,7 @@ func (s *source) unit() unit {
 	switch {
 	case !s.object.Splittable():
 		return packedBytes
-	case s.object.Format == orchestrator.FormatParquet:
+	case s.object.Format == orchestrator.FormatParquet, s.object.Format == orchestrator.FormatMessages:
 		return rows
 	}
 	return plainBytes
@@ -280,12 +291,12 @@ func (c *Cutter) Indexed(object int, offsets []int64) error {
 	s := &c.sources[object]
 	last := int64(-1)
 	for i, offset := range offsets {
-		if offset < 0 || offset < last || (s.inBytes() && offset > s.object.Size) {
+		if offset < 0 || offset < last || (s.bounded() && offset > s.object.Size) {
 			return fmt.Errorf("offset %d of object %d is %d: want ascending numbers within the object", i, object, offset)
 		}
 		last = offset
 	}
-	if !s.inBytes() {
+	if !s.bounded() {
 		if len(offsets) == 0 {
 			return fmt.Errorf("object %d: want the start of every row group and the number of rows", object)
 		}
@@ -301,7 +312,7 @@ func (c *Cutter) Indexed(object int, offsets []int64) error {
 // IndexFailed says that the borders will not be known, and whether the object can be cut without them: csv becomes one range.
 func (c *Cutter) IndexFailed(object int) bool {
 	s := &c.sources[object]
-	if s.cut == unknown && s.inBytes() {
+	if s.cut == unknown && s.bounded() {
 		s.cut = nowhere
 	}
 	return s.cut != unknown

@@ -31,6 +31,12 @@ type (
 	Found struct{ Numbers []int }
 	// Published says that the server has acknowledged the messages of these shards.
 	Published struct{ Numbers []int }
+	// Grow says how far the sources of a standing job reach now: for each, by its URI, the range from where the job begins to where it may be read.
+	// What is not recorded of it yet is appended to the journal. The last one is the end: nothing is added after it. A Grow forgets those before it.
+	Grow struct {
+		Reach []orchestrator.Object
+		Last  bool
+	}
 	// Closed ends the job's work in this epoch (cancelled, expired, failed): there are no effects from here on. Commits up to Seq of the
 	// commit stream, the number that goes into Job.Closed, still count.
 	Closed struct{ Seq uint64 }
@@ -52,6 +58,7 @@ func (CommitRead) event()    {}
 func (Demand) event()        {}
 func (Found) event()         {}
 func (Published) event()     {}
+func (Grow) event()          {}
 func (Closed) event()        {}
 
 // Effect is something the dispatcher has to do. Effects are performed in their order, each until it has succeeded or its event says

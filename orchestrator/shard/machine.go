@@ -28,6 +28,9 @@ type Machine struct {
 	appending   *AppendJournal // the append under way
 	reading     bool           // an append was refused, the winner's entry has not been read yet
 	askJournal  bool           // the effect ReadJournal is due
+	grows       bool           // a standing job: its objects come while it is open
+	grow        Grow           // the newest
+	reach       []reach
 
 	shards  []recorded // by number
 	flags   []flags    // by number
@@ -80,6 +83,8 @@ func (m *Machine) Step(event Event) []Effect {
 	case Demand:
 		m.demand, m.demanded = event, true
 		m.demand.Ahead = min(max(event.Ahead, 0), MostAhead)
+	case Grow:
+		m.grows, m.grow = true, event
 	case Found:
 		m.markSent(event.Numbers)
 		m.recovered = true
@@ -132,7 +137,7 @@ func (m *Machine) journalRead(event JournalRead) {
 	}
 	entry := event.Entry
 	m.journal, m.reading, m.askJournal = event.Seq, false, false
-	if m.appending != nil && slices.Equal(m.appending.Entry.Cuts, entry.Cuts) && m.appending.Entry.CutsDone == entry.CutsDone {
+	if m.appending != nil && m.appending.Entry.Equal(entry) {
 		m.appending = nil
 	}
 	if len(entry.Objects) > 0 && m.objectsDone || len(entry.Cuts) > 0 && m.cutsDone {
@@ -141,6 +146,7 @@ func (m *Machine) journalRead(event JournalRead) {
 	}
 	m.cutter.AddObjects(entry.Objects)
 	m.extent.addObjects(entry.Objects)
+	m.reached(entry.Objects)
 	m.objectsDone = m.objectsDone || entry.ObjectsDone
 	for _, cut := range entry.Cuts {
 		if err := m.cutter.record(cut); err != nil {
@@ -188,11 +194,19 @@ func (m *Machine) addCut(cut orchestrator.Cut) {
 // at a time.
 func (m *Machine) nextEntry() (orchestrator.JournalEntry, bool) {
 	none := orchestrator.JournalEntry{}
-	if !m.objectsDone || m.cutsDone || m.appending != nil || m.reading || m.demand.Ahead == 0 {
+	if m.cutsDone || m.appending != nil || m.reading {
 		return none, false
 	}
-	if m.cutter.Done() {
-		return orchestrator.JournalEntry{CutsDone: true}, true
+	if grown, has := m.growth(); has {
+		return grown, true
+	}
+	switch {
+	case !m.objectsDone && !m.grows:
+		return none, false
+	case m.cutter.Done():
+		return orchestrator.JournalEntry{CutsDone: true}, m.objectsDone && (m.grows || m.demand.Ahead > 0)
+	case m.demand.Ahead == 0:
+		return none, false
 	}
 	missing := m.demand.Ahead - m.sums.score.unsettled
 	if _, index := m.cutter.nextIndex(m.cutter.indexes); index {
@@ -211,7 +225,7 @@ func (m *Machine) nextEntry() (orchestrator.JournalEntry, bool) {
 	if len(cuts) == 0 {
 		return none, false
 	}
-	return orchestrator.JournalEntry{Cuts: cuts, CutsDone: m.cutter.doneAfter(cuts)}, true
+	return orchestrator.JournalEntry{Cuts: cuts, CutsDone: m.objectsDone && m.cutter.doneAfter(cuts)}, true
 }
 
 // due is what may be published now: recorded, neither settled nor published, as many as are wanted ahead.

@@ -40,6 +40,7 @@ var errDrained = errors.New("the worker is ending")
 func diagnose(ctx context.Context, err error) (cause, orchestrator.Failure) {
 	var inObject *object.Error
 	var inFormat *format.Error
+	var inSource *orchestrator.SourceError
 	switch {
 	case errors.Is(err, errShort):
 		return causeShort, orchestrator.Failure{Code: CodeMemoryShort, Message: err.Error()}
@@ -56,6 +57,11 @@ func diagnose(ctx context.Context, err error) (cause, orchestrator.Failure) {
 			return causeBlocked, failure
 		}
 		return causeFinal, failure
+	case errors.As(err, &inSource):
+		if inSource.Code == orchestrator.SourceUnavailable {
+			return causeBlocked, orchestrator.Failure{Code: inSource.Code, Message: err.Error()}
+		}
+		return causeFinal, orchestrator.Failure{Code: inSource.Code, Message: err.Error()}
 	case errors.As(err, &inFormat):
 		return causeFinal, orchestrator.Failure{Code: inFormat.Code, Message: err.Error()}
 	case errors.Is(err, scorer.ErrTooManyDeaths):

@@ -131,9 +131,15 @@ func (a *attempt) relieve(rows *format.Rows) {
 }
 
 func (a *attempt) openRows(ctx context.Context) (*format.Rows, error) {
-	return format.OpenRows(ctx, a.objects, a.shard.Object, a.shard.Range, format.Options{
-		Key: a.job.Spec.Key, MaxRowBytes: a.model.MaxRowBytes, Columns: a.model.Columns,
-	})
+	options := format.Options{Key: a.job.Spec.Key, MaxRowBytes: a.model.MaxRowBytes, Columns: a.model.Columns}
+	if a.job.Standing == nil {
+		return format.OpenRows(ctx, a.objects, a.shard.Object, a.shard.Range, options)
+	}
+	messages, err := a.config.Messages.Open(ctx, a.job.Standing.Source, a.shard.Object, a.shard.Range)
+	if err != nil {
+		return nil, err
+	}
+	return format.OpenMessages(messages, a.shard.Object.URI, options), nil
 }
 
 // send reads chunks and hands their good rows to the scorer.
@@ -396,6 +402,8 @@ func (o *output) standIn(reason orchestrator.Failure) error {
 		unit = "compressed bytes"
 	case o.shard.Object.Format == orchestrator.FormatParquet:
 		unit = "rows"
+	case o.shard.Object.Format == orchestrator.FormatMessages:
+		unit = "positions"
 	}
 	where := "all"
 	if o.rows > 0 {

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"nightshift.dev/nightshift/orchestrator"
+	"nightshift.dev/nightshift/orchestrator/format"
 	"nightshift.dev/nightshift/orchestrator/state"
 )
 
@@ -26,7 +27,14 @@ type Config struct {
 	Heartbeat time.Duration
 	// Orphan is how long a worker goes on without reaching NATS before it ends.
 	Orphan time.Duration
-	Log    *slog.Logger
+	// Messages reads the sources of standing jobs.
+	Messages Messages
+	Log      *slog.Logger
+}
+
+// Messages reads ranges of sources.
+type Messages interface {
+	Open(ctx context.Context, source orchestrator.Source, from orchestrator.Object, part orchestrator.Range) (format.Messages, error)
 }
 
 // Worker pulls, scores and commits until it is told to end.

@@ -1,0 +1,207 @@
+package jetstream_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+
+	backlog "nightshift.dev/nightshift/backlog/jetstream"
+	"nightshift.dev/nightshift/orchestrator"
+	"nightshift.dev/nightshift/orchestrator/embedded/embeddedtest"
+)
+
+// payments is a stream with so many messages of two subjects in turn, 1 to N, and the pull consumer "scoring" of the subjects.
+func payments(t *testing.T, config jetstream.StreamConfig, messages int, subjects ...string) jetstream.JetStream {
+	t.Helper()
+	js, err := jetstream.New(embeddedtest.Connect(t, embeddedtest.Start(t)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	config.Name, config.Subjects = "PAYMENTS", []string{"pay.*"}
+	stream, err := js.CreateStream(t.Context(), config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := stream.CreateConsumer(t.Context(), jetstream.ConsumerConfig{Durable: "scoring", FilterSubjects: subjects, AckPolicy: jetstream.AckExplicitPolicy}); err != nil {
+		t.Fatal(err)
+	}
+	publish(t, js, 1, messages)
+	return js
+}
+
+func publish(t *testing.T, js jetstream.JetStream, from, to int) {
+	t.Helper()
+	for i := from; i <= to; i++ {
+		if _, err := js.PublishAsync([]string{"pay.even", "pay.odd"}[i%2], []byte(fmt.Sprint(i))); err != nil {
+			t.Fatal(err)
+		}
+	}
+	<-js.PublishAsyncComplete()
+}
+
+// read gives the positions of a range, those that are lost as negative numbers.
+func read(ctx context.Context, t *testing.T, js jetstream.JetStream, source orchestrator.NATSSource, from, to int64) (list []int64) {
+	t.Helper()
+	part, err := backlog.OpenRange(ctx, js, source, orchestrator.Range{Start: from, End: to})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = part.Close() }()
+	for {
+		message, err := part.Next()
+		if errors.Is(err, io.EOF) {
+			return list
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		if message.LostTo > 0 {
+			list = append(list, -message.Position, -message.LostTo)
+			continue
+		}
+		if string(message.Payload) != fmt.Sprint(message.Position) {
+			t.Errorf("position %d has payload %q", message.Position, message.Payload)
+		}
+		list = append(list, message.Position)
+	}
+}
+
+func count(from, to, step int64) (list []int64) {
+	for at := from; at < to; at += step {
+		list = append(list, at)
+	}
+	return list
+}
+
+func TestRangesTileAStream(t *testing.T) {
+	t.Parallel()
+	js := payments(t, jetstream.StreamConfig{}, 1200)
+	source, begin, err := backlog.Begin(t.Context(), js, "PAYMENTS", "scoring")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := []orchestrator.Position{{URI: "nats://PAYMENTS", From: 1, Settled: 1, End: 1}}; !slices.Equal(begin, want) {
+		t.Errorf("begins at %v, want %v", begin, want)
+	}
+	var all []int64
+	for _, cut := range [][2]int64{{1, 2}, {2, 600}, {600, 1201}} {
+		all = append(all, read(t.Context(), t, js, source, cut[0], cut[1])...)
+	}
+	if !slices.Equal(all, count(1, 1201, 1)) {
+		t.Errorf("the ranges give %d positions, want 1 to 1200 once each", len(all))
+	}
+}
+
+func TestRangeOfOneSubjectEndsWithoutAMessageBehindIt(t *testing.T) {
+	t.Parallel()
+	js := payments(t, jetstream.StreamConfig{}, 101, "pay.even")
+	source, _, err := backlog.Begin(t.Context(), js, "PAYMENTS", "scoring")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := read(t.Context(), t, js, source, 50, 102); !slices.Equal(got, count(50, 102, 2)) {
+		t.Errorf("read %v", got)
+	}
+	if got := read(t.Context(), t, js, source, 101, 102); len(got) > 0 {
+		t.Errorf("a range without a message of the subject gives %v", got)
+	}
+}
+
+func TestWhatLimitsHaveDeletedIsSaidToBeLost(t *testing.T) {
+	t.Parallel()
+	js := payments(t, jetstream.StreamConfig{MaxMsgs: 50}, 100)
+	source := orchestrator.NATSSource{Stream: "PAYMENTS", Consumer: "scoring"}
+	want := append(count(51, 101, 1), -1, -51)
+	if got := read(t.Context(), t, js, source, 1, 101); !slices.Equal(got, want) {
+		t.Errorf("read %v, want %v", got, want)
+	}
+}
+
+func TestRangeOfAStreamThatWasMadeAgainIsRefused(t *testing.T) {
+	t.Parallel()
+	js := payments(t, jetstream.StreamConfig{}, 10)
+	source, _, err := backlog.Begin(t.Context(), js, "PAYMENTS", "scoring")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := js.DeleteStream(t.Context(), "PAYMENTS"); err != nil {
+		t.Fatal(err)
+	}
+	for _, again := range []bool{false, true} {
+		if again {
+			if _, err := js.CreateStream(t.Context(), jetstream.StreamConfig{Name: "PAYMENTS", Subjects: []string{"pay.*"}}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		var refused *orchestrator.SourceError
+		if _, err := backlog.OpenRange(t.Context(), js, source, orchestrator.Range{Start: 1, End: 11}); !errors.As(err, &refused) || refused.Code != orchestrator.SourceChanged {
+			t.Errorf("made again %t: %v, want code %s", again, err, orchestrator.SourceChanged)
+		}
+	}
+}
+
+func TestSettlingMovesTheConsumerAndNeverBack(t *testing.T) {
+	t.Parallel()
+	js := payments(t, jetstream.StreamConfig{}, 100)
+	source, _, err := backlog.Begin(t.Context(), js, "PAYMENTS", "scoring")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, step := range []struct{ settled, pending int64 }{{41, 60}, {11, 60}, {101, 0}} {
+		if err := backlog.Settle(t.Context(), js, source, step.settled); err != nil {
+			t.Fatal(err)
+		}
+		user, err := js.Consumer(t.Context(), "PAYMENTS", "scoring")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := int64(user.CachedInfo().NumPending); got != step.pending {
+			t.Errorf("settled before %d: %d pending, want %d", step.settled, got, step.pending)
+		}
+	}
+	if _, begin, err := backlog.Begin(t.Context(), js, "PAYMENTS", "scoring"); err != nil || begin[0].From != 101 {
+		t.Errorf("then one begins at %v (%v), want 101", begin, err)
+	}
+}
+
+func TestSourcesThatCannotBeDrained(t *testing.T) {
+	t.Parallel()
+	for name, one := range map[string]struct {
+		stream   jetstream.StreamConfig
+		consumer string
+		before   func(*testing.T, jetstream.JetStream)
+		want     string
+	}{
+		"no consumer": {consumer: "scorer", want: "nats PAYMENTS/scorer: there is no such consumer"},
+		"work queue":  {stream: jetstream.StreamConfig{Retention: jetstream.WorkQueuePolicy}, consumer: "scoring", want: "retention is work-queue"},
+		"in flight": {consumer: "scoring", want: "1 messages are in flight", before: func(t *testing.T, js jetstream.JetStream) {
+			user, err := js.Consumer(t.Context(), "PAYMENTS", "scoring")
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, err := user.Next(jetstream.FetchMaxWait(5 * time.Second)); err != nil {
+				t.Fatal(err)
+			}
+		}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			js := payments(t, one.stream, 3)
+			if one.before != nil {
+				one.before(t, js)
+			}
+			var refused *orchestrator.SourceError
+			_, _, err := backlog.Begin(t.Context(), js, "PAYMENTS", one.consumer)
+			if !errors.As(err, &refused) || refused.Code != orchestrator.SourceRefused || !strings.Contains(err.Error(), one.want) {
+				t.Errorf("%v; want %s with %q", err, orchestrator.SourceRefused, one.want)
+			}
+		})
+	}
+}

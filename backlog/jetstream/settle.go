@@ -1,0 +1,68 @@
+package jetstream
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/nats-io/nats.go/jetstream"
+
+	"nightshift.dev/nightshift/orchestrator"
+)
+
+// URI names a stream in the objects of a standing job.
+func URI(stream string) string { return "nats://" + stream }
+
+// Begin says what a standing job reads that nobody came before: everything that the user's consumer has not settled.
+func Begin(ctx context.Context, js jetstream.JetStream, stream, consumer string) (orchestrator.NATSSource, []orchestrator.Position, error) {
+	source := orchestrator.NATSSource{Stream: stream, Consumer: consumer}
+	_, info, err := sameStream(ctx, js, source)
+	if err != nil {
+		return source, nil, err
+	}
+	source.Created = info.Created
+	user, err := js.Consumer(ctx, stream, consumer)
+	if errors.Is(err, jetstream.ErrConsumerNotFound) {
+		return source, nil, refused(source, "there is no such consumer; make one with a durable name, for example: nats consumer add "+stream+" "+consumer+" --pull --deliver all --ack explicit")
+	}
+	if err != nil {
+		return source, nil, unavailable(source, err)
+	}
+	about := user.CachedInfo()
+	switch {
+	case info.Config.Retention == jetstream.WorkQueuePolicy:
+		return source, nil, refused(source, "the stream's retention is work-queue, which is not drained yet; use limits or interest")
+	case about.Config.DeliverSubject != "":
+		return source, nil, refused(source, "the consumer pushes; make it a pull consumer")
+	case about.NumAckPending > 0:
+		return source, nil, refused(source, fmt.Sprintf("%d messages are in flight: somebody pulls from the consumer, which has to be ours alone", about.NumAckPending))
+	}
+	source.Subjects = about.Config.FilterSubjects
+	if about.Config.FilterSubject != "" {
+		source.Subjects = []string{about.Config.FilterSubject}
+	}
+	begin := int64(max(about.AckFloor.Stream+1, info.State.FirstSeq)) //nolint:gosec // sequences are far below
+	return source, []orchestrator.Position{{URI: URI(stream), From: begin, Settled: begin, End: begin}}, nil
+}
+
+// Settle moves the user's consumer to the first position that is not settled, never back. It needs a server of version 2.14 or later.
+func Settle(ctx context.Context, js jetstream.JetStream, source orchestrator.NATSSource, settled int64) error {
+	if _, _, err := sameStream(ctx, js, source); err != nil {
+		return err
+	}
+	user, err := js.Consumer(ctx, source.Stream, source.Consumer)
+	if err != nil {
+		return unavailable(source, err)
+	}
+	if int64(user.CachedInfo().AckFloor.Stream)+1 >= settled { //nolint:gosec // sequences are far below
+		return nil
+	}
+	if _, err := js.ResetConsumerToSequence(ctx, source.Stream, source.Consumer, uint64(settled)); err != nil { //nolint:gosec // positions are not negative
+		return unavailable(source, err)
+	}
+	return nil
+}
+
+func refused(source orchestrator.NATSSource, why string) error {
+	return &orchestrator.SourceError{Code: orchestrator.SourceRefused, Source: nameOf(source), Message: why}
+}

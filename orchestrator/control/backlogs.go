@@ -1,0 +1,160 @@
+package control
+
+import (
+	"context"
+	"slices"
+	"sync"
+	"time"
+
+	"nightshift.dev/nightshift/backlog"
+	"nightshift.dev/nightshift/orchestrator"
+	"nightshift.dev/nightshift/orchestrator/planner"
+)
+
+// Backlogs reads the sources of one account or cluster.
+type Backlogs interface {
+	// Read gives one reading of each source. What could not be read has an error.
+	Read(ctx context.Context, now time.Time) []orchestrator.Backlog
+}
+
+// Drains is the dispatcher, as far as backlogs concern it.
+type Drains interface {
+	// Hear takes the newest readings.
+	Hear(readings []orchestrator.Backlog)
+	// Standing is what the standing jobs of each queue that has a source have recorded and not settled.
+	Standing() []orchestrator.StandingView
+}
+
+const (
+	// pollSoon and pollLater are the times between two readings: while a source is empty, served or not known, and else.
+	pollSoon, pollLater = 500 * time.Millisecond, 2 * time.Second
+	readWithin          = 10 * time.Second
+)
+
+// backlogs are the newest readings, and what came before them.
+type backlogs struct {
+	drains Drains
+
+	mu        sync.Mutex
+	readings  map[string]orchestrator.Backlog // by tenant and queue
+	histories map[string]*backlog.History
+}
+
+func newBacklogs(drains Drains) *backlogs {
+	return &backlogs{drains: drains, readings: map[string]orchestrator.Backlog{}, histories: map[string]*backlog.History{}}
+}
+
+// watch reads until ctx ends, and calls changed when a decision may come out otherwise.
+func (b *backlogs) watch(ctx context.Context, from Backlogs, changed func()) {
+	for ctx.Err() == nil {
+		asked, cancel := context.WithTimeout(ctx, readWithin)
+		readings := from.Read(asked, time.Now().UTC())
+		cancel()
+		if ctx.Err() != nil {
+			return
+		}
+		b.drains.Hear(readings)
+		if b.take(readings) {
+			changed()
+		}
+		select {
+		case <-time.After(pause(readings)):
+		case <-ctx.Done():
+		}
+	}
+}
+
+func pause(readings []orchestrator.Backlog) time.Duration {
+	if slices.ContainsFunc(readings, func(one orchestrator.Backlog) bool { return one.Err != "" || one.Pending <= 0 }) {
+		return pollSoon
+	}
+	return pollLater
+}
+
+// take keeps readings and says whether a count has changed.
+func (b *backlogs) take(readings []orchestrator.Backlog) (changed bool) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for _, one := range readings {
+		name := one.Tenant + " " + one.Queue
+		before := b.readings[name]
+		changed = changed || before.Arrived != one.Arrived || before.Pending != one.Pending || before.Err != one.Err
+		if one.Err != "" && before.Err == "" && !before.At.IsZero() { // what was read last, with the error
+			failed := before
+			failed.At, failed.Err = one.At, one.Err
+			one = failed
+		}
+		b.readings[name] = one
+		if b.histories[name] == nil {
+			b.histories[name] = &backlog.History{}
+		}
+		b.histories[name].Add(one)
+	}
+	return changed
+}
+
+// views are what the planner looks at.
+func (b *backlogs) views(now time.Time) []orchestrator.BacklogView {
+	if b == nil {
+		return nil
+	}
+	standing := b.drains.Standing()
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	views := make([]orchestrator.BacklogView, 0, len(standing))
+	for _, one := range standing {
+		name := one.Tenant + " " + one.Queue
+		view := orchestrator.BacklogView{Tenant: one.Tenant, Queue: one.Queue, Model: one.Model, BatchRows: one.BatchRows}
+		reading, read := b.readings[name]
+		if view.Reading = reading.Reading; !read {
+			view.Reading = orchestrator.Reading{At: now, Source: "backlog of queue " + one.Queue, Err: "it has not been read yet"}
+		}
+		if history := b.histories[name]; history != nil {
+			view.RecentRate, view.DailyRate = history.Rates(now)
+			view.Waiting = history.Waiting(rowsWaiting(reading, one), reading.Oldest)
+		}
+		views = append(views, view)
+	}
+	return views
+}
+
+// rowsWaiting is how many rows are neither settled nor, as positions that hold none, to be expected.
+func rowsWaiting(reading orchestrator.Backlog, standing orchestrator.StandingView) int64 {
+	beyond, behind := int64(0), int64(0)
+	for _, part := range reading.Parts {
+		recorded := part.Settled
+		for _, one := range standing.Reach {
+			if one.URI == part.URI {
+				recorded = max(one.End, part.Settled)
+			}
+		}
+		beyond += max(part.End-recorded, 0)
+		behind += max(part.End-part.Settled, 0)
+	}
+	positions := beyond + standing.RowsLeft
+	if reading.Pending >= 0 && behind > reading.Pending+max(reading.InFlight, 0) { // other subjects, holes
+		return int64(float64(positions) * float64(reading.Pending+max(reading.InFlight, 0)) / float64(behind))
+	}
+	return positions
+}
+
+// expand replaces the orders to serve a backlog by those for the standing jobs of its queue.
+func expand(wanted orchestrator.Assignment, standing []orchestrator.StandingView) orchestrator.Assignment {
+	if !slices.ContainsFunc(wanted.Jobs, func(one *orchestrator.Order) bool { return one.ID == planner.BacklogID }) {
+		return wanted
+	}
+	var jobs []*orchestrator.Order
+	for _, one := range wanted.Jobs {
+		if one.ID != planner.BacklogID {
+			jobs = append(jobs, one)
+			continue
+		}
+		for _, queue := range standing {
+			if queue.Tenant == one.Tenant && queue.Queue == one.Queue {
+				jobs = append(jobs, queue.Open...)
+			}
+		}
+	}
+	wanted.Jobs = jobs
+	return wanted
+}

@@ -1,0 +1,418 @@
+package dispatch
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"nightshift.dev/nightshift/orchestrator"
+	"nightshift.dev/nightshift/orchestrator/shard"
+	"nightshift.dev/nightshift/orchestrator/state"
+)
+
+// Sources begins and settles what standing jobs read.
+type Sources interface {
+	// Begin says what a queue drains, and from where if no standing job came before.
+	Begin(ctx context.Context, queue Queue) (orchestrator.Source, []orchestrator.Position, error)
+	// Settle tells a source that everything before the positions' Settled is done. It is told again after a restart.
+	Settle(ctx context.Context, source orchestrator.Source, settled []orchestrator.Position) error
+}
+
+// standing is what the dispatcher knows of backlogs beside their standing jobs; guarded by Dispatcher.mu.
+type standing struct {
+	readings map[queueName]orchestrator.Backlog
+	served   map[queueName]orchestrator.QueuePlan
+	settled  map[string]int64 // by queue and URI: what the source was told last
+	wake     chan struct{}
+}
+
+func newStanding() standing {
+	return standing{
+		readings: map[queueName]orchestrator.Backlog{}, served: map[queueName]orchestrator.QueuePlan{}, settled: map[string]int64{}, wake: make(chan struct{}, 1),
+	}
+}
+
+// chain are the standing jobs of a queue, each beginning where the one before it ends.
+type chain []*entry
+
+func (c chain) with(one *entry) chain {
+	at, _ := slices.BinarySearchFunc(c, one, compareQueued)
+	return slices.Insert(slices.Clone(c), at, one)
+}
+
+func (c chain) without(one *entry) chain {
+	return slices.DeleteFunc(slices.Clone(c), func(other *entry) bool { return other == one })
+}
+
+func compareQueued(a, b *entry) int {
+	if by := a.job.Standing.Began.Compare(b.job.Standing.Began); by != 0 {
+		return by
+	}
+	return strings.Compare(a.job.ID, b.job.ID)
+}
+
+// stands says that the job is a standing one that has not ended: nobody but its queue opens it.
+func (e *entry) stands() bool { return e.job.Standing != nil && !e.job.State.Final() && !e.job.Deleted }
+
+// reach is how far the job has come, as far as that is known.
+func (e *entry) reach() []orchestrator.Position {
+	switch {
+	case e.job.State.Final():
+		ends := slices.Clone(e.job.Standing.Ends)
+		for i := range ends {
+			ends[i].Settled = ends[i].End
+		}
+		return ends
+	case e.runner != nil && e.runner.seen.shown && len(e.runner.seen.reach) > 0:
+		return e.runner.seen.reach
+	}
+	return e.job.Standing.From
+}
+
+// lastOfChain says that the next standing job will begin where this one ends. d.mu is held.
+func (d *Dispatcher) lastOfChain(job orchestrator.Job) bool {
+	jobs := d.chains[queueName{job.Tenant, job.Queue}]
+	return job.Standing != nil && len(jobs) > 0 && jobs[len(jobs)-1].job.JobKey == job.JobKey
+}
+
+// Hear takes the newest readings of the queues' sources.
+func (d *Dispatcher) Hear(readings []orchestrator.Backlog) {
+	d.mu.Lock()
+	for _, one := range readings {
+		name := queueName{one.Tenant, one.Queue}
+		if one.Err == "" {
+			d.standing.readings[name] = one
+		} else {
+			delete(d.standing.readings, name) // what is recorded is drained, nothing is added on a guess
+		}
+	}
+	d.mu.Unlock()
+	d.standing.nudge()
+}
+
+func (s *standing) nudge() {
+	select {
+	case s.wake <- struct{}{}:
+	default:
+	}
+}
+
+// serveLocked tells the standing jobs how to be cut.
+func (d *Dispatcher) serveLocked(queues []orchestrator.QueuePlan) {
+	clear(d.standing.served)
+	for _, wanted := range queues {
+		name := queueName{wanted.Tenant, wanted.Queue}
+		d.standing.served[name] = wanted
+		for _, known := range d.chains[name] {
+			if known.runner != nil && wanted.Ahead > 0 {
+				known.runner.order(order{demand: &shard.Demand{
+					Rows: wanted.ShardRows, Workers: max(wanted.Workers, 1), BatchRows: known.job.BatchRows, Ahead: wanted.Ahead,
+				}})
+			}
+		}
+	}
+	d.standing.nudge()
+}
+
+// Standing is what the standing jobs of each queue have recorded and not settled.
+func (d *Dispatcher) Standing() []orchestrator.StandingView {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	var views []orchestrator.StandingView
+	for name, jobs := range d.chains {
+		view := orchestrator.StandingView{Tenant: name.tenant, Queue: name.name}
+		for _, known := range jobs {
+			if known.stands() {
+				view.Open = append(view.Open, &orchestrator.Order{JobKey: known.job.JobKey, JobEpoch: known.job.Epoch, Model: known.job.Model})
+				if known.runner != nil && known.runner.seen.shown {
+					view.RowsLeft += max(known.runner.seen.rowsLeft, 0)
+				}
+			}
+		}
+		if len(jobs) > 0 {
+			last := jobs[len(jobs)-1]
+			view.Reach, view.Model, view.BatchRows = last.reach(), last.job.Model, last.job.BatchRows
+		}
+		views = append(views, view)
+	}
+	return views
+}
+
+// standEvery is how often standing jobs are looked after when nothing is heard.
+const standEvery = time.Second
+
+// keepStanding makes, extends and ends standing jobs, and settles their sources.
+func (d *Dispatcher) keepStanding(ctx context.Context) {
+	select {
+	case <-d.ready:
+	case <-ctx.Done():
+		return
+	}
+	ticker := time.NewTicker(standEvery)
+	defer ticker.Stop()
+	for {
+		for _, name := range d.drained() {
+			if err := errors.Join(d.extend(ctx, name), d.settleSource(ctx, name)); err != nil && ctx.Err() == nil {
+				d.config.Log.Warn("a backlog is not drained as it should be", "queue", name.name, "error", err)
+			}
+		}
+		select {
+		case <-ticker.C:
+		case <-d.standing.wake:
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// drained are the queues with a reading or a standing job.
+func (d *Dispatcher) drained() (names []queueName) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for name := range d.standing.readings {
+		names = append(names, name)
+	}
+	for name := range d.chains {
+		if _, has := d.standing.readings[name]; !has {
+			names = append(names, name)
+		}
+	}
+	return names
+}
+
+// extend gives the queue's standing job what has arrived (G1 to G3), ends it when it has had enough (G4), and makes the next one (G5).
+func (d *Dispatcher) extend(ctx context.Context, name queueName) error {
+	queue, ok := d.config.Catalog.Queue(name.tenant, name.name)
+	if !ok || !queue.Drains {
+		return nil
+	}
+	d.mu.Lock()
+	reading, read := d.standing.readings[name]
+	served := d.standing.served[name].Workers > 0
+	jobs := d.chains[name]
+	var last *entry
+	if len(jobs) > 0 {
+		last = jobs[len(jobs)-1]
+	}
+	if last != nil && last.stands() && last.job.Standing.Ends == nil {
+		defer d.mu.Unlock()
+		d.grow(last, queue, reading, read && served)
+		return nil
+	}
+	var before *orchestrator.Standing
+	if last != nil {
+		before = last.job.Standing
+	}
+	d.mu.Unlock()
+	if !read || !served || before != nil && !beyond(reading, before.Ends) && before.Source.Identity() == reading.Identity {
+		return nil
+	}
+	return d.stand(ctx, queue, reading, before)
+}
+
+// beyond says that the source has positions that are not recorded yet.
+func beyond(reading orchestrator.Backlog, recorded []orchestrator.Position) bool {
+	return slices.ContainsFunc(reading.Parts, func(part orchestrator.Part) bool {
+		return part.End > endOf(recorded, part)
+	})
+}
+
+// endOf is up to where a part is recorded; of one that nobody has heard of before, up to where it was settled.
+func endOf(recorded []orchestrator.Position, part orchestrator.Part) int64 {
+	for _, one := range recorded {
+		if one.URI == part.URI {
+			return one.End
+		}
+	}
+	return part.Settled
+}
+
+// grow sends the newest standing job what has arrived. d.mu is held.
+func (d *Dispatcher) grow(last *entry, queue Queue, reading orchestrator.Backlog, more bool) {
+	if last.runner == nil {
+		d.startLocked(last.job.JobKey, last)
+		return
+	}
+	if !last.runner.seen.shown {
+		return
+	}
+	reach := last.reach()
+	changed := reading.Identity != "" && reading.Identity != last.job.Standing.Source.Identity()
+	grow := shard.Grow{Last: changed || time.Since(last.job.Standing.Began) >= queue.RollEvery || rowsOf(reach) >= queue.RollRows}
+	if more && !changed && beyond(reading, reach) {
+		grow.Reach = objectsOf(reading, reach)
+	}
+	if grow.Last || len(grow.Reach) > 0 {
+		last.runner.order(order{grow: &grow})
+	}
+}
+
+func rowsOf(reach []orchestrator.Position) (rows int64) {
+	for _, one := range reach {
+		rows += one.End - one.From
+	}
+	return rows
+}
+
+// objectsOf are the parts of a source from where they are recorded to where they may be read.
+func objectsOf(reading orchestrator.Backlog, reach []orchestrator.Position) (objects []orchestrator.Object) {
+	for _, part := range reading.Parts {
+		if from := endOf(reach, part); part.End > from {
+			objects = append(objects, orchestrator.Object{URI: part.URI, Start: from, Size: part.End - from, Format: orchestrator.FormatMessages})
+		}
+	}
+	return objects
+}
+
+// stand makes a queue's next standing job. Its identifier says where it begins, so that it is made once (G5).
+func (d *Dispatcher) stand(ctx context.Context, queue Queue, reading orchestrator.Backlog, before *orchestrator.Standing) error {
+	source, from, err := d.config.Sources.Begin(ctx, queue)
+	if err != nil {
+		return err
+	}
+	if source.Identity() != reading.Identity {
+		return nil // read again first
+	}
+	if before != nil && before.Source.Identity() == source.Identity() {
+		from = continued(before.Ends, from)
+	}
+	model, err := d.config.Catalog.Snapshot(queue.Name, nil)
+	if err != nil {
+		return err
+	}
+	if err := d.putModel(ctx, model); err != nil {
+		return err
+	}
+	now := time.Now().UTC()
+	job := orchestrator.Job{
+		JobKey: orchestrator.JobKey{Tenant: queue.Tenant, Queue: queue.Name}, State: orchestrator.JobQueued,
+		Spec:     orchestrator.JobSpec{Name: "standing", Key: queue.Key, OutputFormat: queue.OutputFormat},
+		Standing: &orchestrator.Standing{Source: source, From: from, Began: now},
+		Model:    orchestrator.ModelRef{Name: model.Name, Digest: model.Digest}, BatchRows: model.BatchRows,
+		ReadRoots: queue.ReadRoots, WriteRoots: queue.WriteRoots, OutputFormat: queue.OutputFormat,
+		Times: map[orchestrator.JobState]time.Time{orchestrator.JobQueued: now}, Updated: now,
+	}
+	job.ID = identifier(Submission{Tenant: queue.Tenant, Queue: queue.Name, IdempotencyKey: "standing " + source.Identity() + " " + fmt.Sprint(from)})
+	job.Output = outputOf(queue, job.Spec, job.JobKey)
+	revision, err := d.config.Store.CreateJob(ctx, job)
+	if errors.Is(err, state.ErrConflict) {
+		return d.refresh(ctx, job.JobKey)
+	}
+	if err != nil {
+		return err
+	}
+	d.follow(state.JobChange{Key: job.JobKey, Job: job, Revision: revision})
+	d.announce(ctx, job)
+	d.mu.Lock()
+	if known := d.jobs[job.JobKey]; known != nil {
+		d.startLocked(job.JobKey, known)
+	}
+	d.mu.Unlock()
+	d.config.Wake()
+	return nil
+}
+
+// continued begins where others ended, and parts that were not there then where the source says.
+func continued(ends, begin []orchestrator.Position) []orchestrator.Position {
+	list := slices.Clone(begin)
+	for i, one := range list {
+		for _, end := range ends {
+			if end.URI == one.URI {
+				list[i] = orchestrator.Position{URI: one.URI, From: end.End, Settled: end.End, End: end.End}
+			}
+		}
+	}
+	return list
+}
+
+// keepEnds writes where the job ends once it is given no more, before it may end itself (G4).
+func (r *runner) keepEnds(ctx context.Context) error {
+	if !r.machine.Ended() {
+		return nil
+	}
+	ends := r.machine.Standing()
+	return r.retry(ctx, "say where the job ends", func(ctx context.Context) error {
+		_, err := r.update(ctx, r.key, func(job *orchestrator.Job) error {
+			if job.Standing == nil || job.Standing.Ends != nil {
+				return errUnchanged
+			}
+			kept := *job.Standing
+			kept.Ends = continuedEnds(kept.From, ends)
+			job.Standing = &kept
+			return nil
+		})
+		if errors.Is(err, errUnchanged) {
+			return nil
+		}
+		return err
+	})
+}
+
+// continuedEnds are the ends of all parts that the job began with, also of those it was given nothing of.
+func continuedEnds(from, ends []orchestrator.Position) []orchestrator.Position {
+	list := slices.Clone(ends)
+	for _, one := range from {
+		if !slices.ContainsFunc(ends, func(end orchestrator.Position) bool { return end.URI == one.URI }) {
+			list = append(list, one)
+		}
+	}
+	return list
+}
+
+// settleSource tells the source what is settled without a gap over all standing jobs (G6).
+func (d *Dispatcher) settleSource(ctx context.Context, name queueName) error {
+	d.mu.Lock()
+	source, settled := d.settledOf(name)
+	d.mu.Unlock()
+	if len(settled) == 0 {
+		return nil
+	}
+	if err := d.config.Sources.Settle(ctx, source, settled); err != nil {
+		return err
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for _, one := range settled {
+		d.standing.settled[settledKey(name, source, one.URI)] = one.Settled
+	}
+	return nil
+}
+
+func settledKey(name queueName, source orchestrator.Source, uri string) string {
+	return name.tenant + " " + name.name + " " + source.Identity() + " " + uri
+}
+
+// settledOf are the positions that have moved since the source was told. d.mu is held.
+func (d *Dispatcher) settledOf(name queueName) (source orchestrator.Source, moved []orchestrator.Position) {
+	jobs := d.chains[name]
+	if len(jobs) == 0 {
+		return source, nil
+	}
+	source = jobs[len(jobs)-1].job.Standing.Source
+	reached, open := map[string]orchestrator.Position{}, map[string]bool{}
+	var order []string
+	for _, known := range jobs {
+		if known.job.Standing.Source.Identity() != source.Identity() {
+			continue
+		}
+		for _, one := range known.reach() {
+			if open[one.URI] {
+				continue
+			}
+			if _, has := reached[one.URI]; !has {
+				order = append(order, one.URI)
+			}
+			reached[one.URI] = one
+			open[one.URI] = one.Settled < one.End || !known.job.State.Final() && known.job.Standing.Ends == nil
+		}
+	}
+	for _, uri := range order {
+		if told, has := d.standing.settled[settledKey(name, source, uri)]; !has || reached[uri].Settled > told {
+			moved = append(moved, reached[uri])
+		}
+	}
+	return source, moved
+}
