@@ -2,6 +2,9 @@ package orchestrator
 
 import "time"
 
+// QueueName names a queue.
+type QueueName struct{ Tenant, Queue string }
+
 // Backlog is what was read of one source at one time: of a JetStream consumer, or of a Kafka group on a topic. Counts are of rows (messages,
 // records); -1 is unknown, and every count of a reading that has an error is. Reading.Source names the source: "nats STREAM/CONSUMER", "kafka TOPIC/GROUP".
 type Backlog struct {

@@ -81,7 +81,12 @@ func startService(ctx context.Context, nc *nats.Conn, reach []string, options se
 		engines[pool.Name] = engine
 		in.engines = append(in.engines, engine)
 	}
+	sources, err := newSources(nc, documents.Drained())
+	if err != nil {
+		return nil, err
+	}
 	in.dispatcher = dispatch.New(dispatch.Config{
+		Drained: sources.queues(), Sources: sources,
 		Store: store, Catalog: documents, Events: service.Events{Store: store}, Log: log, Wake: func() { in.loop.Wake() },
 		Estimate: func(request planner.Request) orchestrator.Estimate {
 			return planner.Estimate(request, in.loop.Nearby(ctx), documents.Policy(), time.Now().UTC())
@@ -89,6 +94,7 @@ func startService(ctx context.Context, nc *nats.Conn, reach []string, options se
 	})
 	in.loop = control.New(control.Config{
 		Store: store, Jobs: in.dispatcher, Engines: engines, Policy: documents.Policy, Speeds: documents.Speeds,
+		Backlogs: sources.readers(), Drains: in.dispatcher,
 		Documents: string(bare), PresenceTTL: presenceTTL, Log: log,
 	})
 	return in, in.run(ctx, nc, log)

@@ -52,6 +52,9 @@ where by NIGHTSHIFT_NATS or NIGHTSHIFT_CONTEXT, because everybody on a machine c
 			if err := os.Unsetenv(addressVariable); err != nil { // scorers have no use for its password
 				return fmt.Errorf("keep %s from scorers: %w", addressVariable, err)
 			}
+			if config.Messages, err = newMessages(nc); err != nil {
+				return err
+			}
 			store, err := state.Open(command.Context(), nc, state.Config{AckWait: ackWait})
 			if err != nil {
 				return err

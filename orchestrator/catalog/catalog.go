@@ -139,7 +139,18 @@ func (c *Catalog) Queue(tenant, name string) (dispatch.Queue, bool) {
 		MaxObjects: spec.Input.MaxObjects, MaxQueued: spec.Limits.MaxQueuedJobs, FinishWithin: spec.Objective.FinishWithin, Daily: spec.Objective.Daily(), Cheapest: spec.Objective.Cheapest,
 		ExpireAfter: spec.ExpireAfter, FinishedJobs: spec.Limits.FinishedJobs, KeepFinished: spec.Limits.KeepFinished, KeepKeys: spec.Limits.KeepKeys,
 		ConfirmAbove: spec.Limits.ConfirmAbove, MaxUpload: spec.Input.MaxUpload, AllQueueNames: names,
+		Drains: spec.Source != document.SourceJobs, Key: spec.Drain.Key, RollEvery: spec.Drain.RollEvery, RollRows: int64(spec.Drain.RollRows),
 	}, true
+}
+
+// Drained are the queues that drain a source.
+func (c *Catalog) Drained() (queues []document.Queue) {
+	for _, queue := range c.set.Queues {
+		if queue.Spec.Source != document.SourceJobs {
+			queues = append(queues, queue)
+		}
+	}
+	return queues
 }
 
 // Snapshot resolves the model of a queue with a job's parameters over its own.

@@ -18,6 +18,8 @@ type Config struct {
 	Store   *state.Store
 	Catalog Catalog
 	Events  Events
+	// Drained are the queues whose work is the backlog of a source, which Sources begins and settles.
+	Drained []orchestrator.QueueName
 	Sources Sources
 	// Estimate is the planner's answer for a job that is not cut yet.
 	Estimate func(planner.Request) orchestrator.Estimate

@@ -117,28 +117,36 @@ func (d *Dispatcher) serveLocked(queues []orchestrator.QueuePlan) {
 	d.standing.nudge()
 }
 
-// Standing is what the standing jobs of each queue have recorded and not settled.
+// Standing is what the standing jobs of each drained queue have recorded and not settled.
 func (d *Dispatcher) Standing() []orchestrator.StandingView {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	var views []orchestrator.StandingView
-	for name, jobs := range d.chains {
-		view := orchestrator.StandingView{Tenant: name.tenant, Queue: name.name}
-		for _, known := range jobs {
-			if known.stands() {
-				view.Open = append(view.Open, &orchestrator.Order{JobKey: known.job.JobKey, JobEpoch: known.job.Epoch, Model: known.job.Model})
-				if known.runner != nil && known.runner.seen.shown {
-					view.RowsLeft += max(known.runner.seen.rowsLeft, 0)
-				}
-			}
+	views := make([]orchestrator.StandingView, 0, len(d.config.Drained))
+	for _, name := range d.config.Drained {
+		view := orchestrator.StandingView{Tenant: name.Tenant, Queue: name.Queue}
+		if model, err := d.config.Catalog.Snapshot(name.Queue, nil); err == nil {
+			view.Model, view.BatchRows = orchestrator.ModelRef{Name: model.Name, Digest: model.Digest}, model.BatchRows
 		}
-		if len(jobs) > 0 {
-			last := jobs[len(jobs)-1]
-			view.Reach, view.Model, view.BatchRows = last.reach(), last.job.Model, last.job.BatchRows
-		}
+		d.mu.Lock()
+		d.standing.view(&view, d.chains[queueName{name.Tenant, name.Queue}])
+		d.mu.Unlock()
 		views = append(views, view)
 	}
 	return views
+}
+
+// view adds what a chain says.
+func (s *standing) view(view *orchestrator.StandingView, jobs chain) {
+	for _, known := range jobs {
+		if !known.stands() {
+			continue
+		}
+		view.Open = append(view.Open, &orchestrator.Order{JobKey: known.job.JobKey, JobEpoch: known.job.Epoch, Model: known.job.Model})
+		if known.runner != nil && known.runner.seen.shown {
+			view.RowsLeft += max(known.runner.seen.rowsLeft, 0)
+		}
+	}
+	if len(jobs) > 0 {
+		view.Reach = jobs[len(jobs)-1].reach()
+	}
 }
 
 // standEvery is how often standing jobs are looked after when nothing is heard.
@@ -146,6 +154,9 @@ const standEvery = time.Second
 
 // keepStanding makes, extends and ends standing jobs, and settles their sources.
 func (d *Dispatcher) keepStanding(ctx context.Context) {
+	if len(d.config.Drained) == 0 {
+		return
+	}
 	select {
 	case <-d.ready:
 	case <-ctx.Done():
@@ -154,7 +165,8 @@ func (d *Dispatcher) keepStanding(ctx context.Context) {
 	ticker := time.NewTicker(standEvery)
 	defer ticker.Stop()
 	for {
-		for _, name := range d.drained() {
+		for _, drained := range d.config.Drained {
+			name := queueName{drained.Tenant, drained.Queue}
 			if err := errors.Join(d.extend(ctx, name), d.settleSource(ctx, name)); err != nil && ctx.Err() == nil {
 				d.config.Log.Warn("a backlog is not drained as it should be", "queue", name.name, "error", err)
 			}
@@ -166,21 +178,6 @@ func (d *Dispatcher) keepStanding(ctx context.Context) {
 			return
 		}
 	}
-}
-
-// drained are the queues with a reading or a standing job.
-func (d *Dispatcher) drained() (names []queueName) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	for name := range d.standing.readings {
-		names = append(names, name)
-	}
-	for name := range d.chains {
-		if _, has := d.standing.readings[name]; !has {
-			names = append(names, name)
-		}
-	}
-	return names
 }
 
 // extend gives the queue's standing job what has arrived (G1 to G3), ends it when it has had enough (G4), and makes the next one (G5).

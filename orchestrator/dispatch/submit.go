@@ -171,6 +171,10 @@ func (d *Dispatcher) prepare(ctx context.Context, submission Submission) (prepar
 	if err != nil {
 		return ready, err
 	}
+	if queue.Drains {
+		return ready, &api.Error{Code: api.CodeInvalid, Field: "queue", Message: fmt.Sprintf(
+			"queue %q drains a source; jobs are submitted to queues with source: jobs", queue.Name)}
+	}
 	model, err := d.config.Catalog.Snapshot(submission.Queue, submission.Spec.Parameters)
 	if err != nil {
 		return ready, &api.Error{Code: api.CodeInternal, Field: "queue", Message: err.Error()}
