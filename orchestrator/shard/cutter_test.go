@@ -207,8 +207,13 @@ func checkTiling(in input, cuts []orchestrator.Cut) error {
 	var next orchestrator.Range // where the next score cut has to begin
 	atEnd := func() {
 		for next.Object < len(in.objects) && next.Start >= in.ends[next.Object] {
-			next = orchestrator.Range{Object: next.Object + 1}
+			if next = (orchestrator.Range{Object: next.Object + 1}); next.Object < len(in.objects) {
+				next.Start = in.objects[next.Object].Start
+			}
 		}
+	}
+	if len(in.objects) > 0 {
+		next.Start = in.objects[0].Start
 	}
 	atEnd()
 	for i, cut := range cuts {

@@ -132,6 +132,9 @@ func (w *world) calm(t *rapid.T) {
 			w.start("north")
 			continue
 		}
+		if w.source != nil {
+			w.feed(d, Grow{Reach: w.source, Last: true})
+		}
 		w.demand(d, 50, 4)
 		w.run(d)
 		for len(w.stream) > 0 {

@@ -23,6 +23,7 @@ type world struct {
 	clock       uint64 // of sequences; streams are shared with other jobs, so they have gaps
 	settled     int    // AllSettled effects performed in this epoch
 	broken      []string
+	source      []orchestrator.Object // of a standing job: from where it begins to where messages have arrived
 }
 
 type journalRecord struct {
@@ -155,6 +156,7 @@ func (w *world) perform(d *dispatcher, answer bool) Effect {
 		if effect.Expected == w.last() {
 			record := journalRecord{w.seq(), effect.Entry}
 			w.journal = append(w.journal, record)
+			w.grown(d, effect.Entry)
 			events = append(events, JournalRead{record.seq, record.entry})
 		} else {
 			events = append(events, AppendRefused{})
