@@ -114,6 +114,7 @@ func TestRangeOfOneSubjectEndsWithoutAMessageBehindIt(t *testing.T) {
 	}
 }
 
+// G9: messages that nobody has read.
 func TestWhatLimitsHaveDeletedIsSaidToBeLost(t *testing.T) {
 	t.Parallel()
 	js := payments(t, jetstream.StreamConfig{MaxMsgs: 50}, 100)
@@ -124,6 +125,7 @@ func TestWhatLimitsHaveDeletedIsSaidToBeLost(t *testing.T) {
 	}
 }
 
+// G8: the stream of a range that was not read yet.
 func TestRangeOfAStreamThatWasMadeAgainIsRefused(t *testing.T) {
 	t.Parallel()
 	js := payments(t, jetstream.StreamConfig{}, 10)

@@ -41,7 +41,7 @@ func Begin(ctx context.Context, js jetstream.JetStream, stream, consumer string)
 	if about.Config.FilterSubject != "" {
 		source.Subjects = []string{about.Config.FilterSubject}
 	}
-	begin := int64(max(about.AckFloor.Stream+1, info.State.FirstSeq)) //nolint:gosec // sequences are far below
+	begin := int64(about.AckFloor.Stream) + 1 //nolint:gosec // sequences are far below
 	return source, []orchestrator.Position{{URI: URI(stream), From: begin, Settled: begin, End: begin}}, nil
 }
 

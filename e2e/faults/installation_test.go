@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
 
 	"nightshift.dev/nightshift/orchestrator/api"
 	"nightshift.dev/nightshift/orchestrator/embedded"
@@ -161,7 +162,9 @@ type setting struct {
 	grace   time.Duration // 0: 5 s
 	input   string        // root of inputs and of results; folders of the installation by default
 	output  string
-	before  func(dir string) // what to do with the folder before anything starts
+	before  func(dir string)       // what to do with the folder before anything starts
+	stream  jetstream.StreamConfig // that is drained
+	hold    bool                   // the test starts the orchestrator itself
 }
 
 func plainRow(i int) string {
@@ -202,6 +205,9 @@ func install(t *testing.T, s setting) *installation {
 	}
 	t.Cleanup(in.tearDown)
 	in.startNATS()
+	if s.hold {
+		return in
+	}
 	in.orchestrator = in.startOrchestrator("state")
 	in.awaitService()
 	return in

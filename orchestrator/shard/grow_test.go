@@ -10,6 +10,8 @@ import (
 	"nightshift.dev/nightshift/orchestrator"
 )
 
+// G1 to G3, G6: the machine of a standing job.
+//
 // TestStandingMachineSafety lets messages arrive in the parts of a source, and dispatchers hear of them late, out of order and twice, while everything
 // happens that may happen to a job. Beside the sentences of TestMachineSafety it holds the machines to these:
 //
@@ -17,8 +19,6 @@ import (
 //   - Nothing is recorded that has not arrived.
 //   - No position is said to be settled before it is, nor one behind a gap.
 //   - Once it is given no more, everything recorded is settled.
-//
-// It carries the numbers G1, G2, G3 and G6 of docs/protocol.md.
 func TestStandingMachineSafety(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
