@@ -6,8 +6,8 @@ import (
 	"sync"
 	"time"
 
-	"nightshift.dev/nightshift/backlog"
 	"nightshift.dev/nightshift/orchestrator"
+	"nightshift.dev/nightshift/orchestrator/arrivals"
 	"nightshift.dev/nightshift/orchestrator/planner"
 )
 
@@ -37,11 +37,11 @@ type backlogs struct {
 
 	mu        sync.Mutex
 	readings  map[string]orchestrator.Backlog // by tenant and queue
-	histories map[string]*backlog.History
+	histories map[string]*arrivals.History
 }
 
 func newBacklogs(drains Drains) *backlogs {
-	return &backlogs{drains: drains, readings: map[string]orchestrator.Backlog{}, histories: map[string]*backlog.History{}}
+	return &backlogs{drains: drains, readings: map[string]orchestrator.Backlog{}, histories: map[string]*arrivals.History{}}
 }
 
 // watch reads until ctx ends, and calls changed when a decision may come out otherwise.
@@ -86,7 +86,7 @@ func (b *backlogs) take(readings []orchestrator.Backlog) (changed bool) {
 		}
 		b.readings[name] = one
 		if b.histories[name] == nil {
-			b.histories[name] = &backlog.History{}
+			b.histories[name] = &arrivals.History{}
 		}
 		b.histories[name].Add(one)
 	}

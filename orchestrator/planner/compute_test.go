@@ -144,7 +144,7 @@ func drawGain(t *rapid.T) orchestrator.GainMemory {
 func drawBacklog(t *rapid.T, queue string, models []string) orchestrator.BacklogView {
 	one := orchestrator.BacklogView{
 		Tenant: "acme", Queue: queue, Model: model(rapid.SampledFrom(models).Draw(t, "backlog's model")),
-		Held: rapid.Int64Range(-1, 1e6).Draw(t, "held"), RecentRate: adversarialFloats().Draw(t, "recent rate"), DailyRate: adversarialFloats().Draw(t, "daily rate"),
+		Held: rapid.Int64Range(-1, 1e6).Draw(t, "held"), BatchRows: rapid.IntRange(-1, 1000).Draw(t, "batch"), RecentRate: adversarialFloats().Draw(t, "recent rate"), DailyRate: adversarialFloats().Draw(t, "daily rate"),
 		Reading: orchestrator.Reading{At: midnight.Add(-time.Duration(rapid.SampledFrom([]int{0, 0, 5, 61}).Draw(t, "backlog's age")) * time.Second)},
 	}
 	for range rapid.IntRange(0, 4).Draw(t, "arrivals") {

@@ -224,7 +224,7 @@ func (f fields) windows() []orchestrator.PriceWindow {
 // addBacklog reads waiting=AGE:ROWS,AGE:ROWS, oldest first.
 func (s *story) addBacklog(queue string, f fields) {
 	one := orchestrator.BacklogView{
-		Tenant: f.text("tenant", "acme"), Queue: queue, Model: model(f.text("model", "")), Held: int64(f.number("held", 0)),
+		Tenant: f.text("tenant", "acme"), Queue: queue, Model: model(f.text("model", "")), Held: int64(f.number("held", 0)), BatchRows: int(f.number("batch", 0)),
 		RecentRate: f.number("rate", 0), DailyRate: f.number("daily", 0),
 		Reading: orchestrator.Reading{At: s.now.Add(-f.duration("age")), Source: "test", Err: strings.ReplaceAll(f.text("err", ""), "_", " ")},
 	}
