@@ -102,6 +102,20 @@ type StandingView struct {
 	Reach         []Position // up to where the sources are recorded, and settled
 }
 
+// BacklogStatus is a reading and how fast rows come and go, on average over the last ten minutes and over the last day, or since the first reading where that
+// is shorter.
+type BacklogStatus struct {
+	Backlog
+	Recent Flow `json:"recent"`
+	Daily  Flow `json:"daily"`
+}
+
+// Flow is rows a second.
+type Flow struct {
+	In  float64 `json:"in"`
+	Out float64 `json:"out"`
+}
+
 // Position is how far a standing job has come with one source: [From, End) is recorded, and everything before Settled is settled.
 type Position struct {
 	URI     string `json:"uri"`

@@ -29,7 +29,6 @@ type Range struct {
 	over     bool // nothing is left to be delivered
 	gaps     []gap
 	lost     []gap // to be told
-	current  []byte
 }
 
 // gap are positions that no message was delivered for: other subjects, deleted messages.
@@ -69,25 +68,17 @@ func OpenRange(ctx context.Context, js jetstream.JetStream, source orchestrator.
 
 // Next gives io.EOF once a message at or past the end was seen, or nothing is pending.
 func (r *Range) Next() (orchestrator.Message, error) {
-	for r.next < r.end && !r.over {
-		asked, cancel := context.WithTimeout(r.ctx, answerWithin)
-		message, err := r.messages.Next(jetstream.NextContext(asked))
-		cancel()
+	if r.next < r.end && !r.over {
+		at, payload, err := r.deliver()
 		if err != nil {
-			return orchestrator.Message{}, r.failed(err)
+			return orchestrator.Message{}, err
 		}
-		about, err := message.Metadata()
-		if err != nil {
-			return orchestrator.Message{}, r.failed(err)
+		if at < r.end {
+			r.skipTo(at)
+			r.next = at + 1
+			return orchestrator.Message{Position: at, Payload: payload}, nil
 		}
-		at := int64(about.Sequence.Stream) //nolint:gosec // sequences are far below
-		r.over = about.NumPending == 0
-		if at >= r.end {
-			break
-		}
-		r.skipTo(at)
-		r.next = at + 1
-		return orchestrator.Message{Position: at, Payload: message.Data()}, nil
+		r.over = true
 	}
 	if err := r.finish(); err != nil {
 		return orchestrator.Message{}, err
@@ -98,6 +89,22 @@ func (r *Range) Next() (orchestrator.Message, error) {
 	lost := r.lost[0]
 	r.lost = r.lost[1:]
 	return orchestrator.Message{Position: lost.from, LostTo: lost.to}, nil
+}
+
+// deliver waits for the stream's next message.
+func (r *Range) deliver() (at int64, payload []byte, err error) {
+	asked, cancel := context.WithTimeout(r.ctx, answerWithin)
+	defer cancel()
+	message, err := r.messages.Next(jetstream.NextContext(asked))
+	if err != nil {
+		return 0, nil, r.failed(err)
+	}
+	about, err := message.Metadata()
+	if err != nil {
+		return 0, nil, r.failed(err)
+	}
+	r.over = about.NumPending == 0
+	return int64(about.Sequence.Stream), message.Data(), nil //nolint:gosec // sequences are far below
 }
 
 // skipTo remembers the positions before the next message.

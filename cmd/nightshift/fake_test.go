@@ -45,7 +45,7 @@ func (a *answers) serve(t *testing.T, conn *nats.Conn) {
 	}
 	for name, answer := range map[string]func(string, []byte) (any, *api.Error){
 		"jobs.submit": a.submit, "jobs.estimate": a.estimate, "jobs.get": a.get, "jobs.list": a.list, "jobs.cancel": a.cancel,
-		"jobs.retry": a.retry, "jobs.delete": a.delete, "jobs.logs": a.log, "jobs.read": a.read, "explain": a.explain, "plan": a.plan,
+		"jobs.retry": a.retry, "jobs.delete": a.delete, "jobs.logs": a.log, "jobs.read": a.read, "backlogs": a.backlogs, "explain": a.explain, "plan": a.plan,
 	} {
 		handler := micro.HandlerFunc(func(request micro.Request) {
 			a.mu.Lock()
@@ -238,8 +238,36 @@ func (a *answers) explain(string, []byte) (any, *api.Error) {
 	reasons := []orchestrator.Reason{{Code: "demand", To: 2, Sentence: "queue fraud wants 2 workers"}}
 	return api.ExplainResponse{
 		Text:  "pool local: 2 replicas\n  0 -> 2  demand  queue fraud wants 2 workers\n",
-		Pools: []orchestrator.PoolPlan{{Name: "local", Replicas: 2, Reasons: reasons}}, Jobs: []orchestrator.JobPlan{},
+		Pools: []orchestrator.PoolPlan{{Name: "local", Replicas: 2, Reasons: reasons}}, Queues: []orchestrator.QueuePlan{}, Jobs: []orchestrator.JobPlan{},
 	}, nil
+}
+
+// backlogs are one that is known, and one that is not.
+func (a *answers) backlogs(_ string, data []byte) (any, *api.Error) {
+	request, problem := api.Decode[api.BacklogsRequest](data)
+	if problem != nil {
+		return nil, problem
+	}
+	answer := api.BacklogsResponse{Backlogs: []orchestrator.BacklogStatus{}}
+	for _, one := range []orchestrator.BacklogStatus{
+		{
+			Backlog: orchestrator.Backlog{
+				Queue: "payments", Reading: orchestrator.Reading{At: nowhere.Add(-2 * time.Second), Source: "nats PAYMENTS/scoring"}, Method: "consumer info of the leader",
+				Pending: 1_234_567, InFlight: 0, Poisoned: 3, Oldest: nowhere.Add(-20 * time.Minute), MostWorkers: 10,
+				Notes: []string{"3 messages were given up after their last delivery"},
+			},
+			Recent: orchestrator.Flow{In: 1500, Out: 1250.4}, Daily: orchestrator.Flow{In: 12.34, Out: 12},
+		},
+		{Backlog: orchestrator.Backlog{
+			Queue: "clicks", Reading: orchestrator.Reading{At: nowhere, Source: "kafka clicks/scoring", Err: "the leader of partition 3 does not answer"},
+			Pending: -1, InFlight: -1, Poisoned: -1, Redelivered: -1,
+		}},
+	} {
+		if request.Queue == "" || one.Queue == request.Queue {
+			answer.Backlogs = append(answer.Backlogs, one)
+		}
+	}
+	return answer, nil
 }
 
 // plan finds a difference when the price of spot capacity is changed, and none otherwise.

@@ -152,7 +152,7 @@ func (in *installation) run(ctx context.Context, nc *nats.Conn, log *slog.Logger
 	for _, engine := range in.engines {
 		start("local engine", engine.Run)
 	}
-	config := service.Config{Conn: nc, Store: in.store, Jobs: in.dispatcher, Plan: in.loop.Plan, Observe: in.loop.Nearby, Documents: in.documents, Version: version, Log: log}
+	config := service.Config{Conn: nc, Store: in.store, Jobs: in.dispatcher, Plan: in.loop.Plan, Backlogs: in.loop.Backlogs, Observe: in.loop.Nearby, Documents: in.documents, Version: version, Log: log}
 	if in.options.embedded {
 		config.EmbeddedServer = nc.ConnectedServerId()
 	}

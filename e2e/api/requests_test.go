@@ -55,7 +55,7 @@ func TestMicroService(t *testing.T) {
 		}
 	}
 	want := []string{
-		"jobs.submit", "jobs.estimate", "jobs.get", "jobs.list", "jobs.cancel", "jobs.retry", "jobs.delete", "jobs.logs", "jobs.read", "jobs.upload", "explain", "plan",
+		"jobs.submit", "jobs.estimate", "jobs.get", "jobs.list", "jobs.cancel", "jobs.retry", "jobs.delete", "jobs.logs", "jobs.read", "jobs.upload", "backlogs", "explain", "plan",
 	}
 	if !slices.Equal(subjects, want) {
 		t.Errorf("endpoints = %v, want %v", subjects, want)

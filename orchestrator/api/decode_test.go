@@ -42,6 +42,7 @@ var decoders = map[string]func([]byte) (any, *Error){
 	"logs":     decoder[LogsRequest],
 	"read":     decoder[ReadRequest],
 	"explain":  decoder[ExplainRequest],
+	"backlogs": decoder[BacklogsRequest],
 	"plan":     decoder[PlanRequest],
 }
 

@@ -76,5 +76,7 @@ func (r ExplainRequest) Validate() []Problem { return nil }
 type ExplainResponse struct {
 	Text  string                  `json:"text"`
 	Pools []orchestrator.PoolPlan `json:"pools"`
-	Jobs  []orchestrator.JobPlan  `json:"jobs"` // the most urgent first, at most 100
+	// Queues are those whose backlog waits or is served.
+	Queues []orchestrator.QueuePlan `json:"queues"`
+	Jobs   []orchestrator.JobPlan   `json:"jobs"` // the most urgent first, at most 100
 }

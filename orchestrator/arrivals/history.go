@@ -20,10 +20,10 @@ type History struct {
 	samples  []sample // the oldest first
 }
 
-// sample is how many rows had arrived at a time.
+// sample is how many rows had arrived, and were done, at a time.
 type sample struct {
-	at      time.Time
-	arrived int64
+	at               time.Time
+	arrived, settled int64
 }
 
 // Add takes a reading that has no error. A source that was made again, or whose count fell, begins anew.
@@ -31,7 +31,7 @@ func (h *History) Add(reading orchestrator.Backlog) {
 	if reading.Err != "" || reading.Arrived < 0 {
 		return
 	}
-	now := sample{reading.At, reading.Arrived}
+	now := sample{reading.At, reading.Arrived, max(reading.Settled, 0)}
 	if last := len(h.samples) - 1; last >= 0 {
 		switch {
 		case reading.Identity != h.identity, now.arrived < h.samples[last].arrived:
@@ -61,14 +61,14 @@ func (h *History) thin(now time.Time) {
 	h.samples = kept
 }
 
-// Rates are the rows that arrived in a second, over the last ten minutes and over the last day, or since the first reading, where that is shorter.
-func (h *History) Rates(now time.Time) (recently, everyDay float64) {
+// Rates are the rows that came and went in a second, over the last ten minutes and over the last day, or since the first reading, where that is shorter.
+func (h *History) Rates(now time.Time) (recently, everyDay orchestrator.Flow) {
 	return h.rate(now.Add(-recent)), h.rate(now.Add(-daily))
 }
 
-func (h *History) rate(since time.Time) float64 {
+func (h *History) rate(since time.Time) orchestrator.Flow {
 	if len(h.samples) < 2 {
-		return 0
+		return orchestrator.Flow{}
 	}
 	first, last := h.samples[0], h.samples[len(h.samples)-1]
 	for _, one := range h.samples[:len(h.samples)-1] {
@@ -76,7 +76,8 @@ func (h *History) rate(since time.Time) float64 {
 			first = one
 		}
 	}
-	return float64(last.arrived-first.arrived) / last.at.Sub(first.at).Seconds()
+	seconds := last.at.Sub(first.at).Seconds()
+	return orchestrator.Flow{In: float64(last.arrived-first.arrived) / seconds, Out: float64(max(last.settled-first.settled, 0)) / seconds}
 }
 
 // Waiting says when so many rows arrived that are not done: they are the last that did, the oldest first. What came before the first reading has the time

@@ -13,7 +13,7 @@ import (
 var midnight = time.Date(2026, 11, 23, 0, 0, 0, 0, time.UTC)
 
 func reading(at time.Duration, arrived int64) orchestrator.Backlog {
-	return orchestrator.Backlog{Reading: orchestrator.Reading{At: midnight.Add(at)}, Arrived: arrived, Identity: "a"}
+	return orchestrator.Backlog{Reading: orchestrator.Reading{At: midnight.Add(at)}, Arrived: arrived, Settled: arrived / 2, Identity: "a"}
 }
 
 func TestWaitingRowsAreTheLastThatArrived(t *testing.T) {
@@ -61,8 +61,8 @@ func TestRatesAreOfTheLastTenMinutesAndTheLastDay(t *testing.T) {
 	}
 	now := midnight.Add((26*60 - 1) * time.Minute)
 	recently, everyDay := h.Rates(now)
-	if math.Abs(recently-10) > .1 || math.Abs(everyDay-(23+10)/24.) > .1 {
-		t.Errorf("%.2f and %.2f rows a second; want about 10 and 1.38", recently, everyDay)
+	if math.Abs(recently.In-10) > .1 || math.Abs(everyDay.In-(23+10)/24.) > .1 || math.Abs(recently.Out-5) > .1 {
+		t.Errorf("%.2f and %.2f rows a second; want about 10 and 1.38", recently.In, everyDay.In)
 	}
 	if len(h.samples) > 200 {
 		t.Errorf("%d samples are kept of a day", len(h.samples))
@@ -79,8 +79,8 @@ func TestSourceThatWasMadeAgainBeginsAnew(t *testing.T) {
 		h.Add(reading(0, 100))
 		h.Add(reading(time.Minute, 700))
 		h.Add(next)
-		if recently, _ := h.Rates(midnight.Add(2 * time.Minute)); recently != 0 {
-			t.Errorf("%s: %g rows a second", name, recently)
+		if recently, _ := h.Rates(midnight.Add(2 * time.Minute)); recently.In != 0 {
+			t.Errorf("%s: %g rows a second", name, recently.In)
 		}
 	}
 }
@@ -107,8 +107,8 @@ func TestHistoryIsTotal(t *testing.T) {
 			t.Fatalf("%d of %d rows: %v", sum, rows, list)
 		}
 		recently, everyDay := h.Rates(midnight.Add(now))
-		if !(recently >= 0) || !(everyDay >= 0) || math.IsInf(recently, 0) || math.IsInf(everyDay, 0) {
-			t.Fatalf("rates %g and %g", recently, everyDay)
+		if !(recently.In >= 0) || !(everyDay.Out >= 0) || math.IsInf(recently.Out, 0) || math.IsInf(everyDay.In, 0) {
+			t.Fatalf("rates %v and %v", recently, everyDay)
 		}
 	})
 }

@@ -2,6 +2,7 @@ package control
 
 import (
 	"context"
+	"maps"
 	"slices"
 	"sync"
 	"time"
@@ -110,12 +111,32 @@ func (b *backlogs) views(now time.Time) []orchestrator.BacklogView {
 			view.Reading = orchestrator.Reading{At: now, Source: "backlog of queue " + one.Queue, Err: "it has not been read yet"}
 		}
 		if history := b.histories[name]; history != nil {
-			view.RecentRate, view.DailyRate = history.Rates(now)
+			recently, everyDay := history.Rates(now)
+			view.RecentRate, view.DailyRate = recently.In, everyDay.In
 			view.Waiting = history.Waiting(rowsWaiting(reading, one), reading.Oldest)
 		}
 		views = append(views, view)
 	}
 	return views
+}
+
+// Backlogs are the newest readings, by tenant and queue.
+func (l *Loop) Backlogs() []orchestrator.BacklogStatus {
+	if l.backlogs == nil {
+		return nil
+	}
+	return l.backlogs.status(time.Now().UTC())
+}
+
+func (b *backlogs) status(now time.Time) (list []orchestrator.BacklogStatus) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for _, name := range slices.Sorted(maps.Keys(b.readings)) {
+		one := orchestrator.BacklogStatus{Backlog: b.readings[name]}
+		one.Recent, one.Daily = b.histories[name].Rates(now)
+		list = append(list, one)
+	}
+	return list
 }
 
 // rowsWaiting is how many rows are neither settled nor, as positions that hold none, to be expected.

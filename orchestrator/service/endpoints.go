@@ -29,6 +29,7 @@ func (s *Service) endpoints() []endpoint {
 		{"jobs.logs", "logs-request", decoded(s.logs)},
 		{"jobs.read", "read-request", decoded(s.read)},
 		{"jobs.upload", "upload-request", decoded(s.upload)},
+		{"backlogs", "backlogs-request", decoded(s.backlogs)},
 		{"explain", "explain-request", decoded(s.explain)},
 		{"plan", "plan-request", decoded(s.plan)},
 	}
@@ -213,14 +214,37 @@ func (s *Service) explain(_ context.Context, call call, request api.ExplainReque
 	plan.Jobs = slices.DeleteFunc(slices.Clone(plan.Jobs), func(job orchestrator.JobPlan) bool {
 		return job.Tenant != call.tenant || name != "" && job.ID != name && job.Queue != name
 	})
+	plan.Queues = slices.DeleteFunc(slices.Clone(plan.Queues), func(queue orchestrator.QueuePlan) bool {
+		return queue.Tenant != call.tenant || name != "" && queue.Queue != name
+	})
 	if name != "" {
 		plan.Pools = slices.DeleteFunc(slices.Clone(plan.Pools), func(pool orchestrator.PoolPlan) bool { return pool.Name != name })
-		if len(plan.Pools)+len(plan.Jobs) == 0 {
+		if len(plan.Pools)+len(plan.Jobs)+len(plan.Queues) == 0 {
 			return nil, &api.Error{Code: api.CodeNotFound, Field: "name", Message: fmt.Sprintf(
 				"the present plan has no pool, and tenant %q no open job or queue with open jobs, called %q", call.tenant, name)}
 		}
 	}
 	return explained(plan), nil
+}
+
+// backlogs gives what was last read of the sources of the tenant's queues.
+func (s *Service) backlogs(_ context.Context, call call, request api.BacklogsRequest) (any, error) {
+	if request.Queue != "" {
+		queue, err := s.config.Jobs.Queue(call.tenant, request.Queue)
+		if err != nil {
+			return nil, err
+		}
+		if !queue.Drains {
+			return nil, &api.Error{Code: api.CodeInvalid, Field: "queue", Message: fmt.Sprintf("queue %q has no source: its work is submitted as jobs; nightshift list -q %s shows them", queue.Name, queue.Name)}
+		}
+	}
+	answer := api.BacklogsResponse{Backlogs: []orchestrator.BacklogStatus{}}
+	for _, one := range s.config.Backlogs() {
+		if one.Tenant == call.tenant && (request.Queue == "" || one.Queue == request.Queue) {
+			answer.Backlogs = append(answer.Backlogs, one)
+		}
+	}
+	return answer, nil
 }
 
 // mostExplained keeps an answer readable, and below a message's limit.
@@ -234,7 +258,7 @@ func explained(plan orchestrator.Plan) api.ExplainResponse {
 	if more > 0 {
 		text += fmt.Sprintf("and %d less urgent jobs; nightshift explain JOB shows one of them\n", more)
 	}
-	answer := api.ExplainResponse{Text: text, Pools: []orchestrator.PoolPlan{}, Jobs: []orchestrator.JobPlan{}} // lists, also where there is nothing
+	answer := api.ExplainResponse{Text: text, Pools: []orchestrator.PoolPlan{}, Queues: append([]orchestrator.QueuePlan{}, plan.Queues...), Jobs: []orchestrator.JobPlan{}} // lists, also where there is nothing
 	for _, pool := range plan.Pools {
 		pool.Reasons = append([]orchestrator.Reason{}, pool.Reasons...)
 		answer.Pools = append(answer.Pools, pool)

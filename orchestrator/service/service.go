@@ -27,6 +27,8 @@ type Config struct {
 	Store *state.Store
 	Jobs  *dispatch.Dispatcher
 	Plan  func() orchestrator.Plan
+	// Backlogs are the newest readings of the queues' sources.
+	Backlogs func() []orchestrator.BacklogStatus
 	// Observe is what a decision would look at now, and Documents what decisions follow.
 	Observe   func(context.Context) orchestrator.Observation
 	Documents document.Set

@@ -44,11 +44,11 @@ func write(folder string) error {
 var (
 	requests = []any{
 		api.SubmitRequest{}, api.EstimateRequest{}, api.GetRequest{}, api.ListRequest{}, api.CancelRequest{}, api.RetryRequest{}, api.DeleteRequest{},
-		api.LogsRequest{}, api.ReadRequest{}, api.UploadRequest{}, api.ExplainRequest{}, api.PlanRequest{},
+		api.LogsRequest{}, api.ReadRequest{}, api.UploadRequest{}, api.ExplainRequest{}, api.BacklogsRequest{}, api.PlanRequest{},
 	}
 	answers = []any{
 		api.SubmitResponse{}, api.EstimateResponse{}, api.GetResponse{}, api.ListResponse{}, api.CancelResponse{}, api.RetryResponse{},
-		api.DeleteResponse{}, api.LogsResponse{}, api.ReadResponse{}, api.UploadResponse{}, api.ExplainResponse{}, api.PlanResponse{}, api.ErrorResponse{}, api.Event{},
+		api.DeleteResponse{}, api.LogsResponse{}, api.ReadResponse{}, api.UploadResponse{}, api.ExplainResponse{}, api.BacklogsResponse{}, api.PlanResponse{}, api.ErrorResponse{}, api.Event{},
 	}
 )
 

@@ -141,8 +141,13 @@ func TestAnswersValidate(t *testing.T) {
 		"logs-response.json":     api.LogsResponse{Entries: []api.LogEntry{{Worker: "w", At: now, Lines: []string{"loaded"}}}},
 		"read-response.json":     api.ReadResponse{Data: []byte("{}"), Size: 2},
 		"explain-response.json": api.ExplainResponse{Text: "2 replicas",
-			Pools: []orchestrator.PoolPlan{{Name: "local", Replicas: 2, Reasons: []orchestrator.Reason{{Code: "demand", To: 2, Sentence: "queue fraud wants 2 workers"}}}},
-			Jobs:  []orchestrator.JobPlan{{JobKey: record.JobKey, Workers: 2, Cost: orchestrator.Money{Micros: 1, Currency: "EUR"}, Reasons: []orchestrator.Reason{}}}},
+			Pools:  []orchestrator.PoolPlan{{Name: "local", Replicas: 2, Reasons: []orchestrator.Reason{{Code: "demand", To: 2, Sentence: "queue fraud wants 2 workers"}}}},
+			Queues: []orchestrator.QueuePlan{{Tenant: "default", Queue: "nightly", Workers: 1, Reasons: []orchestrator.Reason{}}},
+			Jobs:   []orchestrator.JobPlan{{JobKey: record.JobKey, Workers: 2, Cost: orchestrator.Money{Micros: 1, Currency: "EUR"}, Reasons: []orchestrator.Reason{}}}},
+		"backlogs-response.json": api.BacklogsResponse{Backlogs: []orchestrator.BacklogStatus{{
+			Backlog: orchestrator.Backlog{Queue: "nightly", Reading: orchestrator.Reading{At: now, Source: "nats ROWS/scoring"}, Pending: 7, Parts: []orchestrator.Part{{URI: "nats://ROWS", End: 8}}},
+			Recent:  orchestrator.Flow{In: 1.5},
+		}}},
 		"error-response.json": api.ErrorResponse{Error: invalid},
 		"event.json":          api.EventOf(record),
 	} {
