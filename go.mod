@@ -25,6 +25,7 @@ require (
 	github.com/santhosh-tekuri/jsonschema/v6 v6.0.3
 	github.com/spf13/cobra v1.10.2
 	github.com/spf13/pflag v1.0.9
+	github.com/synadia-io/orbit.go/jetstreamext v0.3.2
 	github.com/synadia-io/orbit.go/natscontext v0.1.1
 	github.com/tidwall/gjson v1.20.0
 	github.com/vbauerster/mpb/v8 v8.9.3
@@ -35,6 +36,8 @@ require (
 	google.golang.org/api v0.297.0
 	pgregory.net/rapid v1.3.0
 )
+
+require github.com/synadia-io/orbit.go/natsext v0.1.3 // indirect
 
 require (
 	cel.dev/expr v0.25.3 // indirect

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
@@ -20,18 +21,27 @@ const mostAhead = 500
 
 // Range reads the messages of one range of a stream, in order, without a mark on the user's consumer. It is used by one goroutine.
 type Range struct {
-	ctx      context.Context
-	stream   jetstream.Stream
-	name     string
-	messages jetstream.MessagesContext
-	next     int64 // position that is read next
-	end      int64
-	over     bool // nothing is left to be delivered
-	gaps     []gap
-	lost     []gap // to be told
+	ctx    context.Context
+	stream jetstream.Stream
+	source orchestrator.NATSSource
+	from   deliverer
+	next   int64 // position that is read next
+	end    int64
+	over   bool  // nothing is left to be delivered
+	gaps   []gap // positions before next that no message was delivered for: other subjects, deleted messages
+	lost   []gap // to be told
 }
 
-// gap are positions that no message was delivered for: other subjects, deleted messages.
+// deliverer gives the messages of a stream from a position on.
+type deliverer interface {
+	// deliver gives the next one; last says that none is behind it, as far as the answering server knows. errNone says that there was none.
+	deliver(ctx context.Context) (at int64, payload []byte, last bool, err error)
+	close(ctx context.Context)
+}
+
+// errNone says that the stream has no further message.
+var errNone = errors.New("no further message")
+
 type gap struct{ from, to int64 }
 
 // mostGaps bounds how many are remembered; a range with more is said to have lost the whole of what lies between.
@@ -48,25 +58,19 @@ func OpenRange(ctx context.Context, js jetstream.JetStream, source orchestrator.
 	if int64(info.State.LastSeq)+1 < part.End { //nolint:gosec // sequences are far below
 		return nil, unavailable(source, fmt.Errorf("the leader knows messages up to %d, the range ends at %d", info.State.LastSeq, part.End))
 	}
-	r := &Range{ctx: ctx, stream: stream, name: nameOf(source), next: part.Start, end: part.End}
-	ordered, err := js.OrderedConsumer(asked, source.Stream, jetstream.OrderedConsumerConfig{
-		FilterSubjects: source.Subjects, DeliverPolicy: jetstream.DeliverByStartSequencePolicy, OptStartSeq: uint64(max(part.Start, 1)), //nolint:gosec // positions are not negative
-		InactiveThreshold: time.Minute,
-	})
-	if err != nil {
-		return nil, unavailable(source, err)
-	}
-	if r.over = ordered.CachedInfo().NumPending == 0; r.over {
+	r := &Range{ctx: ctx, stream: stream, source: source, next: part.Start, end: part.End}
+	if info.Config.Retention == jetstream.WorkQueuePolicy {
+		r.from = openDirect(js, source, part)
 		return r, nil
 	}
-	r.messages, err = ordered.Messages(jetstream.PullMaxMessages(int(min(part.End-part.Start, mostAhead))))
+	r.from, r.over, err = openOrdered(asked, js, source, part)
 	if err != nil {
 		return nil, unavailable(source, err)
 	}
 	return r, nil
 }
 
-// Next gives io.EOF once a message at or past the end was seen, or nothing is pending.
+// Next gives io.EOF once a message at or past the end was seen, or nothing is left.
 func (r *Range) Next() (orchestrator.Message, error) {
 	if r.next < r.end && !r.over {
 		at, payload, err := r.deliver()
@@ -91,20 +95,18 @@ func (r *Range) Next() (orchestrator.Message, error) {
 	return orchestrator.Message{Position: lost.from, LostTo: lost.to}, nil
 }
 
-// deliver waits for the stream's next message.
+// deliver waits for the next message; where there is none it gives the end.
 func (r *Range) deliver() (at int64, payload []byte, err error) {
 	asked, cancel := context.WithTimeout(r.ctx, answerWithin)
 	defer cancel()
-	message, err := r.messages.Next(jetstream.NextContext(asked))
-	if err != nil {
+	at, payload, r.over, err = r.from.deliver(asked)
+	switch {
+	case errors.Is(err, errNone):
+		return r.end, nil, nil
+	case err != nil:
 		return 0, nil, r.failed(err)
 	}
-	about, err := message.Metadata()
-	if err != nil {
-		return 0, nil, r.failed(err)
-	}
-	r.over = about.NumPending == 0
-	return int64(about.Sequence.Stream), message.Data(), nil //nolint:gosec // sequences are far below
+	return at, payload, nil
 }
 
 // skipTo remembers the positions before the next message.
@@ -118,8 +120,8 @@ func (r *Range) skipTo(at int64) {
 	}
 }
 
-// finish finds, once, what the stream's limits have deleted: positions without a message that lie before its first one now. Of a stream with other
-// subjects they may have held none of ours.
+// finish finds, once, what the stream's limits have deleted: positions without a message that lie before its first one now. Where a stream has other
+// subjects, those positions may have held none of ours; where others settle its messages too, nobody can tell, and nothing is said.
 func (r *Range) finish() error {
 	if r.next > r.end {
 		return nil
@@ -134,6 +136,9 @@ func (r *Range) finish() error {
 	info, err := r.stream.Info(asked)
 	if err != nil {
 		return r.failed(err)
+	}
+	if info.Config.Retention != jetstream.LimitsPolicy && len(r.source.Subjects) > 0 {
+		return nil
 	}
 	first := int64(info.State.FirstSeq) //nolint:gosec // sequences are far below
 	for _, one := range r.gaps {
@@ -151,14 +156,14 @@ func (r *Range) failed(err error) error {
 	if errors.Is(err, context.DeadlineExceeded) {
 		err = fmt.Errorf("no message within %s at position %d", answerWithin, r.next)
 	}
-	return &orchestrator.SourceError{Code: orchestrator.SourceUnavailable, Source: r.name, Message: err.Error()}
+	return unavailable(r.source, err)
 }
 
 // Close ends the reading.
 func (r *Range) Close() error {
-	if r.messages != nil {
-		r.messages.Stop()
-	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(r.ctx), answerWithin)
+	defer cancel()
+	r.from.close(ctx)
 	return nil
 }
 
@@ -177,6 +182,14 @@ func sameStream(ctx context.Context, js jetstream.JetStream, source orchestrator
 			"the stream was made again at %s: its messages are others than those that were recorded", info.Created.UTC().Format(time.RFC3339))}
 	}
 	return stream, info, nil
+}
+
+// subjectsOf are those that a consumer filters.
+func subjectsOf(config jetstream.ConsumerConfig) []string {
+	if config.FilterSubject != "" {
+		return []string{config.FilterSubject}
+	}
+	return slices.Clone(config.FilterSubjects)
 }
 
 func nameOf(source orchestrator.NATSSource) string {

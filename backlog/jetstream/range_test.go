@@ -80,9 +80,22 @@ func count(from, to, step int64) (list []int64) {
 	return list
 }
 
-func TestRangesTileAStream(t *testing.T) {
+// retentions are all that a stream may have.
+var retentions = map[string]jetstream.StreamConfig{
+	"limits": {}, "interest": {Retention: jetstream.InterestPolicy}, "work queue": {Retention: jetstream.WorkQueuePolicy, AllowDirect: true},
+}
+
+func each(t *testing.T, test func(*testing.T, jetstream.StreamConfig)) {
 	t.Parallel()
-	js := payments(t, jetstream.StreamConfig{}, 1200)
+	for name, config := range retentions {
+		t.Run(name, func(t *testing.T) { t.Parallel(); test(t, config) })
+	}
+}
+
+func TestRangesTileAStream(t *testing.T) { each(t, rangesTile) }
+
+func rangesTile(t *testing.T, config jetstream.StreamConfig) {
+	js := payments(t, config, 1200)
 	source, begin, err := backlog.Begin(t.Context(), js, "PAYMENTS", "scoring")
 	if err != nil {
 		t.Fatal(err)
@@ -99,9 +112,10 @@ func TestRangesTileAStream(t *testing.T) {
 	}
 }
 
-func TestRangeOfOneSubjectEndsWithoutAMessageBehindIt(t *testing.T) {
-	t.Parallel()
-	js := payments(t, jetstream.StreamConfig{}, 101, "pay.even")
+func TestRangeOfOneSubjectEndsWithoutAMessageBehindIt(t *testing.T) { each(t, rangeOfOneSubject) }
+
+func rangeOfOneSubject(t *testing.T, config jetstream.StreamConfig) {
+	js := payments(t, config, 101, "pay.even")
 	source, _, err := backlog.Begin(t.Context(), js, "PAYMENTS", "scoring")
 	if err != nil {
 		t.Fatal(err)
@@ -122,6 +136,19 @@ func TestWhatLimitsHaveDeletedIsSaidToBeLost(t *testing.T) {
 	want := append(count(51, 101, 1), -1, -51)
 	if got := read(t.Context(), t, js, source, 1, 101); !slices.Equal(got, want) {
 		t.Errorf("read %v, want %v", got, want)
+	}
+}
+
+func TestReadersLeaveNoConsumer(t *testing.T) {
+	t.Parallel()
+	js := payments(t, jetstream.StreamConfig{}, 10)
+	read(t.Context(), t, js, orchestrator.NATSSource{Stream: "PAYMENTS", Consumer: "scoring"}, 1, 11)
+	stream, err := js.Stream(t.Context(), "PAYMENTS")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if consumers := stream.CachedInfo().State.Consumers; consumers != 1 {
+		t.Errorf("%d consumers are left, want the user's", consumers)
 	}
 }
 
@@ -149,9 +176,10 @@ func TestRangeOfAStreamThatWasMadeAgainIsRefused(t *testing.T) {
 	}
 }
 
-func TestSettlingMovesTheConsumerAndNeverBack(t *testing.T) {
-	t.Parallel()
-	js := payments(t, jetstream.StreamConfig{}, 100)
+func TestSettlingMovesTheConsumerAndNeverBack(t *testing.T) { each(t, settlingMoves) }
+
+func settlingMoves(t *testing.T, config jetstream.StreamConfig) {
+	js := payments(t, config, 100)
 	source, _, err := backlog.Begin(t.Context(), js, "PAYMENTS", "scoring")
 	if err != nil {
 		t.Fatal(err)
@@ -163,6 +191,13 @@ func TestSettlingMovesTheConsumerAndNeverBack(t *testing.T) {
 		user, err := js.Consumer(t.Context(), "PAYMENTS", "scoring")
 		if err != nil {
 			t.Fatal(err)
+		}
+		stream, err := js.Stream(t.Context(), "PAYMENTS")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if kept := int64(stream.CachedInfo().State.Msgs); config.Retention != jetstream.LimitsPolicy && kept != step.pending {
+			t.Errorf("settled before %d: the stream keeps %d messages, want %d", step.settled, kept, step.pending)
 		}
 		if got := int64(user.CachedInfo().NumPending); got != step.pending {
 			t.Errorf("settled before %d: %d pending, want %d", step.settled, got, step.pending)
@@ -181,8 +216,8 @@ func TestSourcesThatCannotBeDrained(t *testing.T) {
 		before   func(*testing.T, jetstream.JetStream)
 		want     string
 	}{
-		"no consumer": {consumer: "scorer", want: "nats PAYMENTS/scorer: there is no such consumer"},
-		"work queue":  {stream: jetstream.StreamConfig{Retention: jetstream.WorkQueuePolicy}, consumer: "scoring", want: "retention is work-queue"},
+		"no consumer":    {consumer: "scorer", want: "nats PAYMENTS/scorer: there is no such consumer"},
+		"no direct gets": {stream: jetstream.StreamConfig{Retention: jetstream.WorkQueuePolicy}, consumer: "scoring", want: "nats stream edit PAYMENTS --allow-direct"},
 		"in flight": {consumer: "scoring", want: "1 messages are in flight", before: func(t *testing.T, js jetstream.JetStream) {
 			user, err := js.Consumer(t.Context(), "PAYMENTS", "scoring")
 			if err != nil {

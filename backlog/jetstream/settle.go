@@ -30,24 +30,25 @@ func Begin(ctx context.Context, js jetstream.JetStream, stream, consumer string)
 	}
 	about := user.CachedInfo()
 	switch {
-	case info.Config.Retention == jetstream.WorkQueuePolicy:
-		return source, nil, refused(source, "the stream's retention is work-queue, which is not drained yet; use limits or interest")
+	case info.Config.Retention == jetstream.WorkQueuePolicy && !info.Config.AllowDirect:
+		return source, nil, refused(source, "a work queue is read by direct gets, which the stream does not allow: nats stream edit "+stream+" --allow-direct")
+	case info.Config.Retention == jetstream.WorkQueuePolicy && len(about.Config.FilterSubjects) > 1:
+		return source, nil, refused(source, "a work queue is read by direct gets, which know one subject: give the consumer one filter, or none")
 	case about.Config.DeliverSubject != "":
 		return source, nil, refused(source, "the consumer pushes; make it a pull consumer")
 	case about.NumAckPending > 0:
 		return source, nil, refused(source, fmt.Sprintf("%d messages are in flight: somebody pulls from the consumer, which has to be ours alone", about.NumAckPending))
 	}
-	source.Subjects = about.Config.FilterSubjects
-	if about.Config.FilterSubject != "" {
-		source.Subjects = []string{about.Config.FilterSubject}
-	}
+	source.Subjects = subjectsOf(about.Config)
 	begin := int64(about.AckFloor.Stream) + 1 //nolint:gosec // sequences are far below
 	return source, []orchestrator.Position{{URI: URI(stream), From: begin, Settled: begin, End: begin}}, nil
 }
 
-// Settle moves the user's consumer to the first position that is not settled, never back. It needs a server of version 2.14 or later.
+// Settle moves the user's consumer to the first position that is not settled, never back: where a work queue is drained by removing what is settled,
+// elsewhere by a reset, which needs a server of version 2.14 or later.
 func Settle(ctx context.Context, js jetstream.JetStream, source orchestrator.NATSSource, settled int64) error {
-	if _, _, err := sameStream(ctx, js, source); err != nil {
+	stream, info, err := sameStream(ctx, js, source)
+	if err != nil {
 		return err
 	}
 	user, err := js.Consumer(ctx, source.Stream, source.Consumer)
@@ -57,7 +58,22 @@ func Settle(ctx context.Context, js jetstream.JetStream, source orchestrator.NAT
 	if int64(user.CachedInfo().AckFloor.Stream)+1 >= settled { //nolint:gosec // sequences are far below
 		return nil
 	}
+	if info.Config.Retention == jetstream.WorkQueuePolicy {
+		return purge(ctx, stream, source, settled)
+	}
 	if _, err := js.ResetConsumerToSequence(ctx, source.Stream, source.Consumer, uint64(settled)); err != nil { //nolint:gosec // positions are not negative
+		return unavailable(source, err)
+	}
+	return nil
+}
+
+// purge removes the messages before a position.
+func purge(ctx context.Context, stream jetstream.Stream, source orchestrator.NATSSource, before int64) error {
+	options := []jetstream.StreamPurgeOpt{jetstream.WithPurgeSequence(uint64(before))} //nolint:gosec // positions are not negative
+	if len(source.Subjects) > 0 {
+		options = append(options, jetstream.WithPurgeSubject(source.Subjects[0]))
+	}
+	if err := stream.Purge(ctx, options...); err != nil {
 		return unavailable(source, err)
 	}
 	return nil

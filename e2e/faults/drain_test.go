@@ -153,7 +153,7 @@ func (in *installation) gather(part *orchestrator.ObjectRef, seen map[int]int) {
 
 func TestStreamIsDrained(t *testing.T) {
 	t.Parallel()
-	in, js := drain(t, setting{rows: 1, ack: 2 * time.Second})
+	in, js := drain(t, setting{rows: 1, ack: 2 * time.Second, stream: jetstream.StreamConfig{Retention: jetstream.InterestPolicy}})
 	in.publish(js, 0, 3000)
 	in.drained(js, time.Minute)
 	in.publish(js, 3000, 4000)
@@ -163,8 +163,13 @@ func TestStreamIsDrained(t *testing.T) {
 
 // G1 to G6, G10: a stream is drained while its workers, the orchestrator and the server are killed.
 func TestStreamIsDrainedWhateverDies(t *testing.T) {
-	t.Parallel()
-	in, js := drain(t, setting{rows: 1, ack: 2 * time.Second, pause: .02})
+	for name, config := range map[string]jetstream.StreamConfig{"limits": {}, "work queue": {Retention: jetstream.WorkQueuePolicy, AllowDirect: true}} {
+		t.Run(name, func(t *testing.T) { t.Parallel(); drainWhateverDies(t, config) })
+	}
+}
+
+func drainWhateverDies(t *testing.T, config jetstream.StreamConfig) {
+	in, js := drain(t, setting{rows: 1, ack: 2 * time.Second, pause: .02, stream: config})
 	chance := random(t)
 	const rows, rounds = 16_000, 8
 	for at := 0; at < rows; at += rows / rounds {
@@ -186,8 +191,9 @@ func TestStreamIsDrainedWhateverDies(t *testing.T) {
 // G8: the stream is made again while it is drained. What was not read is in the error file, and the new one is drained from its beginning.
 func TestStreamThatIsMadeAgainIsDrained(t *testing.T) {
 	t.Parallel()
-	in, js := drain(t, setting{rows: 1, ack: 2 * time.Second, pause: .05})
+	in, js := drain(t, setting{rows: 1, ack: 2 * time.Second, pause: .05, hold: true})
 	in.publish(js, 0, 20_000)
+	in.orchestrator = in.startOrchestrator("state")
 	in.eventually("some of it is scored", 30*time.Second, func() bool { return in.settled(js) > 1000 })
 	if err := js.DeleteStream(t.Context(), "ROWS"); err != nil {
 		t.Fatal(err)

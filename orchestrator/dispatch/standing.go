@@ -23,7 +23,9 @@ type Sources interface {
 
 // standing is what the dispatcher knows of backlogs beside their standing jobs; guarded by Dispatcher.mu.
 type standing struct {
-	readings map[queueName]orchestrator.Backlog
+	readings map[queueName]orchestrator.Backlog // the newest without an error
+	unknown  map[queueName]bool                 // a later one had an error
+	before   map[queueName]orchestrator.Backlog // the last one of the source before it was made again
 	served   map[queueName]orchestrator.QueuePlan
 	settled  map[string]int64 // by queue and URI: what the source was told last
 	wake     chan struct{}
@@ -31,7 +33,7 @@ type standing struct {
 
 func newStanding() standing {
 	return standing{
-		readings: map[queueName]orchestrator.Backlog{}, served: map[queueName]orchestrator.QueuePlan{}, settled: map[string]int64{}, wake: make(chan struct{}, 1),
+		readings: map[queueName]orchestrator.Backlog{}, unknown: map[queueName]bool{}, before: map[queueName]orchestrator.Backlog{}, served: map[queueName]orchestrator.QueuePlan{}, settled: map[string]int64{}, wake: make(chan struct{}, 1),
 	}
 }
 
@@ -83,11 +85,14 @@ func (d *Dispatcher) Hear(readings []orchestrator.Backlog) {
 	d.mu.Lock()
 	for _, one := range readings {
 		name := queueName{one.Tenant, one.Queue}
-		if one.Err == "" {
-			d.standing.readings[name] = one
-		} else {
-			delete(d.standing.readings, name) // what is recorded is drained, nothing is added on a guess
+		d.standing.unknown[name] = one.Err != ""
+		if one.Err != "" {
+			continue // what is recorded is drained, nothing is added on a guess
 		}
+		if last, read := d.standing.readings[name]; read && last.Identity != one.Identity {
+			d.standing.before[name] = last
+		}
+		d.standing.readings[name] = one
 	}
 	d.mu.Unlock()
 	d.standing.nudge()
@@ -188,6 +193,7 @@ func (d *Dispatcher) extend(ctx context.Context, name queueName) error {
 	}
 	d.mu.Lock()
 	reading, read := d.standing.readings[name]
+	read = read && !d.standing.unknown[name]
 	served := d.standing.served[name].Workers > 0
 	jobs := d.chains[name]
 	var last *entry
@@ -196,7 +202,7 @@ func (d *Dispatcher) extend(ctx context.Context, name queueName) error {
 	}
 	if last != nil && last.stands() && last.job.Standing.Ends == nil {
 		defer d.mu.Unlock()
-		d.grow(last, queue, reading, read && served)
+		d.grow(last, queue, reading, read, served)
 		return nil
 	}
 	var before *orchestrator.Standing
@@ -227,8 +233,8 @@ func endOf(recorded []orchestrator.Position, part orchestrator.Part) int64 {
 	return part.Settled
 }
 
-// grow sends the newest standing job what has arrived. d.mu is held.
-func (d *Dispatcher) grow(last *entry, queue Queue, reading orchestrator.Backlog, more bool) {
+// grow sends the newest standing job what has arrived. Where its source is another one now, that is what was last known to be there (G8). d.mu is held.
+func (d *Dispatcher) grow(last *entry, queue Queue, reading orchestrator.Backlog, read, served bool) {
 	if last.runner == nil {
 		d.startLocked(last.job.JobKey, last)
 		return
@@ -237,9 +243,12 @@ func (d *Dispatcher) grow(last *entry, queue Queue, reading orchestrator.Backlog
 		return
 	}
 	reach := last.reach()
-	changed := reading.Identity != "" && reading.Identity != last.job.Standing.Source.Identity()
+	changed := read && reading.Identity != last.job.Standing.Source.Identity()
 	grow := shard.Grow{Last: changed || time.Since(last.job.Standing.Began) >= queue.RollEvery || rowsOf(reach) >= queue.RollRows}
-	if more && !changed && beyond(reading, reach) {
+	if changed {
+		reading = d.standing.before[queueName{last.job.Tenant, last.job.Queue}]
+	}
+	if read && (served || changed) && reading.Identity == last.job.Standing.Source.Identity() {
 		grow.Reach = objectsOf(reading, reach)
 	}
 	if grow.Last || len(grow.Reach) > 0 {

@@ -63,9 +63,11 @@ func (d *depot) reborn() {
 }
 
 // hear reads the shelf: messages up to before end are there.
-func (d *depot) hear(end int64, err string) {
+func (d *depot) hear(end int64, err string) { d.hearOf(shelfSource.Identity(), end, err) }
+
+func (d *depot) hearOf(identity string, end int64, err string) {
 	d.Hear([]orchestrator.Backlog{{
-		Tenant: "default", Queue: "echo", Reading: orchestrator.Reading{At: time.Now(), Source: "nats ROWS/scoring", Err: err}, Identity: shelfSource.Identity(),
+		Tenant: "default", Queue: "echo", Reading: orchestrator.Reading{At: time.Now(), Source: "nats ROWS/scoring", Err: err}, Identity: identity,
 		Parts: []orchestrator.Part{{URI: shelfURI, Start: 1, Settled: 1, End: end}},
 	}})
 }
@@ -177,6 +179,30 @@ func TestUnknownBacklogGivesNothing(t *testing.T) {
 	second := d.newest(5, "", 1)
 	if second.ID != first.ID {
 		t.Errorf("job %s goes on as %s", first.ID, second.ID)
+	}
+}
+
+// G8: what was last known to be in a source that is made again is recorded, so that it is reported as unread; then the job is given no more.
+func TestSourceThatIsMadeAgainEndsItsStandingJob(t *testing.T) {
+	t.Parallel()
+	d := drains(t)
+	d.live()
+	first := d.newest(3, "", 1)
+	d.Apply(orchestrator.Plan{}, nil) // nobody serves the queue
+	d.hear(5, "")
+	d.hear(5, "the stream is gone")
+	d.hearOf("another", 9, "")
+	d.eventually("what was known is recorded", func() bool {
+		d.serve()
+		return len(d.published(first)) == 2
+	})
+	d.settle(first, 0)
+	d.settle(first, 1)
+	d.eventually("the job ends", func() bool { return d.state(first) == orchestrator.JobSucceeded })
+	found, err := d.Find("default", first.ID)
+	d.must(err)
+	if ends := found.Standing.Ends; ends[0].End != 5 {
+		t.Errorf("it ends at %+v, want 5", ends)
 	}
 }
 
