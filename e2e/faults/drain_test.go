@@ -59,7 +59,7 @@ func drain(t *testing.T, s setting) (*installation, jetstream.JetStream) {
 // makeStream makes the stream and its consumer.
 func (in *installation) makeStream(js jetstream.JetStream, config jetstream.StreamConfig) {
 	in.t.Helper()
-	config.Name, config.Subjects = "ROWS", []string{"rows.>"}
+	config.Name, config.Subjects, config.Replicas = "ROWS", []string{"rows.>"}, len(in.servers)
 	stream, err := js.CreateStream(in.t.Context(), config)
 	if err != nil {
 		in.t.Fatal(err)

@@ -20,14 +20,13 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"nightshift.dev/nightshift/orchestrator/api"
-	"nightshift.dev/nightshift/orchestrator/embedded"
 )
 
 var program string // the nightshift binary under test
 
 func TestMain(m *testing.M) {
-	if dir := os.Getenv("NIGHTSHIFT_FAULTS_NATS_DIR"); dir != "" {
-		serveNATS(dir)
+	if config := os.Getenv(serverVariable); config != "" {
+		serveNATS(config)
 		return
 	}
 	var remove func()
@@ -55,25 +54,11 @@ func build() (program string, remove func()) {
 	return program, func() { _ = os.RemoveAll(dir) }
 }
 
-// serveNATS is this test binary as a NATS server, until it is killed.
-func serveNATS(dir string) {
-	port, err := strconv.Atoi(os.Getenv("NIGHTSHIFT_FAULTS_NATS_PORT"))
-	if err != nil {
-		panic(err)
-	}
-	if _, err := embedded.Start(embedded.Config{Dir: dir, Port: port}); err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		os.Exit(1)
-	}
-	select {}
-}
-
 // installation is one real installation: a folder, a NATS server, and an orchestrator with its local workers.
 type installation struct {
 	t            *testing.T
 	dir          string
-	port         int
-	nats         *exec.Cmd
+	servers      []*natsServer
 	orchestrator *exec.Cmd
 	conn         *nats.Conn
 	ackWait      time.Duration
@@ -164,6 +149,7 @@ type setting struct {
 	output  string
 	before  func(dir string)       // what to do with the folder before anything starts
 	stream  jetstream.StreamConfig // that is drained
+	servers int                    // of NATS, that keep every stream together; 0: one
 	hold    bool                   // the test starts the orchestrator itself
 }
 
@@ -176,7 +162,7 @@ func install(t *testing.T, s setting) *installation {
 	if _, err := exec.LookPath("python3"); err != nil {
 		t.Skip("python3 is missing: the scorers of this test are Python programs")
 	}
-	in := &installation{t: t, dir: t.TempDir(), port: freePort(t), ackWait: s.ack, grace: cmp.Or(s.grace, 5*time.Second)}
+	in := &installation{t: t, dir: t.TempDir(), ackWait: s.ack, grace: cmp.Or(s.grace, 5*time.Second)}
 	in.input = "file://" + filepath.Join(in.dir, "in", "rows.jsonl")
 	if s.row == nil {
 		s.row = plainRow
@@ -204,6 +190,7 @@ func install(t *testing.T, s setting) *installation {
 		s.before(in.dir)
 	}
 	t.Cleanup(in.tearDown)
+	in.planServers(max(s.servers, 1))
 	in.startNATS()
 	if s.hold {
 		return in
@@ -240,34 +227,12 @@ func freePort(t *testing.T) int {
 	return listener.Addr().(*net.TCPAddr).Port
 }
 
-func (in *installation) url() string { return fmt.Sprintf("nats://127.0.0.1:%d", in.port) }
-
-func (in *installation) startNATS() {
-	in.t.Helper()
-	in.nats = exec.Command(os.Args[0])
-	in.nats.Env = append(os.Environ(), "NIGHTSHIFT_FAULTS_NATS_DIR="+filepath.Join(in.dir, "nats"), fmt.Sprintf("NIGHTSHIFT_FAULTS_NATS_PORT=%d", in.port))
-	in.nats.Stderr = in.log("nats")
-	if err := in.nats.Start(); err != nil {
-		in.t.Fatal(err)
-	}
-	in.eventually("NATS answers", 20*time.Second, func() bool {
-		if in.conn == nil {
-			conn, err := nats.Connect(in.url(), nats.MaxReconnects(-1), nats.ReconnectWait(100*time.Millisecond))
-			if err != nil {
-				return false
-			}
-			in.conn = conn
-		}
-		return in.conn.IsConnected()
-	})
-}
-
 // startOrchestrator starts a `nightshift run`; folder holds its local engine's state.
 func (in *installation) startOrchestrator(folder string) *exec.Cmd {
 	in.t.Helper()
 	in.starts++
 	command := exec.Command(program, "run", "--nats", in.url(), "-f", filepath.Join(in.dir, "docs.yaml"), "--dir", filepath.Join(in.dir, folder),
-		"--ack-wait", in.ackWait.String(), "--grace", in.grace.String())
+		"--ack-wait", in.ackWait.String(), "--grace", in.grace.String(), "--replicas", strconv.Itoa(len(in.servers)))
 	command.Stderr = in.log(fmt.Sprintf("orchestrator-%d", in.starts))
 	if err := command.Start(); err != nil {
 		in.t.Fatal(err)
@@ -289,7 +254,6 @@ func kill(command *exec.Cmd) {
 	_ = command.Wait()
 }
 
-func (in *installation) killNATS()         { kill(in.nats) }
 func (in *installation) killOrchestrator() { kill(in.orchestrator) }
 func (in *installation) restartOrchestrator() {
 	in.killOrchestrator()
@@ -411,9 +375,7 @@ func (in *installation) tearDown() {
 	if in.conn != nil {
 		in.conn.Close()
 	}
-	if in.nats != nil {
-		kill(in.nats)
-	}
+	in.killNATS()
 	if in.t.Failed() {
 		in.showLogs()
 	}

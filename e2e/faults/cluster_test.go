@@ -1,0 +1,85 @@
+package faults
+
+import (
+	"maps"
+	"math/rand/v2"
+	"slices"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+
+	"nightshift.dev/nightshift/orchestrator/state"
+)
+
+// leaderOf is the server that leads a stream.
+func (in *installation) leaderOf(stream string) *natsServer {
+	in.t.Helper()
+	var leader *natsServer
+	in.eventually("stream "+stream+" has a leader", 30*time.Second, func() bool {
+		js, err := jetstream.New(in.conn)
+		if err != nil {
+			return false
+		}
+		found, err := js.Stream(in.t.Context(), stream)
+		if err != nil || found.CachedInfo().Cluster == nil {
+			return false
+		}
+		for _, one := range in.servers {
+			if one.config.Name == found.CachedInfo().Cluster.Leader {
+				leader = one
+			}
+		}
+		return leader != nil
+	})
+	return leader
+}
+
+// trouble is what may happen to one of three servers; the others go on.
+var troubles = map[string]func(in *installation, chance *rand.Rand){
+	"the leader of the commits is killed": func(in *installation, _ *rand.Rand) {
+		in.leaderOf(state.CommitStream).kill()
+		in.startNATS()
+	},
+	"the leader of the rows is killed": func(in *installation, _ *rand.Rand) {
+		in.leaderOf("ROWS").kill()
+		in.startNATS()
+	},
+	"a server is cut off": func(in *installation, chance *rand.Rand) { // frozen, it is a minority that comes back with what it knew
+		one := in.servers[chance.IntN(len(in.servers))]
+		_ = one.process.Process.Signal(syscall.SIGSTOP)
+		time.Sleep(8 * time.Second) // longer than an election takes: that is the point
+		_ = one.process.Process.Signal(syscall.SIGCONT)
+	},
+	"a server restarts in order": func(in *installation, chance *rand.Rand) {
+		one := in.servers[chance.IntN(len(in.servers))]
+		_ = one.process.Process.Signal(syscall.SIGUSR2) // lame duck
+		_ = one.process.Wait()
+		one.process = nil
+		in.startNATS()
+	},
+}
+
+// N1, N2, W6, G1 to G6, G10: three servers that keep every stream together, one of which is in trouble at a time.
+func TestThreeServersLoseAndDoubleNothing(t *testing.T) {
+	in, js := drain(t, setting{rows: 30_000, ack: 3 * time.Second, pause: .5, servers: 3})
+	chance := random(t)
+	job := in.submit("k")
+	const rows = 8_000
+	at, order := 0, slices.Sorted(maps.Keys(troubles))
+	chance.Shuffle(len(order), func(i, k int) { order[i], order[k] = order[k], order[i] })
+	for _, what := range order {
+		in.publish(js, at, at+rows/len(troubles))
+		at += rows / len(troubles)
+		done := in.job(job.ID).Counts.RowsDone
+		t.Logf("%d rows are published, %d of the job are done: %s", at, done, what)
+		if done == 30_000 {
+			t.Error("the job is done before anything happens: the test has shown nothing")
+		}
+		troubles[what](in, chance)
+	}
+	jobs := in.drained(js, 3*time.Minute)
+	in.check(in.finish(job.ID, 3*time.Minute), 30_000)
+	in.checkDrained(jobs, rows)
+}
