@@ -98,6 +98,7 @@ type StandingView struct {
 	Model         ModelRef // of what comes next
 	BatchRows     int
 	Open          []*Order   // of those that have not ended, the first first
+	Reading       bool       // records of a standing job are still being read: what follows is not all
 	RowsLeft      int64      // recorded and not settled; some positions may hold no row
 	Reach         []Position // up to where the sources are recorded, and settled
 }

@@ -110,6 +110,9 @@ func (b *backlogs) views(now time.Time) []orchestrator.BacklogView {
 		if view.Reading = reading.Reading; !read {
 			view.Reading = orchestrator.Reading{At: now, Source: "backlog of queue " + one.Queue, Err: "it has not been read yet"}
 		}
+		if one.Reading && view.Reading.Err == "" {
+			view.Reading.Err = "the records of its standing jobs have not been read yet"
+		}
 		if history := b.histories[name]; history != nil {
 			recently, everyDay := history.Rates(now)
 			view.RecentRate, view.DailyRate = recently.In, everyDay.In

@@ -59,20 +59,26 @@ func compareQueued(a, b *entry) int {
 // stands says that the job is a standing one that has not ended: nobody but its queue opens it.
 func (e *entry) stands() bool { return e.job.Standing != nil && !e.job.State.Final() && !e.job.Deleted }
 
-// reach is how far the job has come, as far as that is known.
-func (e *entry) reach() []orchestrator.Position {
+// reach is how far the job has come. Until its records have been read, and where nobody has written its end, only its beginning is known.
+func (e *entry) reach() (positions []orchestrator.Position, known bool) {
 	switch {
-	case e.job.State.Final():
+	case e.job.State.Final() && e.job.Standing.Ends != nil:
 		ends := slices.Clone(e.job.Standing.Ends)
 		for i := range ends {
 			ends[i].Settled = ends[i].End
 		}
-		return ends
-	case e.runner != nil && e.runner.seen.shown && len(e.runner.seen.reach) > 0:
-		return e.runner.seen.reach
+		return ends, true
+	case e.stands() && e.runner != nil && e.runner.seen.shown:
+		if len(e.runner.seen.reach) > 0 {
+			return e.runner.seen.reach, true
+		}
+		return e.job.Standing.From, true
 	}
-	return e.job.Standing.From
+	return e.job.Standing.From, false
 }
+
+// over says that the job is given no more.
+func (e *entry) over() bool { return e.job.State.Final() || e.job.Standing.Ends != nil }
 
 // lastOfChain says that the next standing job will begin where this one ends. d.mu is held.
 func (d *Dispatcher) lastOfChain(job orchestrator.Job) bool {
@@ -145,12 +151,14 @@ func (s *standing) view(view *orchestrator.StandingView, jobs chain) {
 			continue
 		}
 		view.Open = append(view.Open, &orchestrator.Order{JobKey: known.job.JobKey, JobEpoch: known.job.Epoch, Model: known.job.Model})
-		if known.runner != nil && known.runner.seen.shown {
+		if _, certain := known.reach(); !certain {
+			view.Reading = true
+		} else {
 			view.RowsLeft += max(known.runner.seen.rowsLeft, 0)
 		}
 	}
 	if len(jobs) > 0 {
-		view.Reach = jobs[len(jobs)-1].reach()
+		view.Reach, _ = jobs[len(jobs)-1].reach()
 	}
 }
 
@@ -242,7 +250,7 @@ func (d *Dispatcher) grow(last *entry, queue Queue, reading orchestrator.Backlog
 	if !last.runner.seen.shown {
 		return
 	}
-	reach := last.reach()
+	reach, _ := last.reach()
 	changed := read && reading.Identity != last.job.Standing.Source.Identity()
 	grow := shard.Grow{Last: changed || time.Since(last.job.Standing.Began) >= queue.RollEvery || rowsOf(reach) >= queue.RollRows}
 	if changed {
@@ -404,7 +412,8 @@ func (d *Dispatcher) settledOf(name queueName) (source orchestrator.Source, move
 		if known.job.Standing.Source.Identity() != source.Identity() {
 			continue
 		}
-		for _, one := range known.reach() {
+		positions, certain := known.reach()
+		for _, one := range positions {
 			if open[one.URI] {
 				continue
 			}
@@ -412,7 +421,7 @@ func (d *Dispatcher) settledOf(name queueName) (source orchestrator.Source, move
 				order = append(order, one.URI)
 			}
 			reached[one.URI] = one
-			open[one.URI] = one.Settled < one.End || !known.job.State.Final() && known.job.Standing.Ends == nil
+			open[one.URI] = !certain || one.Settled < one.End || !known.over()
 		}
 	}
 	for _, uri := range order {

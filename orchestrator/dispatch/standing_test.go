@@ -14,7 +14,7 @@ import (
 type shelf struct {
 	mu      sync.Mutex
 	settled int64
-	begun   int
+	most    int64 // of what it was ever told
 }
 
 const shelfURI = "nats://ROWS"
@@ -24,7 +24,6 @@ var shelfSource = orchestrator.Source{NATS: &orchestrator.NATSSource{Stream: "RO
 func (s *shelf) Begin(context.Context, Queue) (orchestrator.Source, []orchestrator.Position, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.begun++
 	return shelfSource, []orchestrator.Position{{URI: shelfURI, From: 1, Settled: 1, End: 1}}, nil
 }
 
@@ -32,6 +31,7 @@ func (s *shelf) Settle(_ context.Context, _ orchestrator.Source, settled []orche
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.settled = settled[0].Settled
+	s.most = max(s.most, s.settled)
 	return nil
 }
 
@@ -160,6 +160,42 @@ func TestStandingJobGoesOnAfterARestart(t *testing.T) {
 	if err := d.Delete(t.Context(), found); err != nil {
 		t.Errorf("delete the one before: %v", err)
 	}
+}
+
+// G6: two jobs are under way when the service dies; what the later one has settled lies behind a gap, also while the records of the earlier one are read.
+func TestSourceIsNotSettledBehindAGapAfterARestart(t *testing.T) {
+	t.Parallel()
+	d := drains(t)
+	ctx, die := context.WithCancel(t.Context())
+	ended := make(chan struct{})
+	go func() { defer close(ended); _ = d.Run(ctx) }()
+	<-d.Ready()
+	first := d.newest(7, "", 3)
+	second := d.newest(9, first.ID, 1)
+	d.settle(second, 0)
+	d.eventually("the second is settled", func() bool { found, _ := d.Find("default", second.ID); return found.Counts.ShardsDone == 1 })
+	die()
+	<-ended
+	for range 10 {
+		d.reborn()
+		ctx, die := context.WithCancel(t.Context())
+		ended := make(chan struct{})
+		go func() { defer close(ended); _ = d.Run(ctx) }()
+		<-d.Ready()
+		d.hear(9, "")
+		d.eventually("the source is told", func() bool { return d.shelf.told() > 0 })
+		die()
+		<-ended
+		if d.shelf.most > 1 {
+			t.Fatalf("the source is told that it is settled up to %d, and nothing of the first job is", d.shelf.most)
+		}
+	}
+	d.reborn()
+	d.live()
+	for number := range 3 {
+		d.settle(first, number)
+	}
+	d.eventually("both are settled", func() bool { return d.shelf.told() == 9 })
 }
 
 // G7: a source that cannot be read.

@@ -1,0 +1,96 @@
+package control
+
+import (
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"nightshift.dev/nightshift/orchestrator"
+	"nightshift.dev/nightshift/orchestrator/planner"
+)
+
+// warehouse is what a dispatcher would say of standing jobs.
+type warehouse struct {
+	heard    []orchestrator.Backlog
+	standing []orchestrator.StandingView
+}
+
+func (w *warehouse) Hear(readings []orchestrator.Backlog)  { w.heard = readings }
+func (w *warehouse) Standing() []orchestrator.StandingView { return w.standing }
+
+var six = time.Date(2026, 11, 23, 6, 0, 0, 0, time.UTC)
+
+func readingOf(at time.Time, pending, settled, end int64) orchestrator.Backlog {
+	return orchestrator.Backlog{
+		Tenant: "acme", Queue: "clicks", Reading: orchestrator.Reading{At: at, Source: "nats CLICKS/scoring"}, Pending: pending, Arrived: end, Settled: settled,
+		Parts: []orchestrator.Part{{URI: "nats://CLICKS", Start: 1, Settled: settled, End: end}},
+	}
+}
+
+func TestBacklogIsWhatIsNeitherSettledNorRecordedTwice(t *testing.T) {
+	t.Parallel()
+	reach := func(end int64) []orchestrator.Position { return []orchestrator.Position{{URI: "nats://CLICKS", End: end}} }
+	for name, one := range map[string]struct {
+		reading  orchestrator.Backlog
+		standing orchestrator.StandingView
+		want     int64
+	}{
+		"nothing is recorded yet":                 {readingOf(six, 90, 11, 101), orchestrator.StandingView{}, 90},
+		"half is recorded, some of that settled":  {readingOf(six, 90, 11, 101), orchestrator.StandingView{RowsLeft: 20, Reach: reach(61)}, 60},
+		"all is settled, the source not told yet": {readingOf(six, 90, 11, 101), orchestrator.StandingView{Reach: reach(101)}, 0},
+		"a third of the positions are of others":  {readingOf(six, 60, 11, 101), orchestrator.StandingView{RowsLeft: 30, Reach: reach(41)}, 60},
+		"the source was moved on by somebody":     {readingOf(six, 10, 91, 101), orchestrator.StandingView{Reach: reach(50)}, 10},
+	} {
+		if got := rowsWaiting(one.reading, one.standing); got != one.want {
+			t.Errorf("%s: %d rows wait, want %d", name, got, one.want)
+		}
+	}
+}
+
+func TestUnknownBacklogKeepsWhatWasKnown(t *testing.T) {
+	t.Parallel()
+	w := &warehouse{standing: []orchestrator.StandingView{{Tenant: "acme", Queue: "clicks", BatchRows: 10}}}
+	b := newBacklogs(w)
+	if view := b.views(six)[0]; view.Reading.Err == "" || len(view.Waiting) > 0 {
+		t.Errorf("before the first reading: %+v", view)
+	}
+	b.take([]orchestrator.Backlog{readingOf(six, 90, 11, 101)})
+	known := b.views(six)[0]
+	if known.Reading.Err != "" || len(known.Waiting) != 1 || known.Waiting[0].Rows != 90 || known.BatchRows != 10 {
+		t.Fatalf("after a reading: %+v", known)
+	}
+	failed := orchestrator.Backlog{Tenant: "acme", Queue: "clicks", Reading: orchestrator.Reading{At: six.Add(time.Second), Err: "no answer"}, Pending: -1, Arrived: -1}
+	if !b.take([]orchestrator.Backlog{failed}) {
+		t.Error("an error is no change")
+	}
+	view := b.views(six)[0]
+	if diff := cmp.Diff(known.Waiting, view.Waiting); diff != "" || view.Reading.Err != "no answer" {
+		t.Errorf("after an error: %+v\n%s", view, diff)
+	}
+	w.standing[0].Reading = true
+	b.take([]orchestrator.Backlog{readingOf(six.Add(2*time.Second), 0, 101, 101)})
+	if view := b.views(six)[0]; view.Reading.Err == "" {
+		t.Errorf("while standing jobs are read: %+v", view)
+	}
+}
+
+func TestOrdersOfABacklogAreThoseOfItsStandingJobs(t *testing.T) {
+	t.Parallel()
+	order := func(queue, id string) *orchestrator.Order {
+		return &orchestrator.Order{JobKey: orchestrator.JobKey{Tenant: "acme", Queue: queue, ID: id}}
+	}
+	standing := []orchestrator.StandingView{
+		{Tenant: "acme", Queue: "clicks", Open: []*orchestrator.Order{order("clicks", "clicks-1"), order("clicks", "clicks-2")}},
+		{Tenant: "acme", Queue: "views"},
+	}
+	wanted := orchestrator.Assignment{Worker: "w", Jobs: []*orchestrator.Order{order("views", planner.BacklogID), order("clicks", planner.BacklogID), order("nightly", "nightly-1")}}
+	got := expand(wanted, standing)
+	want := orchestrator.Assignment{Worker: "w", Jobs: []*orchestrator.Order{order("clicks", "clicks-1"), order("clicks", "clicks-2"), order("nightly", "nightly-1")}}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("orders (-want +got)\n%s", diff)
+	}
+	if wanted.Jobs[0].ID != planner.BacklogID {
+		t.Error("the plan's own list was changed")
+	}
+}
