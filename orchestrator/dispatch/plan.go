@@ -60,8 +60,12 @@ func (r *runner) show() {
 	now := seen{true, r.machine.RowsLeft(), r.machine.RowsUncut(), r.machine.RowBytes(), r.machine.Unsettled(), r.machine.CutAll(), r.machine.Standing()}
 	r.mu.Lock()
 	changed := r.seen.unsettled != now.unsettled || r.seen.cutAll != now.cutAll || !r.seen.shown
+	moved := !slices.Equal(r.seen.reach, now.reach)
 	r.seen = now
 	r.mu.Unlock()
+	if moved {
+		r.standing.nudge()
+	}
 	if changed {
 		r.config.Wake()
 	}

@@ -162,8 +162,11 @@ func (s *standing) view(view *orchestrator.StandingView, jobs chain) {
 	}
 }
 
-// standEvery is how often standing jobs are looked after when nothing is heard.
-const standEvery = time.Second
+// Standing jobs are looked after when something is heard or settled, at most once in standPause, and else every standEvery.
+const (
+	standEvery = time.Second
+	standPause = 100 * time.Millisecond
+)
 
 // keepStanding makes, extends and ends standing jobs, and settles their sources.
 func (d *Dispatcher) keepStanding(ctx context.Context) {
@@ -184,12 +187,25 @@ func (d *Dispatcher) keepStanding(ctx context.Context) {
 				d.config.Log.Warn("a backlog is not drained as it should be", "queue", name.name, "error", err)
 			}
 		}
+		if !waitFor(ctx, standPause) {
+			return
+		}
 		select {
 		case <-ticker.C:
 		case <-d.standing.wake:
 		case <-ctx.Done():
 			return
 		}
+	}
+}
+
+// waitFor says whether ctx still stands after the pause.
+func waitFor(ctx context.Context, pause time.Duration) bool {
+	select {
+	case <-time.After(pause):
+		return true
+	case <-ctx.Done():
+		return false
 	}
 }
 

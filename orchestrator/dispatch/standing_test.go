@@ -171,6 +171,7 @@ func TestSourceIsNotSettledBehindAGapAfterARestart(t *testing.T) {
 	go func() { defer close(ended); _ = d.Run(ctx) }()
 	<-d.Ready()
 	first := d.newest(7, "", 3)
+	d.eventually("the first is given no more", func() bool { found, _ := d.Find("default", first.ID); return found.Standing.Ends != nil })
 	second := d.newest(9, first.ID, 1)
 	d.settle(second, 0)
 	d.eventually("the second is settled", func() bool { found, _ := d.Find("default", second.ID); return found.Counts.ShardsDone == 1 })
