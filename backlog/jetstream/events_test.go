@@ -186,3 +186,19 @@ func TestJ15PutBack(t *testing.T) {
 		t.Errorf("the oldest arrived %s, want %s", b.Oldest, at)
 	}
 }
+
+func TestJ11DeletedFromTheMiddle(t *testing.T) {
+	w := start(t, jetstream.StreamConfig{}, jetstream.ConsumerConfig{FilterSubject: "S.a"})
+	reader := w.reader()
+	w.publish("S.a", 10)
+	w.counts(10, 0)
+	before := w.known(reader)
+	must(t, w.stream.DeleteMsg(t.Context(), 4))
+	must(t, w.stream.DeleteMsg(t.Context(), 6))
+	b := w.known(reader)
+	w.want(b, 8, 0)
+	w.noted(b, "at least 2 rows with sequences from 1 to 10 were removed")
+	if b.Arrived != before.Arrived || b.Settled != before.Settled+2 {
+		t.Errorf("%d arrived, %d settled, want %d and %d", b.Arrived, b.Settled, before.Arrived, before.Settled+2)
+	}
+}

@@ -209,13 +209,21 @@ func arrivals(w *watched, got answer) (arrived int64, gone uint64, notes []strin
 		return arrived + vanished, gone, []string{loss("at least "+fmt.Sprint(max(1, vanished)), lost, first-1)}
 	}
 	if vanished > 0 {
-		last := before.delivered + 1
-		if got.stream != nil {
-			last = max(last, got.stream.State.LastSeq)
-		}
-		return arrived + vanished, gone, []string{loss(fmt.Sprint(vanished), before.delivered+1, last)}
+		return arrived + vanished, gone, []string{loss("at least "+fmt.Sprint(vanished), before.delivered+1, lastOfLoss(before.counts, got))}
 	}
 	return arrived, gone, nil
+}
+
+// lastOfLoss is the last sequence that may be lost: the one before the stream's first, or, where rows were taken from its middle, its last.
+func lastOfLoss(before counts, got answer) uint64 {
+	if got.stream == nil {
+		return before.delivered + 1
+	}
+	state := got.stream.State
+	if state.FirstSeq > before.delivered+1 {
+		return state.FirstSeq - 1
+	}
+	return max(state.LastSeq, before.delivered+1)
 }
 
 func loss(rows string, from, to uint64) string {
