@@ -69,7 +69,7 @@ func (r *Reader) arm(ctx context.Context, w *watched, got answer) {
 		pull = append(pull, jetstream.FetchPriorityGroup(bellGroup), jetstream.FetchMinPending(at))
 	}
 	batch, err := consumer.Fetch(1, pull...)
-	if err != nil || r.denied(r.subject("CONSUMER.MSG.NEXT", w.source.Stream, "nightshift-*"), false) != nil {
+	if err != nil || r.denied(r.subject("CONSUMER.MSG.NEXT", w.source.Stream, "*"), false) != nil {
 		stop()
 		b.broken = time.Now().Add(retryRefused)
 		return
@@ -130,5 +130,5 @@ func (r *Reader) hear(life context.Context, stop context.CancelFunc, w *watched,
 	}
 	ending, cancel := context.WithTimeout(context.WithoutCancel(life), r.options.Timeout)
 	defer cancel()
-	_ = r.deleteConsumer(ending, w.source.Stream, name) // else it is removed after ephemeralFor
+	r.deleteConsumer(ending, w.source.Stream, name)
 }

@@ -35,8 +35,8 @@ func (r *Reader) recountByConsumer(ctx context.Context, w *watched, got answer) 
 	if err != nil {
 		return 0, err
 	}
-	counted := int64(consumer.CachedInfo().NumPending)
-	return counted, r.deleteConsumer(ctx, w.source.Stream, consumer.CachedInfo().Name)
+	r.deleteConsumer(ctx, w.source.Stream, consumer.CachedInfo().Name)
+	return int64(consumer.CachedInfo().NumPending), nil
 }
 
 // recountSubjects counts what a work-queue stream holds on the consumer's subjects: nobody else may read those.

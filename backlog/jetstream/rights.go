@@ -95,6 +95,25 @@ func (r *Reader) subject(parts ...string) string {
 	return strings.TrimSuffix(prefix, ".") + "." + strings.Join(parts, ".")
 }
 
+// Rights are the subjects that a reader publishes to for a source. The first is needed; without the others less is known, and the readings say what.
+func Rights(source Source) []string {
+	return []string{
+		"$JS.API.CONSUMER.INFO." + source.Stream + "." + source.Consumer, // what waits
+		"$JS.API.STREAM.INFO." + source.Stream,                           // losses
+		"$JS.API.STREAM.MSG.GET." + source.Stream,                        // the oldest row
+		"$JS.API.DIRECT.GET." + source.Stream,                            // the same, of a stream that allows it
+		"$JS.API.CONSUMER.CREATE." + source.Stream + ".*",     // new counts, and doorbells
+		"$JS.API.CONSUMER.DELETE." + source.Stream + ".*",
+		"$JS.API.CONSUMER.MSG.NEXT." + source.Stream + ".*",
+		"$JS.API.STREAM.NAMES", // rows given up
+		"$JS.API.STREAM.CREATE." + PoisonStream,
+		"$JS.API.CONSUMER.CREATE." + PoisonStream + ".>",
+		"$JS.API.CONSUMER.DELETE." + PoisonStream + ".*",
+		"$JS.API.CONSUMER.INFO." + PoisonStream + ".*",
+		"$JS.API.CONSUMER.MSG.NEXT." + PoisonStream + ".*",
+	}
+}
+
 // sentence says what an error means for a source, and what to do.
 func sentence(source Source, err error) string {
 	switch {

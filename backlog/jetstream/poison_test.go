@@ -1,0 +1,161 @@
+package jetstream
+
+import (
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+)
+
+// giveUp hands out all rows of a consumer with MaxDeliver 2 twice, and pulls on until the server gives them up, which it does when somebody pulls.
+func (w *world) giveUp(rows int) {
+	w.Helper()
+	for range 2 {
+		for _, row := range w.take(rows) {
+			must(w, row.Nak())
+		}
+	}
+	eventually(w, "rows are given up", func() bool {
+		_, err := w.consumer.FetchNoWait(1)
+		must(w, err)
+		info, err := w.consumer.Info(w.Context())
+		return err == nil && info.NumAckPending == 0
+	})
+}
+
+func (w *world) wantPoisoned(reader *Reader, rows int64) {
+	w.Helper()
+	eventually(w, "poison", func() bool { return w.known(reader).Poisoned == rows })
+}
+
+func TestJ19Poison(t *testing.T) {
+	for _, retention := range retentions {
+		t.Run(retention.String(), func(t *testing.T) {
+			w := start(t, jetstream.StreamConfig{Retention: retention}, jetstream.ConsumerConfig{MaxDeliver: 2})
+			reader := w.reader()
+			w.publish("S.a", 3)
+			w.counts(3, 0)
+			before := w.known(reader)
+			if before.Poisoned != 0 {
+				t.Errorf("%d poisoned, want none", before.Poisoned)
+			}
+			w.giveUp(3)
+			w.wantPoisoned(reader, 3)
+			b := w.known(reader)
+			w.want(b, 0, 0)
+			w.silent(b)
+			if b.Redelivered != 0 || !b.Oldest.IsZero() {
+				t.Errorf("%d redelivered, the oldest of %s: what is given up is neither", b.Redelivered, b.Oldest)
+			}
+			if b.Arrived != before.Arrived || b.Settled != before.Settled {
+				t.Error("what is given up is not settled, and did not arrive again")
+			}
+			w.publish("S.a", 2)
+			w.counts(2, 0)
+			w.done(w.take(1)...)
+			b = w.known(reader)
+			w.want(b, 1, 0)
+			if b.Poisoned != 3 {
+				t.Errorf("%d poisoned behind the floor, want 3", b.Poisoned)
+			}
+			must(t, w.stream.Purge(t.Context()))
+			reader.streams["S"].asked = time.Time{}
+			b = w.known(reader)
+			w.want(b, 0, 0)
+			if b.Poisoned != 0 || b.Settled-before.Settled != 5 {
+				t.Errorf("%d poisoned, %d settled after a purge, want none and 5", b.Poisoned, b.Settled-before.Settled)
+			}
+		})
+	}
+}
+
+func TestJ19PoisonWhileNobodyWasThere(t *testing.T) {
+	w := start(t, jetstream.StreamConfig{}, jetstream.ConsumerConfig{MaxDeliver: 2})
+	w.publish("S.a", 2)
+	reader := w.reader()
+	w.known(reader)
+	reader.Close()
+	w.giveUp(2)
+	w.publish("S.a", 2)
+	rows := w.take(2)
+	eventually(t, "the advisories are kept", func() bool {
+		kept, err := w.js.Stream(t.Context(), PoisonStream)
+		return err == nil && kept.CachedInfo().State.Msgs == 2
+	})
+	b := w.known(w.reader())
+	w.want(b, 0, 2)
+	if b.Poisoned != 2 {
+		t.Errorf("%d poisoned, want 2", b.Poisoned)
+	}
+	w.done(rows...)
+}
+
+func TestJ19PoisonFromBeforeAnybodyListened(t *testing.T) {
+	w := start(t, jetstream.StreamConfig{}, jetstream.ConsumerConfig{MaxDeliver: 2})
+	w.publish("S.a", 2)
+	w.giveUp(2)
+	if b := w.known(w.reader()); b.Poisoned != 2 {
+		t.Errorf("%d poisoned, want the 2 that are redelivered and in flight no more", b.Poisoned)
+	}
+}
+
+func TestJ19PoisonOfTheConsumerBefore(t *testing.T) {
+	w := start(t, jetstream.StreamConfig{}, jetstream.ConsumerConfig{MaxDeliver: 2})
+	w.publish("S.a", 2)
+	reader := w.reader()
+	w.known(reader)
+	w.giveUp(2)
+	w.wantPoisoned(reader, 2)
+	must(t, w.stream.DeleteConsumer(t.Context(), "C"))
+	w.make(jetstream.ConsumerConfig{MaxDeliver: 2})
+	b := w.known(reader)
+	w.want(b, 2, 0)
+	if b.Poisoned != 0 {
+		t.Errorf("%d poisoned, but all are handed out again", b.Poisoned)
+	}
+}
+
+func TestJ19PoisonPutBack(t *testing.T) {
+	w := start(t, jetstream.StreamConfig{}, jetstream.ConsumerConfig{MaxDeliver: 2})
+	w.publish("S.a", 2)
+	reader := w.reader()
+	w.known(reader)
+	w.giveUp(2)
+	w.wantPoisoned(reader, 2)
+	_, err := w.js.ResetConsumerToSequence(t.Context(), "S", "C", 1)
+	must(t, err)
+	if b := w.known(reader); b.Pending != 2 || b.Poisoned != 0 {
+		t.Errorf("%d pending, %d poisoned, want 2 and none", b.Pending, b.Poisoned)
+	}
+	w.done(w.take(2)...)
+	if b := w.known(reader); b.Poisoned != 0 {
+		t.Errorf("%d poisoned, but they were done", b.Poisoned)
+	}
+}
+
+func TestJ19PoisonInAStreamOfTheUsers(t *testing.T) {
+	w := start(t, jetstream.StreamConfig{}, jetstream.ConsumerConfig{MaxDeliver: 2})
+	_, err := w.js.CreateStream(t.Context(), jetstream.StreamConfig{Name: "THEIRS", Subjects: []string{"$JS.EVENT.ADVISORY.CONSUMER.>"}})
+	must(t, err)
+	w.publish("S.a", 2)
+	reader := w.reader()
+	w.known(reader)
+	w.giveUp(2)
+	w.wantPoisoned(reader, 2)
+	if _, err := w.js.Stream(t.Context(), PoisonStream); err == nil {
+		t.Error("a second stream of advisories was made")
+	}
+}
+
+func TestJ19PoisonNobodyMayListenTo(t *testing.T) {
+	w := start(t, jetstream.StreamConfig{}, jetstream.ConsumerConfig{MaxDeliver: 2})
+	_, err := w.js.CreateStream(t.Context(), jetstream.StreamConfig{Name: "THEIRS", Subjects: []string{"$JS.EVENT.ADVISORY.CONSUMER.>"}, Retention: jetstream.WorkQueuePolicy})
+	must(t, err)
+	w.publish("S.a", 2)
+	reader := w.reader()
+	w.noted(w.known(reader), "rows given up may be more")
+	w.giveUp(2)
+	if b := w.known(reader); b.Poisoned != 2 {
+		t.Errorf("%d poisoned, want the 2 that are redelivered and in flight no more", b.Poisoned)
+	}
+}
