@@ -19,8 +19,8 @@ const (
 // was pending, else when there is more than twice as much.
 type bell struct {
 	mu     sync.Mutex
-	armed  bool
-	rings  int64 // at so many pending
+	pull   jetstream.MessageBatch // nil: not armed
+	rings  int64                  // at so many pending
 	stop   context.CancelFunc
 	rang   uint64    // the last row that rang: no row rings twice
 	broken time.Time // not tried again before
@@ -35,7 +35,7 @@ func (r *Reader) Rings(queue string) bool {
 		if w.source.Queue == queue {
 			w.bell.mu.Lock()
 			defer w.bell.mu.Unlock()
-			return w.bell.armed
+			return w.bell.pull != nil
 		}
 	}
 	return false
@@ -47,11 +47,11 @@ func (r *Reader) arm(ctx context.Context, w *watched, got answer) {
 	b := &w.bell
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if b.armed && (!may || at == 1 && b.rings > 1 || at < b.rings/2) {
+	if b.pull != nil && (!may || at == 1 && b.rings > 1 || at < b.rings/2) {
 		b.stop() // it would ring too late now
-		b.armed = false
+		b.pull = nil
 	}
-	if r.options.Deaf || !may || b.armed || time.Now().Before(b.broken) || r.life.Err() != nil {
+	if r.options.Deaf || !may || b.pull != nil || time.Now().Before(b.broken) || r.life.Err() != nil {
 		return
 	}
 	start := got.delivered
@@ -74,7 +74,7 @@ func (r *Reader) arm(ctx context.Context, w *watched, got answer) {
 		b.broken = time.Now().Add(retryRefused)
 		return
 	}
-	b.armed, b.rings, b.stop = true, at, stop
+	b.pull, b.rings, b.stop = batch, at, stop
 	r.bells.Go(func() { r.hear(life, stop, w, consumer.CachedInfo().Name, batch) })
 }
 
@@ -84,7 +84,7 @@ func ringsAt(got answer) (int64, bool) {
 	if got.pending > 0 {
 		at = 2*got.pending + burst
 	}
-	if got.stream == nil || got.config.DeliverPolicy == jetstream.DeliverLastPerSubjectPolicy {
+	if got.stream == nil || !hasRoom(got.stream) || got.config.DeliverPolicy == jetstream.DeliverLastPerSubjectPolicy {
 		return at, false
 	}
 	switch got.stream.Config.Retention {
@@ -94,6 +94,15 @@ func ringsAt(got answer) (int64, bool) {
 		return at, at == 1 && got.stream.Config.Discard == jetstream.DiscardOld
 	}
 	return at, false // a work queue has one consumer for each row
+}
+
+// hasRoom is whether there is a bell for every consumer without the stream's limit of consumers coming near.
+func hasRoom(stream *jetstream.StreamInfo) bool {
+	most := stream.Config.MaxConsumers
+	if most <= 0 {
+		most = 1000 // a server's own limit
+	}
+	return stream.State.Consumers <= most/2
 }
 
 func bellConfig(got answer, start uint64, at int64) jetstream.ConsumerConfig {
@@ -117,8 +126,8 @@ func (r *Reader) hear(life context.Context, stop context.CancelFunc, w *watched,
 		}
 	}
 	w.bell.mu.Lock()
-	if life.Err() != context.Canceled { //nolint:errorlint // else it was taken down, and another may be armed already
-		w.bell.armed = false
+	if w.bell.pull == batch { // else another is armed already
+		w.bell.pull = nil
 	}
 	w.bell.rang = max(w.bell.rang, rang)
 	w.bell.mu.Unlock()
