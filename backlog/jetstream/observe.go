@@ -163,8 +163,10 @@ func (r *Reader) report(ctx context.Context, w *watched, got answer, now time.Ti
 		UpperBound: got.upper, MostWorkers: mostWorkers(got.config, w.source.Batch), Notes: got.explain,
 	}
 	b.Notes = append(b.Notes, notes(w.known, got)...)
-	arrived, gone, lost := arrivals(w, got)
-	b.Notes = append(b.Notes, lost...)
+	sum, lost := tallyOf(w, got)
+	if lost != "" {
+		b.Notes = append(b.Notes, lost)
+	}
 	b.Notes = append(b.Notes, states(got)...)
 	if err != nil {
 		b.Notes = append(b.Notes, "rows given up may be more: "+err.Error())
@@ -173,61 +175,27 @@ func (r *Reader) report(ctx context.Context, w *watched, got answer, now time.Ti
 	if err != nil {
 		b.Notes = append(b.Notes, "the oldest row is unknown: "+err.Error())
 	}
-	b.Arrived = arrived
-	b.Settled = arrived - b.Pending - b.InFlight - max(0, b.Poisoned)
+	b.Arrived = sum.arrived
+	b.Settled = sum.arrived - b.Pending - b.InFlight - max(0, b.Poisoned)
 	if w.known != nil { // both only rise
-		b.Arrived = max(arrived, w.known.reported.Arrived)
+		b.Arrived = max(b.Arrived, w.known.reported.Arrived)
 		b.Settled = max(b.Settled, w.known.reported.Settled)
 	}
-	w.known = &known{counts: got.counts, gone: gone, arrived: arrived, reported: b}
+	w.known = &known{counts: got.counts, tally: sum, reported: b}
 	r.arm(ctx, w, got)
 	return b
 }
 
-// arrivals is how many rows ever arrived, up to which sequence the losses are told, and the losses that are new.
-func arrivals(w *watched, got answer) (arrived int64, gone uint64, notes []string) {
-	first := uint64(0)
+// tallyOf adds an answer to what was read before.
+func tallyOf(w *watched, got answer) (tally, string) {
+	stream := held{oldest: w.oldest.sequence}
 	if got.stream != nil {
-		first = got.stream.State.FirstSeq
+		stream.first, stream.last = got.stream.State.FirstSeq, got.stream.State.LastSeq
 	}
 	if w.known == nil {
-		return got.deliveries + got.pending, max(got.delivered, max(first, 1)-1), nil
+		return beginTally(got.counts, stream), ""
 	}
-	before := *w.known
-	gone = max(before.gone, max(first, 1)-1)
-	switch between(before.counts, got.counts) {
-	case recreated, refiltered, putBack, moved:
-		return before.arrived + max(0, got.unsettled()-before.unsettled()), gone, nil
-	}
-	arrived = before.arrived + got.pending - before.pending + handedOut(before.counts, got.counts)
-	vanished := missing(before.counts, got.counts)
-	if len(got.filters) == 0 {
-		if from, to, rows := rangeOfLoss(before.counts, got.counts, first, before.gone); rows > 0 {
-			return arrived + rows, max(gone, to), []string{loss(fmt.Sprint(rows), from, to)}
-		}
-	} else if lost := w.oldest.sequence; lost > max(got.floor, before.gone) && lost < first {
-		return arrived + vanished, gone, []string{loss("at least "+fmt.Sprint(max(1, vanished)), lost, first-1)}
-	}
-	if vanished > 0 {
-		return arrived + vanished, gone, []string{loss("at least "+fmt.Sprint(vanished), before.delivered+1, lastOfLoss(before.counts, got))}
-	}
-	return arrived, gone, nil
-}
-
-// lastOfLoss is the last sequence that may be lost: the one before the stream's first, or, where rows were taken from its middle, its last.
-func lastOfLoss(before counts, got answer) uint64 {
-	if got.stream == nil {
-		return before.delivered + 1
-	}
-	state := got.stream.State
-	if state.FirstSeq > before.delivered+1 {
-		return state.FirstSeq - 1
-	}
-	return max(state.LastSeq, before.delivered+1)
-}
-
-func loss(rows string, from, to uint64) string {
-	return fmt.Sprintf("%s rows with sequences from %d to %d were removed from the stream before they were read (purged, deleted, or past its limits): lost, not done", rows, from, to)
+	return w.known.tally.next(w.known.counts, got.counts, stream)
 }
 
 // notes says what happened to the consumer since the last reading.
@@ -281,4 +249,3 @@ func mostWorkers(config jetstream.ConsumerConfig, batch int) int {
 	batch = max(batch, 1)
 	return (config.MaxAckPending + batch - 1) / batch
 }
-

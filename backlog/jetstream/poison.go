@@ -48,13 +48,22 @@ func (p *poison) close() {
 	}
 }
 
-// count is how many rows of a consumer are given up and still in the stream. Beside the advisories it goes by the redelivered rows that are in
-// flight no more: those were given up, whoever heard it.
+// count is how many rows of a consumer are given up and still in the stream. The advisories name them. The server's count of redelivered rows, which are either in
+// flight or given up, and in the stream, bounds them: it knows of those that nobody heard, and of those that were deleted since.
 func (p *poison) count(ctx context.Context, source Source, got answer) (int64, error) {
 	if got.config.MaxDeliver <= 0 {
 		return 0, nil
 	}
 	err := p.listen(ctx, source)
+	heard := p.still(source, got)
+	if got.config.MaxDeliver == 1 { // nothing is ever redelivered
+		return heard, err
+	}
+	return min(max(heard, got.redelivered-got.inFlight), got.redelivered), err
+}
+
+// still counts the rows heard of that have not been removed or put back since, and are not of a consumer of the same name before.
+func (p *poison) still(source Source, got answer) int64 {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	first := uint64(0)
@@ -63,11 +72,11 @@ func (p *poison) count(ctx context.Context, source Source, got answer) (int64, e
 	}
 	heard := p.heard[source.String()]
 	for sequence, at := range heard {
-		if sequence < first || sequence > got.delivered || at.Before(got.created) { // removed, put back, or of a consumer of the same name before
+		if sequence < first || sequence > got.delivered || at.Before(got.created) {
 			delete(heard, sequence)
 		}
 	}
-	return max(int64(len(heard)), got.redelivered-got.inFlight), err
+	return int64(len(heard))
 }
 
 // listen has the advisories of a source heard, also those that came before.

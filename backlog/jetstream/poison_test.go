@@ -5,6 +5,9 @@ import (
 	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
+
+	"nightshift.dev/nightshift/orchestrator/embedded"
+	"nightshift.dev/nightshift/orchestrator/embedded/embeddedtest"
 )
 
 // giveUp hands out all rows of a consumer with MaxDeliver 2 twice, and pulls on until the server gives them up, which it does when somebody pulls.
@@ -59,13 +62,81 @@ func TestJ19Poison(t *testing.T) {
 				t.Errorf("%d poisoned behind the floor, want 3", b.Poisoned)
 			}
 			must(t, w.stream.Purge(t.Context()))
-			reader.streams["S"].asked = time.Time{}
 			b = w.known(reader)
 			w.want(b, 0, 0)
 			if b.Poisoned != 0 || b.Settled-before.Settled != 5 {
 				t.Errorf("%d poisoned, %d settled after a purge, want none and 5", b.Poisoned, b.Settled-before.Settled)
 			}
 		})
+	}
+}
+
+func TestJ19PoisonThatWasDeleted(t *testing.T) {
+	for _, retention := range retentions {
+		t.Run(retention.String(), func(t *testing.T) {
+			w := start(t, jetstream.StreamConfig{Retention: retention}, jetstream.ConsumerConfig{MaxDeliver: 2})
+			w.publish("S.a", 3)
+			reader := w.reader()
+			w.known(reader)
+			w.giveUp(3)
+			w.wantPoisoned(reader, 3)
+			must(t, w.stream.DeleteMsg(t.Context(), 2))
+			if b := w.known(reader); b.Poisoned != 2 {
+				t.Errorf("%d poisoned, want the 2 that are left", b.Poisoned)
+			}
+		})
+	}
+}
+
+func TestJ19PoisonOfOneDelivery(t *testing.T) {
+	w := start(t, jetstream.StreamConfig{}, jetstream.ConsumerConfig{MaxDeliver: 1, AckWait: 50 * time.Millisecond})
+	w.publish("S.a", 3)
+	reader := w.reader()
+	w.known(reader)
+	w.take(3)
+	eventually(t, "rows are given up", func() bool {
+		_, err := w.consumer.FetchNoWait(1)
+		return err == nil && w.known(reader).Poisoned == 3
+	})
+	w.want(w.known(reader), 0, 0)
+	must(t, w.stream.Purge(t.Context(), jetstream.WithPurgeSequence(3)))
+	reader.streams["S"].asked = time.Now().Add(-time.Hour)
+	w.publish("S.a", 2000) // a leap: the stream is looked at
+	w.counts(2000, 0)
+	if b := w.known(reader); b.Poisoned != 1 {
+		t.Errorf("%d poisoned, want the one that is left", b.Poisoned)
+	}
+}
+
+func TestJ19PoisonOutlivesTheServer(t *testing.T) {
+	dir := t.TempDir()
+	begin := func() (*world, *embedded.Server) {
+		served, err := embedded.Start(embedded.Config{Dir: dir, Port: -1, NoSync: true})
+		must(t, err)
+		t.Cleanup(served.Stop)
+		conn := embeddedtest.Connect(t, served)
+		js, err := jetstream.New(conn)
+		must(t, err)
+		return &world{TB: t, conn: conn, js: js, now: time.Now()}, served
+	}
+	w, served := begin()
+	var err error
+	w.stream, err = w.js.CreateStream(t.Context(), jetstream.StreamConfig{Name: "S", Subjects: []string{"S.>"}})
+	must(t, err)
+	w.make(jetstream.ConsumerConfig{MaxDeliver: 2})
+	reader := w.reader()
+	w.known(reader)
+	w.publish("S.a", 3)
+	w.giveUp(3)
+	w.wantPoisoned(reader, 3)
+	reader.Close()
+	w.conn.Close()
+	served.Stop()
+	w, _ = begin()
+	b := w.known(w.reader())
+	w.want(b, 0, 0)
+	if b.Poisoned != 3 {
+		t.Errorf("%d poisoned after a restart, want 3", b.Poisoned)
 	}
 }
 

@@ -72,8 +72,7 @@ type watched struct {
 // known is what the last good reading said.
 type known struct {
 	counts
-	gone     uint64 // up to this sequence it has been said what was lost
-	arrived  int64  // before bounding: answers that are a moment apart may make it fall, and rise again
+	tally
 	reported orchestrator.Backlog
 }
 

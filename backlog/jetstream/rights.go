@@ -102,7 +102,7 @@ func Rights(source Source) []string {
 		"$JS.API.STREAM.INFO." + source.Stream,                           // losses
 		"$JS.API.STREAM.MSG.GET." + source.Stream,                        // the oldest row
 		"$JS.API.DIRECT.GET." + source.Stream,                            // the same, of a stream that allows it
-		"$JS.API.CONSUMER.CREATE." + source.Stream + ".*",     // new counts, and doorbells
+		"$JS.API.CONSUMER.CREATE." + source.Stream + ".*",                // new counts, and doorbells
 		"$JS.API.CONSUMER.DELETE." + source.Stream + ".*",
 		"$JS.API.CONSUMER.MSG.NEXT." + source.Stream + ".*",
 		"$JS.API.STREAM.NAMES", // rows given up
