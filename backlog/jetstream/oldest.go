@@ -29,7 +29,7 @@ func (r *Reader) findOldest(ctx context.Context, w *watched, got answer) (time.T
 		first = got.stream.State.FirstSeq
 	}
 	asked := w.known != nil && between(w.known.counts, got.counts) == nothing
-	if asked && w.oldest.sequence > got.floor && w.oldest.sequence >= first {
+	if asked && w.oldest.sequence > got.floor && w.oldest.sequence >= first && r.poison.behind(w.source, w.oldest.sequence) == w.oldest.sequence {
 		return w.oldest.arrived, nil
 	}
 	w.oldest = oldest{}
@@ -42,7 +42,7 @@ func (r *Reader) findOldest(ctx context.Context, w *watched, got answer) (time.T
 		filters = []string{">"}
 	}
 	for _, filter := range filters {
-		found, err := r.nextRow(ctx, w, handle, got.floor+1, filter)
+		found, err := r.nextNotGivenUp(ctx, w, handle, got.floor+1, filter)
 		if err != nil {
 			w.oldest = oldest{}
 			return time.Time{}, err
@@ -52,6 +52,21 @@ func (r *Reader) findOldest(ctx context.Context, w *watched, got answer) (time.T
 		}
 	}
 	return w.oldest.arrived, nil
+}
+
+// mostGivenUp bounds the requests that find rows that were given up: a floor stays below them while rows behind them are in flight.
+const mostGivenUp = 8
+
+func (r *Reader) nextNotGivenUp(ctx context.Context, w *watched, handle jetstream.Stream, from uint64, filter string) (oldest, error) {
+	for range mostGivenUp {
+		from = r.poison.behind(w.source, from)
+		found, err := r.nextRow(ctx, w, handle, from, filter)
+		if err != nil || r.poison.behind(w.source, found.sequence) == found.sequence {
+			return found, err
+		}
+		from = found.sequence
+	}
+	return oldest{}, fmt.Errorf("it lies behind more than %d rows that were given up", mostGivenUp)
 }
 
 // nextRow finds the first row on a subject from a sequence on. The server sends the row with it.

@@ -54,7 +54,11 @@ func (p *poison) count(ctx context.Context, source Source, got answer) (int64, e
 	if got.config.MaxDeliver <= 0 {
 		return 0, nil
 	}
-	err := p.listen(ctx, source)
+	replicas := 1
+	if got.stream != nil {
+		replicas = got.stream.Config.Replicas
+	}
+	err := p.listen(ctx, source, replicas)
 	heard := p.still(source, got)
 	if got.config.MaxDeliver == 1 { // nothing is ever redelivered
 		return heard, err
@@ -79,8 +83,21 @@ func (p *poison) still(source Source, got answer) int64 {
 	return int64(len(heard))
 }
 
+// behind is the first sequence from one on that was not given up.
+func (p *poison) behind(source Source, sequence uint64) uint64 {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	heard := p.heard[source.String()]
+	for {
+		if _, is := heard[sequence]; !is {
+			return sequence
+		}
+		sequence++
+	}
+}
+
 // listen has the advisories of a source heard, also those that came before.
-func (p *poison) listen(ctx context.Context, source Source) error {
+func (p *poison) listen(ctx context.Context, source Source, replicas int) error {
 	p.starting.Lock()
 	defer p.starting.Unlock()
 	name, now := source.String(), time.Now()
@@ -90,7 +107,7 @@ func (p *poison) listen(ctx context.Context, source Source) error {
 	if listens || now.Before(failed.until) {
 		return failed.err
 	}
-	err := p.start(ctx, source)
+	err := p.start(ctx, source, replicas)
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.listens[name], p.failed[name] = err == nil, refusal{}
@@ -100,8 +117,8 @@ func (p *poison) listen(ctx context.Context, source Source) error {
 	return err
 }
 
-func (p *poison) start(ctx context.Context, source Source) error {
-	stream, err := p.captured(ctx, source)
+func (p *poison) start(ctx context.Context, source Source, replicas int) error {
+	stream, err := p.captured(ctx, source, replicas)
 	if err != nil {
 		return err
 	}
@@ -114,8 +131,8 @@ func (p *poison) start(ctx context.Context, source Source) error {
 	return p.follow(ctx, stream)
 }
 
-// captured is the stream that has the advisories of a source: one of the user's, else ours, which is made.
-func (p *poison) captured(ctx context.Context, source Source) (string, error) {
+// captured is the stream that has the advisories of a source: one of the user's, else ours, which is made, as safe as the source.
+func (p *poison) captured(ctx context.Context, source Source, replicas int) (string, error) {
 	var name string
 	err := p.r.ask(ctx, p.r.subject("STREAM.NAMES"), true, func(ctx context.Context) error {
 		var err error
@@ -128,7 +145,7 @@ func (p *poison) captured(ctx context.Context, source Source) (string, error) {
 	err = p.r.ask(ctx, p.r.subject("STREAM.CREATE", PoisonStream), true, func(ctx context.Context) error {
 		_, err := p.r.js.CreateStream(ctx, jetstream.StreamConfig{
 			Name: PoisonStream, Description: "advisories of rows that reached their most deliveries", Subjects: []string{gaveUp + "*.*"},
-			MaxMsgsPerSubject: poisonPerConsumer, MaxBytes: poisonBytes, MaxAge: poisonAge, Discard: jetstream.DiscardOld,
+			MaxMsgsPerSubject: poisonPerConsumer, MaxBytes: poisonBytes, MaxAge: poisonAge, Discard: jetstream.DiscardOld, Replicas: replicas,
 		})
 		return err
 	})

@@ -71,6 +71,26 @@ func TestJ19Poison(t *testing.T) {
 	}
 }
 
+func TestJ19OldestBehindPoison(t *testing.T) {
+	w := start(t, jetstream.StreamConfig{}, jetstream.ConsumerConfig{MaxDeliver: 2, FilterSubject: "S.a"})
+	reader := w.reader()
+	for range 3 {
+		w.publish("S.a", 1)
+		w.publish("S.b", 1)
+	}
+	w.counts(3, 0)
+	w.known(reader)
+	w.giveUp(3)
+	w.wantPoisoned(reader, 3)
+	w.publish("S.a", 2)
+	w.take(1)
+	w.counts(1, 1)
+	b := w.known(reader)
+	if at := w.arrival(7, "S.a"); !b.Oldest.Equal(at) {
+		t.Errorf("the oldest arrived %s, want %s: the three before are given up (%q)", b.Oldest, at, b.Notes)
+	}
+}
+
 func TestJ19PoisonThatWasDeleted(t *testing.T) {
 	for _, retention := range retentions {
 		t.Run(retention.String(), func(t *testing.T) {
