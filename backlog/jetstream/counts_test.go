@@ -1,7 +1,9 @@
 package jetstream
 
 import (
+	"fmt"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -211,4 +213,64 @@ func TestSourcesThatCannotBe(t *testing.T) {
 			t.Errorf("%q is not in %q", part, err)
 		}
 	}
+}
+
+func TestJ24OldestOfVeryManyFilters(t *testing.T) {
+	filters := []string{"S.1", "S.2", "S.3", "S.4", "S.5", "S.6", "S.7", "S.8", "S.9"}
+	w := start(t, jetstream.StreamConfig{}, jetstream.ConsumerConfig{FilterSubjects: filters})
+	w.publish("S.other", 1)
+	w.publish("S.9", 1)
+	w.counts(1, 0)
+	if b := w.known(w.reader()); !b.Oldest.Equal(w.arrival(1, "S.other")) {
+		t.Errorf("the oldest arrived %s, want that of the first row of any subject: older, never younger", b.Oldest)
+	}
+}
+
+func TestJ16ACountOfTooManySubjects(t *testing.T) {
+	w := start(t, jetstream.StreamConfig{Retention: jetstream.WorkQueuePolicy, Storage: jetstream.MemoryStorage}, jetstream.ConsumerConfig{FilterSubject: "S.*"})
+	for i := range mostSubjects + 1 {
+		_, err := w.js.PublishAsync(fmt.Sprintf("S.%d", i), nil)
+		must(t, err)
+	}
+	<-w.js.PublishAsyncComplete()
+	w.counts(mostSubjects+1, 0)
+	l := w.lie()
+	reader := w.readerOf(l.js, Options{Deaf: true})
+	w.known(reader)
+	l.says(pendingIs(0))
+	w.unknown(reader, "more than 10000", "held until")
+}
+
+func TestJ21NoAcknowledgements(t *testing.T) {
+	w := start(t, jetstream.StreamConfig{}, jetstream.ConsumerConfig{AckPolicy: jetstream.AckNonePolicy})
+	reader := w.reader()
+	w.publish("S.a", 3)
+	w.counts(3, 0)
+	w.known(reader)
+	w.take(2)
+	b := w.known(reader)
+	w.want(b, 1, 0)
+	w.noted(b, "what is handed out counts as done")
+	if b.Settled != 2 {
+		t.Errorf("%d settled, want 2", b.Settled)
+	}
+}
+
+func TestJ32ReadingsAreOneAfterAnother(t *testing.T) {
+	w := start(t, jetstream.StreamConfig{}, jetstream.ConsumerConfig{MaxDeliver: 3})
+	reader := w.readerOf(w.js, Options{})
+	var together sync.WaitGroup
+	for range 4 {
+		together.Go(func() {
+			for range 20 {
+				if b := reader.Read(t.Context(), time.Now()); b[0].Err != "" {
+					t.Error(b[0].Err)
+				}
+				reader.Rings("fraud")
+			}
+		})
+	}
+	w.publish("S.a", 20)
+	w.done(w.take(20)...)
+	together.Wait()
 }

@@ -195,7 +195,7 @@ func tallyOf(w *watched, got answer) (tally, string) {
 	if w.known == nil {
 		return beginTally(got.counts, stream), ""
 	}
-	return w.known.tally.next(w.known.counts, got.counts, stream)
+	return w.known.next(w.known.counts, got.counts, stream)
 }
 
 // notes says what happened to the consumer since the last reading.
