@@ -192,6 +192,10 @@ func TestJ30ABellThatIsGone(t *testing.T) {
 	w.known(reader)
 	for name := range w.stream.ConsumerNames(t.Context()).Name() {
 		if name != "C" {
+			eventually(t, "the bell's pull is there", func() bool {
+				bell, err := w.stream.Consumer(t.Context(), name)
+				return err == nil && bell.CachedInfo().NumWaiting == 1
+			})
 			must(t, w.stream.DeleteConsumer(t.Context(), name))
 		}
 	}

@@ -31,6 +31,7 @@ func TestBetweenTwoAnswers(t *testing.T) {
 		{"made again", after(func(c *counts) { c.created = time.Unix(2, 0); c.deliveries = 0 }), recreated, 0, 0},
 		{"another filter", after(func(c *counts) { c.filters = []string{"a"} }), refiltered, 0, 0},
 		{"put back", after(func(c *counts) { c.delivered = 20; c.floor = 20 }), putBack, 0, 0},
+		{"a floor below rows that were given up", after(func(c *counts) { c.floor = 0 }), nothing, 0, 0},
 		{"another leader, which knows less", after(func(c *counts) { c.leader = "n2"; c.pending, c.inFlight, c.deliveries, c.delivered = 105, 5, 45, 45 }), moved, 0, 0},
 		{"another leader, which knows all", after(func(c *counts) { c.leader = "n2" }), nothing, 0, 0},
 	} {
@@ -70,6 +71,22 @@ func TestRangeOfLoss(t *testing.T) {
 				t.Errorf("%d rows from %d to %d, want %d from %d to %d", rows, from, to, c.wantRows, c.from, c.to)
 			}
 		})
+	}
+}
+
+// TestJ11RowsFromTheMiddleAreToldOnce has rows removed before the stream's first and from its middle at once, and passes over the latter later.
+func TestJ11RowsFromTheMiddleAreToldOnce(t *testing.T) {
+	sum := tally{arrived: 10}
+	before := counts{pending: 10}
+	removed := counts{pending: 3}
+	sum, note := sum.next(before, removed, held{first: 3, last: 10})
+	if want := loss("2", 1, 2); note != want || sum.arrived != 10 {
+		t.Errorf("%q, %d arrived, want %q and 10", note, sum.arrived, want)
+	}
+	passed := counts{deliveries: 3, delivered: 10, inFlight: 3, floor: 2}
+	sum, note = sum.next(removed, passed, held{first: 3, last: 10})
+	if note != "" || sum.arrived != 10 {
+		t.Errorf("%q, %d arrived, want nothing and 10", note, sum.arrived)
 	}
 }
 

@@ -153,6 +153,15 @@ func TestJ13FilterChanged(t *testing.T) {
 	w.silent(w.known(reader))
 }
 
+func TestJ13FiltersInAnotherOrder(t *testing.T) {
+	w := start(t, jetstream.StreamConfig{}, jetstream.ConsumerConfig{FilterSubjects: []string{"S.a", "S.b"}})
+	reader := w.reader()
+	w.known(reader)
+	_, err := w.stream.UpdateConsumer(t.Context(), jetstream.ConsumerConfig{Durable: "C", FilterSubjects: []string{"S.b", "S.a"}})
+	must(t, err)
+	w.silent(w.known(reader))
+}
+
 func TestJ14MadeAgain(t *testing.T) {
 	w := start(t, jetstream.StreamConfig{}, jetstream.ConsumerConfig{})
 	reader := w.reader()

@@ -2,6 +2,7 @@ package jetstream
 
 import (
 	"encoding/json"
+	"errors"
 	"strings"
 	"sync"
 	"testing"
@@ -266,6 +267,51 @@ func TestJ18HeldWhileItCannotBeCounted(t *testing.T) {
 	b := w.known(reader)
 	w.want(b, 0, 0)
 	w.noted(b, "what became of them could not be found out")
+	l.says(nil)
+	w.want(w.known(reader), 5, 0)
+	l.says(pendingIs(0))
+	w.unknown(reader, "held until") // a new doubt has its own time
+}
+
+// TestJ1DeliveriesThatFollowersHaveNotStored is a leader of three that has handed out rows, and counts the deliveries once the others have stored them.
+func TestJ1DeliveriesThatFollowersHaveNotStored(t *testing.T) {
+	w := start(t, jetstream.StreamConfig{}, jetstream.ConsumerConfig{FilterSubject: "S.a"})
+	l := w.lie()
+	three := map[string]any{"name": "c", "leader": "n1", "replicas": []any{map[string]any{"name": "n2", "current": true}, map[string]any{"name": "n3", "current": true}}}
+	l.says(func(info map[string]any) { info["cluster"] = three })
+	reader := w.readerOf(l.js, Options{Deaf: true})
+	w.publish("S.a", 10)
+	w.counts(10, 0)
+	before := w.known(reader)
+	w.take(4)
+	w.counts(6, 4)
+	l.says(func(info map[string]any) {
+		info["cluster"], info["delivered"] = three, map[string]any{"consumer_seq": 1, "stream_seq": 1}
+	})
+	l.counted()
+	b := w.known(reader)
+	w.want(b, 6, 4)
+	if asked := l.counted(); asked["CONSUMER.INFO"] != 1 {
+		t.Errorf("asked %v, but nothing is odd", asked)
+	}
+	if b.Arrived != before.Arrived || b.Settled != before.Settled {
+		t.Errorf("arrived and settled went from %d and %d to %d and %d", before.Arrived, before.Settled, b.Arrived, b.Settled)
+	}
+	l.says(func(info map[string]any) { info["cluster"] = three })
+	if b := w.known(reader); b.Arrived != before.Arrived || b.Settled != before.Settled {
+		t.Errorf("afterwards %d arrived, %d settled, want %d and %d", b.Arrived, b.Settled, before.Arrived, before.Settled)
+	}
+}
+
+func TestJ9AnotherLeadersClock(t *testing.T) {
+	before := &known{counts: counts{clustered: true, leader: "n1", at: time.Unix(100, 0), created: time.Unix(1, 0)}}
+	other := before.counts
+	other.leader, other.at = "n2", time.Unix(99, 0)
+	again := before.counts
+	again.created, again.at = time.Unix(2, 0), time.Unix(99, 0)
+	if err := errors.Join(refuse(before, other), refuse(before, again)); err != nil {
+		t.Errorf("the clock of another leader, or another consumer, is not that of the one before: %v", err)
+	}
 }
 
 func TestJ32OneRequest(t *testing.T) {

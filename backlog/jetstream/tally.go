@@ -35,7 +35,7 @@ func (t tally) next(before, now counts, stream held) (tally, string) {
 	from, to, rows := rangeOfLoss(before, now, stream.first, t.gone)
 	told := min(rows, t.taken)
 	t.taken, rows = t.taken-told, rows-told
-	t.gone = max(t.gone, to, max(stream.first, 1)-1)
+	t.gone = max(t.gone, to)
 	if rows > 0 {
 		t.taken += max(0, vanished-rows)
 		t.arrived += max(rows, vanished)
@@ -50,8 +50,7 @@ func (t tally) next(before, now counts, stream held) (tally, string) {
 func (t tally) nextFiltered(before, now counts, stream held) (tally, string) {
 	vanished := missing(before, now)
 	t.arrived += vanished
-	if stream.oldest > max(now.floor, t.gone) && stream.oldest < stream.first {
-		t.gone = stream.first - 1
+	if stream.oldest > now.floor && stream.oldest < stream.first {
 		return t, loss("at least "+fmt.Sprint(max(1, vanished)), stream.oldest, stream.first-1)
 	}
 	return t, lossAtLeast(vanished, before, stream)
