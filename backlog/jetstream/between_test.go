@@ -90,6 +90,17 @@ func TestJ11RowsFromTheMiddleAreToldOnce(t *testing.T) {
 	}
 }
 
+func TestJ14LossesAreSeenAnew(t *testing.T) {
+	sum, note := tally{arrived: 60, gone: 50}.next(counts{delivered: 60}, counts{created: time.Unix(2, 0), pending: 60}, held{first: 1, last: 60})
+	if note != "" || sum.arrived != 120 {
+		t.Errorf("%q, %d arrived, want nothing and 120", note, sum.arrived)
+	}
+	sum, note = sum.next(counts{pending: 60}, counts{pending: 50}, held{first: 11, last: 60})
+	if want := loss("10", 1, 10); note != want || sum.arrived != 120 {
+		t.Errorf("%q, %d arrived, want %q and 120", note, sum.arrived, want)
+	}
+}
+
 func TestStreamsThatRemoveUnreadRows(t *testing.T) {
 	for name, config := range map[string]jetstream.StreamConfig{
 		"age": {MaxAge: time.Hour}, "rows": {MaxMsgs: 1}, "bytes": {MaxBytes: 1}, "rows of a subject": {MaxMsgsPerSubject: 1}, "times of their own": {AllowMsgTTL: true},

@@ -102,6 +102,19 @@ func TestJ19OldestBehindPoison(t *testing.T) {
 	})
 }
 
+func TestJ19TheOldestIsGivenUp(t *testing.T) {
+	w := start(t, jetstream.StreamConfig{}, jetstream.ConsumerConfig{MaxDeliver: 2})
+	reader := w.reader()
+	w.publish("S.a", 1)
+	w.counts(1, 0)
+	w.known(reader) // it is the oldest
+	w.giveUp(1)
+	w.publish("S.a", 1)
+	w.take(1)
+	want := w.arrival(2, "S.a")
+	eventually(t, "the row behind it is the oldest", func() bool { return w.known(reader).Oldest.Equal(want) })
+}
+
 func TestJ19PoisonThatWasDeleted(t *testing.T) {
 	for _, retention := range retentions {
 		t.Run(retention.String(), func(t *testing.T) {
