@@ -41,6 +41,16 @@ func (w *world) wantPoisoned(reader *Reader, rows int64) {
 	eventually(w, "poison", func() bool { return w.known(reader).Poisoned == rows })
 }
 
+// heard waits until the advisories have come.
+func (w *world) heard(reader *Reader, rows int) {
+	w.Helper()
+	eventually(w, "advisories", func() bool {
+		reader.poison.mu.Lock()
+		defer reader.poison.mu.Unlock()
+		return len(reader.poison.heard[source.String()]) == rows
+	})
+}
+
 func TestJ19Poison(t *testing.T) {
 	for _, retention := range retentions {
 		t.Run(retention.String(), func(t *testing.T) {
@@ -220,13 +230,17 @@ func TestJ19PoisonOfTheConsumerBefore(t *testing.T) {
 	reader := w.reader()
 	w.known(reader)
 	w.giveUp(2)
-	w.wantPoisoned(reader, 2)
+	w.heard(reader, 2)
 	must(t, w.stream.DeleteConsumer(t.Context(), "C"))
 	w.make(jetstream.ConsumerConfig{MaxDeliver: 2})
 	b := w.known(reader)
 	w.want(b, 2, 0)
-	if b.Poisoned != 0 {
-		t.Errorf("%d poisoned, but all are handed out again", b.Poisoned)
+	if b.Poisoned != 0 || !b.Oldest.Equal(w.arrival(1, "S.a")) {
+		t.Errorf("%d poisoned, the oldest of %s, but all are handed out again", b.Poisoned, b.Oldest)
+	}
+	w.take(2)
+	if b := w.known(w.reader()); b.Poisoned != 0 || !b.Oldest.Equal(w.arrival(1, "S.a")) {
+		t.Errorf("another reader: %d poisoned, the oldest of %s, but all are in flight", b.Poisoned, b.Oldest)
 	}
 }
 
@@ -236,11 +250,11 @@ func TestJ19PoisonPutBack(t *testing.T) {
 	reader := w.reader()
 	w.known(reader)
 	w.giveUp(2)
-	w.wantPoisoned(reader, 2)
+	w.heard(reader, 2)
 	_, err := w.js.ResetConsumerToSequence(t.Context(), "S", "C", 1)
 	must(t, err)
-	if b := w.known(reader); b.Pending != 2 || b.Poisoned != 0 {
-		t.Errorf("%d pending, %d poisoned, want 2 and none", b.Pending, b.Poisoned)
+	if b := w.known(reader); b.Pending != 2 || b.Poisoned != 0 || !b.Oldest.Equal(w.arrival(1, "S.a")) {
+		t.Errorf("%d pending, %d poisoned, the oldest of %s, want 2, none, and the first", b.Pending, b.Poisoned, b.Oldest)
 	}
 	w.done(w.take(2)...)
 	if b := w.known(reader); b.Poisoned != 0 {
