@@ -1,6 +1,7 @@
 package jetstream
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"strings"
@@ -312,6 +313,64 @@ func TestJ9AnotherLeadersClock(t *testing.T) {
 	if err := errors.Join(refuse(before, other), refuse(before, again)); err != nil {
 		t.Errorf("the clock of another leader, or another consumer, is not that of the one before: %v", err)
 	}
+}
+
+func TestJ16ACountWithRowsDeletedAndGivenUp(t *testing.T) {
+	for _, retention := range retentions {
+		t.Run(retention.String(), func(t *testing.T) {
+			w := start(t, jetstream.StreamConfig{Retention: retention}, jetstream.ConsumerConfig{MaxDeliver: 2})
+			l := w.lie()
+			reader := w.readerOf(l.js, Options{Deaf: true})
+			w.publish("S.a", 2)
+			w.known(reader)
+			w.giveUp(2)
+			w.publish("S.a", 10)
+			for _, sequence := range []uint64{5, 7, 9} {
+				must(t, w.stream.DeleteMsg(t.Context(), sequence))
+			}
+			w.counts(7, 0)
+			w.wantPoisoned(reader, 2)
+			l.says(pendingIs(0))
+			w.want(w.known(reader), 7, 0)
+		})
+	}
+}
+
+// TestJ21LastOfEachSubject is a consumer that begins with the last row of each subject: no other can begin where it is.
+func TestJ21LastOfEachSubject(t *testing.T) {
+	w := start(t, jetstream.StreamConfig{}, jetstream.ConsumerConfig{})
+	must(t, w.stream.DeleteConsumer(t.Context(), "C"))
+	w.publish("S.a", 3)
+	w.publish("S.b", 1)
+	w.make(jetstream.ConsumerConfig{DeliverPolicy: jetstream.DeliverLastPerSubjectPolicy, FilterSubject: "S.*"})
+	l := w.lie()
+	reader := w.readerOf(l.js, Options{})
+	w.want(w.known(reader), 2, 0)
+	if reader.Rings("fraud") {
+		t.Error("a bell is armed")
+	}
+	l.says(pendingIs(0))
+	w.unknown(reader, "the last row of each subject only", "held until")
+}
+
+func TestJ32AReadingBeginsAnywhere(t *testing.T) {
+	w := start(t, jetstream.StreamConfig{}, jetstream.ConsumerConfig{})
+	var sources []Source
+	for _, name := range []string{"a", "b", "c", "d"} {
+		_, err := w.stream.CreateConsumer(t.Context(), jetstream.ConsumerConfig{Durable: name})
+		must(t, err)
+		sources = append(sources, Source{Queue: name, Stream: "S", Consumer: name})
+	}
+	reader := w.readerOf(w.js, Options{Deaf: true, AtOnce: 1, PerSecond: 20}, sources...)
+	read := map[string]bool{}
+	eventually(t, "every queue is read, though no reading has the time for all", func() bool {
+		ctx, cancel := context.WithTimeout(t.Context(), 70*time.Millisecond)
+		defer cancel()
+		for _, b := range reader.Read(ctx, time.Now()) {
+			read[b.Queue] = read[b.Queue] || b.Err == ""
+		}
+		return read["a"] && read["b"] && read["c"] && read["d"]
+	})
 }
 
 func TestJ32OneRequest(t *testing.T) {
