@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"slices"
 	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
@@ -182,14 +181,6 @@ func sameStream(ctx context.Context, js jetstream.JetStream, source orchestrator
 			"the stream was made again at %s: its messages are others than those that were recorded", info.Created.UTC().Format(time.RFC3339))}
 	}
 	return stream, info, nil
-}
-
-// subjectsOf are those that a consumer filters.
-func subjectsOf(config jetstream.ConsumerConfig) []string {
-	if config.FilterSubject != "" {
-		return []string{config.FilterSubject}
-	}
-	return slices.Clone(config.FilterSubjects)
 }
 
 func nameOf(source orchestrator.NATSSource) string {

@@ -67,6 +67,7 @@ type watched struct {
 	doubted time.Time
 	oldest  oldest
 	bell    bell
+	drained drained
 }
 
 // known is what the last good reading said.
@@ -144,7 +145,11 @@ func (r *Reader) readOne(ctx context.Context, w *watched, now time.Time) orchest
 	if ctx.Err() != nil {
 		return unknown(w.source, now, fmt.Sprintf("the reading had to end before it was asked: %v", ctx.Err()))
 	}
-	backlog, err := r.observe(ctx, w, now)
+	observe := r.observe
+	if w.source.Drained {
+		observe = r.observeDrained
+	}
+	backlog, err := observe(ctx, w, now)
 	if err != nil {
 		return unknown(w.source, now, sentence(w.source, err))
 	}

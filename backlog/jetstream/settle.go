@@ -39,7 +39,7 @@ func Begin(ctx context.Context, js jetstream.JetStream, stream, consumer string)
 	case about.NumAckPending > 0:
 		return source, nil, refused(source, fmt.Sprintf("%d messages are in flight: somebody pulls from the consumer, which has to be ours alone", about.NumAckPending))
 	}
-	source.Subjects = subjectsOf(about.Config)
+	source.Subjects = filtersOf(about.Config)
 	begin := int64(about.AckFloor.Stream) + 1 //nolint:gosec // sequences are far below
 	return source, []orchestrator.Position{{URI: URI(stream), From: begin, Settled: begin, End: begin}}, nil
 }

@@ -11,6 +11,8 @@ type Source struct {
 	Stream   string
 	Consumer string
 	Batch    int // rows that a worker holds at a time; 0: one
+	// Drained says that ranges of the stream are read beside the consumer, which is moved on as they are settled.
+	Drained bool
 }
 
 func (s Source) String() string { return "nats " + s.Stream + "/" + s.Consumer }

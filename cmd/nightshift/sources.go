@@ -21,11 +21,20 @@ import (
 type sources struct {
 	js     natsjetstream.JetStream
 	drains []document.Queue
+	reader *jetstream.Reader
 }
 
 func newSources(nc *nats.Conn, drains []document.Queue) (*sources, error) {
 	js, err := natsjetstream.New(nc)
-	return &sources{js: js, drains: drains}, err
+	if err != nil {
+		return nil, err
+	}
+	var read []jetstream.Source
+	for _, queue := range drains {
+		read = append(read, jetstream.Source{Queue: queue.Name, Stream: queue.Spec.NATS.Stream, Consumer: queue.Spec.NATS.Consumer, Drained: true})
+	}
+	reader, err := jetstream.New(js, read, jetstream.Options{})
+	return &sources{js: js, drains: drains, reader: reader}, err
 }
 
 func (s *sources) queues() (names []orchestrator.QueueName) {
@@ -86,34 +95,21 @@ func (m messages) Open(ctx context.Context, source orchestrator.Source, from orc
 	return jetstream.OpenRange(ctx, m.js, *source.NATS, part)
 }
 
-// Read implements control.Backlogs. To be replaced by the reader of package jetstream.
+// Read implements control.Backlogs.
 func (s *sources) Read(ctx context.Context, now time.Time) []orchestrator.Backlog {
-	var list []orchestrator.Backlog
-	for _, queue := range s.drains {
-		one := orchestrator.Backlog{Tenant: queue.Spec.Tenant, Queue: queue.Name, Reading: orchestrator.Reading{At: now, Source: "nats " + queue.Spec.NATS.Stream + "/" + queue.Spec.NATS.Consumer}}
-		if err := s.read(ctx, queue, &one); err != nil {
-			one.Err = err.Error()
+	list := s.reader.Read(ctx, now)
+	for i := range list {
+		for _, queue := range s.drains {
+			if queue.Name == list[i].Queue {
+				list[i].Tenant = queue.Spec.Tenant
+			}
 		}
-		list = append(list, one)
 	}
 	return list
 }
 
-func (s *sources) read(ctx context.Context, queue document.Queue, one *orchestrator.Backlog) error {
-	stream, err := s.js.Stream(ctx, queue.Spec.NATS.Stream)
-	if err != nil {
-		return err
-	}
-	info := stream.CachedInfo()
-	user, err := stream.Consumer(ctx, queue.Spec.NATS.Consumer)
-	if err != nil {
-		return err
-	}
-	about := user.CachedInfo()
-	one.Identity = info.Created.UTC().Format(time.RFC3339Nano)
-	one.Pending, one.InFlight = int64(about.NumPending), int64(about.NumAckPending) //nolint:gosec // far below
-	one.Settled = int64(about.AckFloor.Stream)                                      //nolint:gosec // far below
-	one.Arrived = one.Settled + one.Pending
-	one.Parts = []orchestrator.Part{{URI: jetstream.URI(queue.Spec.NATS.Stream), Start: int64(info.State.FirstSeq), Settled: int64(about.AckFloor.Stream) + 1, End: int64(info.State.LastSeq) + 1}} //nolint:gosec // far below
-	return nil
-}
+// Rings implements control.Backlogs.
+func (s *sources) Rings() <-chan string { return s.reader.Ring() }
+
+// close ends the doorbells.
+func (s *sources) close() { s.reader.Close() }

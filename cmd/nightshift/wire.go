@@ -43,6 +43,7 @@ type installation struct {
 	store      *state.Store
 	dispatcher *dispatch.Dispatcher
 	loop       *control.Loop
+	sources    *sources
 	service    *service.Service
 	engines    []*local.Engine
 	documents  document.Set
@@ -85,6 +86,7 @@ func startService(ctx context.Context, nc *nats.Conn, reach []string, options se
 	if err != nil {
 		return nil, err
 	}
+	in.sources = sources
 	in.dispatcher = dispatch.New(dispatch.Config{
 		Drained: sources.queues(), Sources: sources,
 		Store: store, Catalog: documents, Events: service.Events{Store: store}, Log: log, Wake: func() { in.loop.Wake() },
@@ -166,6 +168,7 @@ func (in *installation) stop() error {
 	in.service.Stop()
 	in.cancel()
 	in.running.Wait()
+	in.sources.close()
 	if in.options.keepWorkers {
 		return nil
 	}

@@ -16,6 +16,8 @@ import (
 type Backlogs interface {
 	// Read gives one reading of each source. What could not be read has an error.
 	Read(ctx context.Context, now time.Time) []orchestrator.Backlog
+	// Rings names queues to which something has come, where a source can say so; nil: none can.
+	Rings() <-chan string
 }
 
 // Drains is the dispatcher, as far as backlogs concern it.
@@ -60,6 +62,7 @@ func (b *backlogs) watch(ctx context.Context, from Backlogs, changed func()) {
 		}
 		select {
 		case <-time.After(pause(readings)):
+		case <-from.Rings():
 		case <-ctx.Done():
 		}
 	}

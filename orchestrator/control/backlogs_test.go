@@ -30,7 +30,9 @@ func readingOf(at time.Time, pending, settled, end int64) orchestrator.Backlog {
 
 func TestBacklogIsWhatIsNeitherSettledNorRecordedTwice(t *testing.T) {
 	t.Parallel()
-	reach := func(end int64) []orchestrator.Position { return []orchestrator.Position{{URI: "nats://CLICKS", End: end}} }
+	reach := func(end int64) []orchestrator.Position {
+		return []orchestrator.Position{{URI: "nats://CLICKS", End: end}}
+	}
 	for name, one := range map[string]struct {
 		reading  orchestrator.Backlog
 		standing orchestrator.StandingView
