@@ -79,15 +79,16 @@ const leastDays = 3
 func (e *effects) add(s *series, origin int, said []float64) {
 	for h, value := range said {
 		t := origin + h
+		for of := range e.open {
+			if open := e.open[of]; open.begun && open.day != s.days.days[t] {
+				e.end(kind(of))
+			}
+		}
 		of := s.days.kinds[t]
 		if of == ordinary || unknown(s.Values[t]) {
 			continue
 		}
-		open := &e.open[of]
-		if open.begun && open.day != s.days.days[t] {
-			e.end(of)
-		}
-		part, came := s.days.parts[t], s.Values[t]
+		open, part, came := &e.open[of], s.days.parts[t], s.Values[t]
 		open.begun, open.day = true, s.days.days[t]
 		open.came[part] += came
 		open.said[part] += value

@@ -57,7 +57,7 @@ func (m *Model) Predict(history History) Forecast {
 	f.On, f.Reason = m.walk.verdict()
 	blend := m.walk.scores.blend(said)
 	if blend == nil {
-		f.On, f.Reason = false, "the forecast is off: less than one period of the load is known"
+		f.On, f.Reason = false, "the forecast is off: nothing is known of the load"
 		for h := range f.Steps {
 			f.Steps[h] = Quantiles{math.NaN(), math.NaN(), math.NaN()}
 		}

@@ -35,10 +35,10 @@ func (h History) recent(period int) History {
 	return History{h.at(from), h.Step, h.Values[from:]}
 }
 
-// largest is more than any load; what is larger is taken as unknown, so that squares and sums stay finite.
-const largest = 1e100
+// mostLoad is more than any load; what is larger is taken as unknown, so that squares and sums stay finite.
+const mostLoad = 1e100
 
-func unknown(value float64) bool { return !(value >= 0 && value <= largest) }
+func unknown(value float64) bool { return !(value >= 0 && value <= mostLoad) }
 
 // Settings are what a forecast is asked for.
 type Settings struct {

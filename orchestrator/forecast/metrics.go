@@ -42,7 +42,7 @@ func (t *Tally) Add(came, median, upper90, upper95 []float64, period int) {
 		if unknown(came[h]) {
 			continue
 		}
-		for _, s := range []*sums{&t.all, &t.by[h*quarters/t.horizon]} {
+		for _, s := range []*sums{&t.all, &t.by[t.quarter(h)]} {
 			s.add(came[h], [3]float64{median[h], upper90[h], upper95[h]})
 		}
 	}
@@ -56,7 +56,7 @@ func (t *Tally) Add(came, median, upper90, upper95 []float64, period int) {
 		if peak < 0 {
 			continue
 		}
-		for _, s := range []*sums{&t.all, &t.by[peak*quarters/t.horizon]} {
+		for _, s := range []*sums{&t.all, &t.by[t.quarter(peak)]} {
 			s.peaks += came[peak]
 			s.lacked += max(came[peak]-upper95[peak], 0)
 		}
@@ -86,6 +86,14 @@ func pinball(share, came, said float64) float64 {
 		return share * (came - said)
 	}
 	return (1 - share) * (said - came)
+}
+
+// quarter of the horizon in which a step lies.
+func (t *Tally) quarter(h int) int { return h * quarters / t.horizon }
+
+// Quarter is where a quarter of a horizon begins, and where it ends.
+func Quarter(horizon, quarter int) (from, to int) {
+	return (quarter*horizon + quarters - 1) / quarters, ((quarter+1)*horizon + quarters - 1) / quarters
 }
 
 // Errors of all steps.

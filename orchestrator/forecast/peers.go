@@ -7,6 +7,7 @@ var peers = []simple{
 	{dailyNaive, orDaily(simples[daily].predict)},
 	{weeklyNaive, orDaily(simples[1].predict)},
 	{"mean of four weeks", orDaily(func(s *series, origin, horizon int) []float64 { return usual(s.ofFour, origin, horizon, s.week) })},
+	{"four weeks, half level", orDaily((*series).ofFourWeeks)},
 	{"holt-winters", orDaily((*series).holtWinters)},
 	{"theta", orDaily((*series).theta)},
 }

@@ -134,7 +134,7 @@ func (r *record) band(kind int, said []float64) (upper [2][]float64) {
 		for q, share := range uppers {
 			errs := quantile(near, share)
 			for h := from; h < min(from+width, r.horizon); h++ {
-				upper[q][h] = min(said[h]+max(errs, 0)*unit[h], largest)
+				upper[q][h] = min(said[h]+max(errs, 0)*unit[h], mostLoad)
 			}
 		}
 	}

@@ -62,15 +62,20 @@ func trialOrigins(end, period int) []int {
 func (w *walk) run() {
 	end := len(w.s.values)
 	for _, origin := range trialOrigins(end, w.s.period) {
-		w.close(origin)
-		w.learn(origin, 1)
-		said := w.say(w.s, origin)
-		w.open = append(w.open, trial{origin, said})
-		w.ours.add(w.s, origin, w.scores.blend(said))
-		w.sample(origin)
+		w.visit(origin)
 	}
 	w.close(end)
 	w.learn(end, 4)
+}
+
+// visit an origin later than the ones before.
+func (w *walk) visit(origin int) {
+	w.close(origin)
+	w.learn(origin, 2)
+	said := w.say(w.s, origin)
+	w.open = append(w.open, trial{origin, said})
+	w.ours.add(w.s, origin, w.scores.blend(said))
+	w.sample(origin)
 }
 
 // close scores the trials whose steps lie before the origin.
