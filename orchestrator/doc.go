@@ -5,6 +5,7 @@
 //
 //	planner, shard, document        pure: values in, values out; no clock, no environment, no log
 //	arrivals                        pure: when the rows of a backlog came, from readings of it
+//	forecast                        pure, too: what is to be expected of a recurring load
 //	record                          the form in which decisions are kept
 //	simulate, replay                worlds around the planner: of scenario files, and of what was recorded
 //	state                           the JetStream layout: every subject, stream and bucket, with their guards

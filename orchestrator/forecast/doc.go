@@ -5,7 +5,7 @@
 // it, and Predict gives a Forecast. A forecast may only add capacity, and only while it is on.
 //
 // It is pure and total: values in, values out; no clock, no randomness, no error. Equal histories give equal forecasts, and what is forecast at a step
-// depends on nothing after it. It imports the standard library and gonum, and could import package orchestrator.
+// depends on nothing after it. It may import the standard library, gonum and package orchestrator.
 //
 // # Parts
 //
