@@ -44,7 +44,7 @@ func (s *series) seasonal(array []float64, lag, origin, horizon int) (rows, bool
 	ratio := func(steps int) float64 {
 		differs, of := 0.0, 0.0
 		for t := max(origin-steps, lag); t < origin; t++ {
-			differs += s.values[t] - array[t]
+			differs += s.seen(t, origin) - array[t]
 			of += array[t]
 		}
 		if !(of > 0) {
@@ -89,7 +89,7 @@ func (s *series) flat(origin, horizon int) (rows, bool) {
 	level := s.mean(origin-s.period, origin)
 	r := rows{repeated(level, horizon), make([][features]float64, horizon)}
 	week := s.mean(origin-s.week, origin) - level
-	quarter, hours, last := s.mean(origin-max(s.period/4, 1), origin)-level, s.mean(origin-max(s.period/16, 1), origin)-level, s.mean(origin-max(s.period/48, 1), origin)-level
+	quarter, hours, last := s.lately(origin, max(s.period/4, 1))-level, s.lately(origin, max(s.period/16, 1))-level, s.lately(origin, max(s.period/48, 1))-level
 	byDay, byWeek := usual(s.byDay, origin, horizon, s.period), usual(s.byWeek, origin, horizon, s.week)
 	for h := range r.x {
 		soon, later := s.decays(h)

@@ -143,6 +143,23 @@ func (s *series) mean(from, to int) float64 {
 	return max(s.sums[to]-s.sums[from], 0) / float64(to-from)
 }
 
+// seen is a value as it was, if its day is not over at the origin: a holiday that goes on shows in its first hours how it goes on.
+func (s *series) seen(t, origin int) float64 {
+	if value := s.Values[t]; s.days.kinds[t] == holiday && s.days.days[t] == s.days.days[origin] && !unknown(value) {
+		return value
+	}
+	return s.values[t]
+}
+
+// lately is the mean of so many last values as they were seen.
+func (s *series) lately(origin, steps int) float64 {
+	sum := 0.0
+	for t := origin - steps; t < origin; t++ {
+		sum += s.seen(t, origin)
+	}
+	return sum / float64(steps)
+}
+
 // back is the last step before the origin that lies a multiple of the lag before t.
 func back(t, origin, lag int) int {
 	if t < origin {
