@@ -106,6 +106,9 @@ func (r *record) kind() int {
 // predict applies the effects of special days, and gives quantiles.
 func (r *record) predict(s *series, origin int, raw []float64) outcome {
 	one := outcome{origin: origin, raw: raw, said: r.effects.apply(s, origin, raw)}
+	for h := range one.said { // what is multiplied for a special day may pass all bounds
+		one.said[h] = min(one.said[h], mostLoad)
+	}
 	for kind := range bands {
 		one.upper[kind] = r.band(kind, one.said)
 	}
