@@ -255,7 +255,7 @@ func (r *Reader) askShares(ctx context.Context, groups []string) map[string]grou
 	for _, shard := range r.client.RequestSharded(ctx, request) {
 		if shard.Err != nil {
 			for _, g := range shard.Req.(*kmsg.DescribeShareGroupOffsetsRequest).Groups {
-				all[g.GroupID] = groupAnswer{err: told("ask for the offsets of share group "+g.GroupID, shard.Err)}
+				all[g.GroupID] = groupAnswer{err: told("ask for the offsets of share group "+g.GroupID+" (which needs Kafka 4.1 or later)", shard.Err)}
 			}
 			continue
 		}

@@ -28,10 +28,16 @@ func TestRealBroker(t *testing.T) {
 		{"K11_topic_made_again", topicMadeAgain},
 		{"K12_commit_after_the_end", commitAfterTheEnd},
 		{"K15_unknown_topic", unknownTopic},
+		{"K16_rights", rights},
+		{"K17_sasl_and_tls", loggedIn},
 		{"K18_share_group", shareGroup},
 		{"K19_members_of_others", membersOfOthers},
 	} {
-		t.Run(c.name, func(t *testing.T) { c.test(t, newWorld(t, cluster.Addresses()...)) })
+		t.Run(c.name, func(t *testing.T) {
+			w := newWorld(t, cluster.Addresses()...)
+			w.cluster = cluster
+			c.test(t, w)
+		})
 	}
 }
 

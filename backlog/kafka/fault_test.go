@@ -45,7 +45,6 @@ func TestK14PartialAnswers(t *testing.T) {
 			[]string{"partition 1 of topic t (of 3) could not be read", "NOT_LEADER"}},
 		{"all ends", kfake.Fault{Keys: []kmsg.Key{kmsg.ListOffsets}, Topic: "t", Err: kerr.OffsetNotAvailable, Count: -1}, []string{"partition 0, 1, 2 of topic t (of 3)"}},
 		{"commits", kfake.Fault{Keys: []kmsg.Key{kmsg.OffsetFetch}, Group: "g", Err: kerr.CoordinatorLoadInProgress, Count: -1}, []string{"ask for the commits of group g", "COORDINATOR_LOAD"}},
-		{"a commit", kfake.Fault{Keys: []kmsg.Key{kmsg.OffsetFetch}, Topic: "t", Partitions: []int32{2}, Err: kerr.UnstableOffsetCommit, Count: -1}, []string{"partition 2 of topic t", "UNSTABLE"}},
 		{"topic", kfake.Fault{Keys: []kmsg.Key{kmsg.Metadata}, Topic: "t", Err: kerr.LeaderNotAvailable, Count: -1}, []string{"ask for topic t", "LEADER_NOT_AVAILABLE"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -77,6 +76,23 @@ func TestK14LeftOut(t *testing.T) {
 			w.held(r)
 		})
 	}
+}
+
+// K14: the coordinator knows the commits of some partitions only.
+func TestK14CommitOfOnePartition(t *testing.T) {
+	cluster, w, r := threePartitions(t)
+	cluster.ControlKey(kmsg.OffsetFetch.Int16(), func(request kmsg.Request) (kmsg.Response, error, bool) {
+		answer := request.ResponseKind().(*kmsg.OffsetFetchResponse)
+		group, topic, partition := kmsg.NewOffsetFetchResponseGroup(), kmsg.NewOffsetFetchResponseGroupTopic(), kmsg.NewOffsetFetchResponseGroupTopicPartition()
+		partition.Partition, partition.Offset, partition.ErrorCode = 2, -1, kerr.UnknownServerError.Code
+		group.Group, topic.Topic, topic.TopicID = "g", "t", cluster.TopicInfo("t").TopicID
+		topic.Partitions = append(topic.Partitions, partition)
+		group.Topics = append(group.Topics, topic)
+		answer.Groups = append(answer.Groups, group)
+		return answer, nil, true
+	})
+	w.held(r, "partition 2 of topic t: ask for the commits of group g: UNKNOWN_SERVER_ERROR", "nothing is now")
+	pending(t, w.right(r), 3, false, 3)
 }
 
 // K16: which right is missing.

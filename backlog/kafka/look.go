@@ -194,7 +194,7 @@ func (w *wanted) take(got *kmsg.FetchResponseTopicPartition, throttled bool) {
 	switch {
 	case records.Err != nil:
 		if records.Err == kerr.TopicAuthorizationFailed {
-			w.look.err = told("look at records of topic "+w.key.at.topic, records.Err)
+			w.look.err = told(lookingAt+w.key.at.topic, records.Err)
 		}
 	case len(records.Records) > 0:
 		first := records.Records[0]

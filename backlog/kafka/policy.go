@@ -31,7 +31,7 @@ func (r *Reader) askPolicies(ctx context.Context, a answers, now time.Time) {
 			p = policy{id: topic.id}
 		}
 		p.asked = now
-		p.err = "ask for the settings of topic " + name + ": no answer"
+		p.err = askingSettings + name + ": no answer"
 		r.policies[name] = p
 		resource := kmsg.NewDescribeConfigsRequestResource()
 		resource.ResourceType, resource.ResourceName, resource.ConfigNames = kmsg.ConfigResourceTypeTopic, name, []string{"cleanup.policy"}
@@ -55,7 +55,7 @@ func (r *Reader) askPolicies(ctx context.Context, a answers, now time.Time) {
 		p := r.policies[resource.ResourceName]
 		p.err = ""
 		if err := code(resource.ErrorCode); err != nil {
-			p.err = told("ask for the settings of topic "+resource.ResourceName, err)
+			p.err = told(askingSettings+resource.ResourceName, err)
 		}
 		for _, setting := range resource.Configs {
 			if setting.Name == "cleanup.policy" && setting.Value != nil {

@@ -29,9 +29,18 @@ func told(doing string, err error) string {
 	return fmt.Sprintf("%s: %v", doing, err)
 }
 
+// What needs another right than DESCRIBE.
+const (
+	lookingAt      = "look at records of topic "
+	askingSettings = "ask for the settings of topic "
+)
+
 func right(doing, of string) string {
-	if of == "topic" && strings.HasPrefix(doing, "look at records") {
+	switch {
+	case strings.HasPrefix(doing, lookingAt):
 		return "READ on the topic"
+	case strings.HasPrefix(doing, askingSettings):
+		return "DESCRIBE_CONFIGS on the topic"
 	}
 	return "DESCRIBE on the " + of
 }

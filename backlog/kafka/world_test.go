@@ -10,6 +10,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kgo"
 
+	"nightshift.dev/nightshift/e2e/kafkatest"
 	"nightshift.dev/nightshift/orchestrator"
 )
 
@@ -19,6 +20,7 @@ type world struct {
 	brokers []string
 	client  *kgo.Client
 	admin   *kadm.Client
+	cluster *kafkatest.Cluster // nil: not a real one
 }
 
 func newWorld(t testing.TB, brokers ...string) *world {
@@ -180,4 +182,18 @@ func eventuallyNil(t testing.TB, try func() error) error {
 			return err
 		}
 	}
+}
+
+// untilHeld is an unknown backlog that says these words, soon.
+func (w *world) untilHeld(r *Reader, words string) {
+	w.t.Helper()
+	b := w.until(r, words, func(b orchestrator.Backlog) bool { return strings.Contains(b.Err, words) })
+	unknown(w.t, b, words)
+}
+
+func nilIf(holds bool, b orchestrator.Backlog) error {
+	if holds {
+		return nil
+	}
+	return fmt.Errorf("got %+v", b)
 }
