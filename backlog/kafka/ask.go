@@ -53,7 +53,8 @@ const (
 	atEnd   = -1
 )
 
-// ask makes one round. Commits are asked for before ends, so that no end is older than a commit.
+// ask makes one round. Commits are asked for before ends, so that no end is older than a commit, and high watermarks before last stable
+// offsets, so that only an open transaction lets these be smaller.
 func (r *Reader) ask(ctx context.Context) answers {
 	var a answers
 	var topics, groups []string
@@ -67,10 +68,13 @@ func (r *Reader) ask(ctx context.Context) answers {
 	if a.err != "" {
 		return a
 	}
-	wait.Go(func() { a.shares = r.askShares(ctx, r.maybeShares(a)) })
+	shares := r.maybeShares(a.commits)
+	wait.Go(func() { a.shares = r.askShares(ctx, shares) })
 	wait.Go(func() { a.starts = r.askOffsets(ctx, a.topics, atStart, 0) })
-	wait.Go(func() { a.highs = r.askOffsets(ctx, a.topics, atEnd, 0) })
-	wait.Go(func() { a.stables = r.askOffsets(ctx, a.topics, atEnd, 1) })
+	wait.Go(func() {
+		a.highs = r.askOffsets(ctx, a.topics, atEnd, 0)
+		a.stables = r.askOffsets(ctx, a.topics, atEnd, 1)
+	})
 	wait.Wait()
 	return a
 }
@@ -228,10 +232,10 @@ func commitsOf(g kmsg.OffsetFetchResponseGroup) groupAnswer {
 }
 
 // maybeShares are the groups that are said to be share groups, and those without any commit, which may be.
-func (r *Reader) maybeShares(a answers) []string {
+func (r *Reader) maybeShares(commits map[string]groupAnswer) []string {
 	var groups []string
 	for _, s := range r.sources {
-		g := a.commits[s.Group]
+		g := commits[s.Group]
 		if s.Share || g.err == "" && len(g.offsets) == 0 {
 			groups = append(groups, s.Group)
 		}

@@ -40,9 +40,10 @@ func observe(b *testing.B, w *world, r *Reader, sources []Source, moves bool) {
 	for b.Loop() {
 		if moves {
 			b.StopTimer()
-			at = (at + 1) % 100
-			for _, s := range sources {
-				w.commit(s.Group, s.Topic, at, at, at, at)
+			at++
+			for n, s := range sources {
+				to := (at + int64(n/10)) % 100
+				w.commit(s.Group, s.Topic, to, to, to, to)
 			}
 			b.StartTimer()
 		}

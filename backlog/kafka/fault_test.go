@@ -8,6 +8,7 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kfake"
+	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
 	"github.com/twmb/franz-go/pkg/kversion"
 )
@@ -220,4 +221,57 @@ func TestK18BrokerWithoutShareGroups(t *testing.T) {
 	r := w.reader(Source{Topic: "t", Group: "s", Share: true})
 	w.held(r, "share group s", "Kafka 4.1")
 	pending(t, w.right(w.reader(Source{Topic: "t", Group: "never"})), 3, false, 1)
+}
+
+// K14: a broker that does not know yet of partitions that were added.
+func TestK14FewerPartitionsThanBefore(t *testing.T) {
+	cluster, w, r := threePartitions(t)
+	cluster.ControlKey(kmsg.Metadata.Int16(), func(request kmsg.Request) (kmsg.Response, error, bool) {
+		topics := request.(*kmsg.MetadataRequest).Topics
+		if len(topics) == 0 {
+			return nil, nil, false // the client looks for brokers
+		}
+		cluster.KeepControl()
+		answer := request.ResponseKind().(*kmsg.MetadataResponse)
+		topic, partition := kmsg.NewMetadataResponseTopic(), kmsg.NewMetadataResponseTopicPartition()
+		topic.Topic, topic.TopicID = kmsg.StringPtr("t"), cluster.TopicInfo("t").TopicID
+		partition.Leader = cluster.LeaderFor("t", 0)
+		topic.Partitions = append(topic.Partitions, partition)
+		answer.Topics = append(answer.Topics, topic)
+		return answer, nil, true
+	})
+	w.held(r, "the broker told 1 partitions of 3")
+}
+
+// K2: rows that arrive while a round asks are no open transaction.
+func TestK2BusyTopicHasNoTransaction(t *testing.T) {
+	cluster, w := fake(t)
+	w.topic("t", 1)
+	w.produce("t", 0, 1)
+	w.commit("g", "t", 0)
+	r := w.reader(Source{Topic: "t", Group: "g"})
+	pending(t, w.right(r), 1, false, 1)
+	asked := make(chan struct{}, 1)
+	arrived := make(chan struct{})
+	cluster.ControlKey(kmsg.ListOffsets.Int16(), func(request kmsg.Request) (kmsg.Response, error, bool) {
+		cluster.KeepControl()
+		if of := request.(*kmsg.ListOffsetsRequest); of.Topics[0].Partitions[0].Timestamp == atEnd {
+			select {
+			case asked <- struct{}{}:
+				return nil, nil, false // the first of the two
+			default: // the second comes after a row
+				cluster.SleepControl(func() { <-arrived })
+			}
+		}
+		return nil, nil, false
+	})
+	go func() {
+		defer close(arrived)
+		w.client.ProduceSync(context.Background(), &kgo.Record{Topic: "t", Value: []byte("late"), Timestamp: born})
+	}()
+	b := w.right(r)
+	pending(t, b, b.Pending, false, 1)
+	if len(b.Notes) > 0 {
+		t.Errorf("got notes %q", b.Notes)
+	}
 }

@@ -26,7 +26,6 @@ type part struct {
 	partition           int32
 	start, settled, end int64
 	lag                 int64 // -1: as the offsets say
-	high                int64
 }
 
 // finding is what one round says about a source: either an error, or parts.
@@ -61,6 +60,9 @@ func (m *memory) judge(s Source, a answers, now time.Time) finding {
 		return finding{err: group.err}
 	}
 	m.sameTopic(topic.id)
+	if len(topic.leaders) < len(m.parts) {
+		return failed("topic %s: the broker told %d partitions of %d", s.Topic, len(topic.leaders), len(m.parts))
+	}
 	f := finding{id: topic.id}
 	any := anyOf(s.Topic, group)
 	if m.remade && !any {
@@ -226,7 +228,7 @@ func (m *memory) judgePart(s Source, at spot, a answers, group groupAnswer, f *f
 		f.notes = append(f.notes, fmt.Sprintf("an open transaction holds back offsets %d to %d of partition %d", end, high-1, at.partition))
 	}
 	next[at.partition] = now
-	f.parts = append(f.parts, part{partition: at.partition, start: start, settled: min(settled, max(end, start)), end: end, high: high, lag: lag})
+	f.parts = append(f.parts, part{partition: at.partition, start: start, settled: min(settled, max(end, start)), end: end, lag: lag})
 }
 
 // from is where a group of policy latest begins: at the end, as it was first seen. A partition that was added later is read from its beginning.
