@@ -32,6 +32,7 @@ func TestRealBroker(t *testing.T) {
 		{"K17_sasl_and_tls", loggedIn},
 		{"K18_share_group", shareGroup},
 		{"K19_members_of_others", membersOfOthers},
+		{"K23_large_batches", largeBatches},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			w := newWorld(t, cluster.Addresses()...)

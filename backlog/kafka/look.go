@@ -44,6 +44,7 @@ type wanted struct {
 	leader int32
 	end    int64
 	look   look
+	short  bool // nothing came, perhaps for want of room: it was not the first of its request
 }
 
 func keyOf(s Source, id topicID, p part) lookKey {
@@ -105,7 +106,7 @@ func (r *Reader) wanted(a answers, found []finding) []*wanted {
 				}
 				continue
 			}
-			all = append(all, &wanted{key, a.topics[key.at.topic].leaders[key.at.partition], p.end, l})
+			all = append(all, &wanted{key: key, leader: a.topics[key.at.topic].leaders[key.at.partition], end: p.end, look: l})
 		}
 	}
 	r.looks, r.next = kept, max(next, 0)
@@ -132,9 +133,8 @@ func (r *Reader) lookAt(ctx context.Context, all []*wanted) {
 			return
 		}
 		for _, w := range these[1:] { // the first was given a batch of any size
-			if w.look.empty > 0 && alone < mostAlone {
+			if w.short && alone < mostAlone {
 				alone++
-				w.look.empty--
 				if !r.fetch(ctx, []*wanted{w}) {
 					return
 				}
@@ -175,15 +175,15 @@ func (r *Reader) fetch(ctx context.Context, these []*wanted) bool {
 		}
 		for i := range t.Partitions {
 			if w := asked[spot{name, t.Partitions[i].Partition}]; w != nil {
-				w.take(&t.Partitions[i], response.ThrottleMillis > 0)
+				w.take(&t.Partitions[i], w == these[0] && response.ThrottleMillis == 0)
 			}
 		}
 	}
 	return true
 }
 
-// take goes on to the first record, or as far as what was fetched reaches.
-func (w *wanted) take(got *kmsg.FetchResponseTopicPartition, throttled bool) {
+// take goes on to the first record, or as far as what was fetched reaches. That nothing came means something only where there was room for any batch.
+func (w *wanted) take(got *kmsg.FetchResponseTopicPartition, room bool) {
 	isolation := kgo.ReadUncommitted()
 	if w.key.isolation == 1 {
 		isolation = kgo.ReadCommitted()
@@ -201,7 +201,9 @@ func (w *wanted) take(got *kmsg.FetchResponseTopicPartition, throttled bool) {
 		w.look = look{at: first.Offset, found: true, time: first.Timestamp, mixed: first.Attrs.IsTransactional()}
 	case next > w.look.at:
 		w.look = look{at: next}
-	case len(got.RecordBatches) == 0 && !throttled:
+	case !room:
+		w.short = true
+	case len(got.RecordBatches) == 0:
 		w.look.empty++
 		if w.look.empty >= mostEmpty {
 			w.look.at = w.end
