@@ -3,9 +3,11 @@ package kafka
 import (
 	"bytes"
 	"fmt"
+	"sync/atomic"
 	"testing"
 
 	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"nightshift.dev/nightshift/orchestrator"
 )
@@ -41,7 +43,7 @@ func TestK23LooksTakeTurns(t *testing.T) {
 	const groups = mostLooks + 44
 	_, w := fake(t)
 	w.topic("t", 1)
-	w.produce("t", 0, groups+2)
+	w.produce("t", 0, 2*groups+2)
 	var sources []Source
 	for n := range groups {
 		sources = append(sources, Source{Topic: "t", Group: fmt.Sprintf("g%d", n)})
@@ -49,12 +51,12 @@ func TestK23LooksTakeTurns(t *testing.T) {
 	r := w.reader(sources...)
 	for round := range int64(2) {
 		for n, s := range sources {
-			w.commit(s.Group, "t", int64(n)+round)
+			w.commit(s.Group, "t", int64(n)+round*groups)
 		}
 		known := map[bool]int{}
 		all := r.Read(t.Context(), now)
 		for n, b := range all {
-			if b.Err != "" || b.Pending != groups+2-int64(n)-round {
+			if b.Err != "" || b.Pending != 2*groups+2-int64(n)-round*groups {
 				t.Fatalf("got %+v", b)
 			}
 			if known[!b.Oldest.IsZero()]++; b.UpperBound != b.Oldest.IsZero() {
@@ -116,4 +118,30 @@ func TestK11CommitOfTheEarlierTopic(t *testing.T) {
 			t.Errorf("topic %d, commit %d: %+v", c.id, c.commit, got)
 		}
 	}
+}
+
+// K3: a broker that has nothing to give is believed the second time, and not while it throttles.
+func TestK3NothingToGive(t *testing.T) {
+	cluster, w := fake(t)
+	w.topic("t", 1)
+	w.produce("t", 0, 3)
+	w.commit("g", "t", 1)
+	var throttle atomic.Int32
+	throttle.Store(1)
+	cluster.ControlKey(kmsg.Fetch.Int16(), func(request kmsg.Request) (kmsg.Response, error, bool) {
+		cluster.KeepControl()
+		asked, answer := request.(*kmsg.FetchRequest), request.ResponseKind().(*kmsg.FetchResponse)
+		topic, partition := kmsg.NewFetchResponseTopic(), kmsg.NewFetchResponseTopicPartition()
+		topic.Topic, topic.TopicID = asked.Topics[0].Topic, asked.Topics[0].TopicID
+		topic.Partitions = append(topic.Partitions, partition)
+		answer.Topics, answer.ThrottleMillis = append(answer.Topics, topic), throttle.Load()
+		return answer, nil, true
+	})
+	r := w.reader(Source{Topic: "t", Group: "g"})
+	for range 3 {
+		pending(t, w.right(r), 2, true, 1)
+	}
+	throttle.Store(0)
+	pending(t, w.right(r), 2, true, 1)
+	pending(t, w.right(r), 0, false, 0)
 }
