@@ -1,8 +1,8 @@
 package kafka
 
 import (
-	"bytes"
 	"fmt"
+	"math/rand/v2"
 	"sync/atomic"
 	"testing"
 
@@ -14,9 +14,11 @@ import (
 func largeBatches(t *testing.T, w *world) {
 	const partitions = mostAlone + 4
 	w.topic("k23", partitions)
+	large := make([]byte, 5*lookBytes)
+	_, _ = rand.NewChaCha8([32]byte{}).Read(large) // which no compression makes small
 	var offsets []int64
 	for partition := range int32(partitions) {
-		record := &kgo.Record{Topic: "k23", Partition: partition, Value: bytes.Repeat([]byte{1}, 5*lookBytes), Timestamp: born}
+		record := &kgo.Record{Topic: "k23", Partition: partition, Value: large, Timestamp: born}
 		must(t, w.client.ProduceSync(t.Context(), record).FirstErr())
 		offsets = append(offsets, 0)
 	}
@@ -30,11 +32,6 @@ func largeBatches(t *testing.T, w *world) {
 		t.Errorf("not all were looked at in two rounds: %+v", b)
 	}
 	pending(t, b, partitions, false, partitions)
-}
-
-func TestK23LargeBatches(t *testing.T) {
-	_, w := fake(t)
-	largeBatches(t, w)
 }
 
 // K23: groups take turns where more of them move than are looked at in a round.
