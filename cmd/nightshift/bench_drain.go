@@ -112,7 +112,7 @@ func (d *dataplane) drain(ctx context.Context) (*drainReport, error) {
 
 // drainRounds publishes, loops and drains, again and again. The first rows warm the workers.
 func (d *dataplane) drainRounds(ctx context.Context, js jetstream.JetStream, report *drainReport) error {
-	stream, err := js.CreateStream(ctx, jetstream.StreamConfig{Name: "ROWS", Subjects: []string{"rows"}, Storage: jetstream.FileStorage, MaxBytes: 8 << 30, PersistMode: jetstream.AsyncPersistMode})
+	stream, err := js.CreateStream(ctx, jetstream.StreamConfig{Name: "ROWS", Subjects: []string{"rows"}, Storage: jetstream.FileStorage, MaxBytes: 512 * (d.rows*int64(d.rounds) + 20_000), PersistMode: jetstream.AsyncPersistMode})
 	if err != nil {
 		return fmt.Errorf("create a stream: %w", err)
 	}
