@@ -2,6 +2,7 @@ package kafka
 
 import (
 	"context"
+	"encoding/hex"
 	"fmt"
 	"slices"
 	"sync"
@@ -12,6 +13,8 @@ import (
 
 // topicID tells a topic from a later one of the same name.
 type topicID [16]byte
+
+func (t topicID) text() string { return hex.EncodeToString(t[:]) }
 
 type spot struct {
 	topic     string

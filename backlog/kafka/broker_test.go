@@ -55,7 +55,7 @@ func committedToTheEnd(t *testing.T, w *world) {
 	if want := born.Add(2e9); !b.Oldest.Equal(want) || !b.Parts[2].Oldest.Equal(want) || !b.Parts[0].Oldest.Equal(born.Add(4e9)) || !b.Parts[1].Oldest.IsZero() {
 		t.Errorf("oldest %s, want %s: %+v", b.Oldest, want, b.Parts)
 	}
-	if p := b.Parts[2]; p.Start != 0 || p.Settled != 2 || p.End != 7 || p.Partition != 2 {
+	if p := b.Parts[2]; p.Start != 0 || p.Settled != 2 || p.End != 7 || p.URI != URI("k1", 2) || len(b.Identity) != 32 {
 		t.Errorf("got part %+v", p)
 	}
 }

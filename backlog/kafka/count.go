@@ -21,7 +21,7 @@ func (r *Reader) count(s Source, f finding) orchestrator.Backlog {
 	if f.err != "" {
 		return b
 	}
-	b.Pending, b.Arrived, b.Settled, b.Notes = 0, 0, 0, f.notes
+	b.Pending, b.Arrived, b.Settled, b.Notes, b.Identity = 0, 0, 0, f.notes, f.id.text()
 	topic := r.policies[s.Topic]
 	oldest, known := time.Time{}, true
 	for _, p := range f.parts {
@@ -32,7 +32,7 @@ func (r *Reader) count(s Source, f finding) orchestrator.Backlog {
 		if p.lag >= 0 {
 			pending = min(pending, p.lag)
 		}
-		part := orchestrator.Part{Partition: p.partition, Start: p.start, Settled: p.settled, End: p.end}
+		part := orchestrator.Part{URI: URI(s.Topic, p.partition), Start: p.start, Settled: p.settled, End: p.end}
 		if pending > 0 {
 			b.MostWorkers++
 			part.Oldest = looked.time

@@ -36,6 +36,9 @@ const (
 
 func (s Source) name() string { return "kafka " + s.Topic + "/" + s.Group }
 
+// URI names a partition of a topic.
+func URI(topic string, partition int32) string { return fmt.Sprintf("kafka://%s/%d", topic, partition) }
+
 func (s Source) committedOnly() bool { return s.Isolation != ReadUncommitted }
 
 // Connection says how to reach a cluster.
