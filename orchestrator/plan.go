@@ -81,6 +81,7 @@ type WorkerView struct {
 	State    WorkerState
 	Model    ModelRef
 	Job      string    // identifier of the job whose shard it holds
+	Since    time.Time // when its state, its model or its shard became what they are; zero: unknown
 	Draining bool      // its assignment says drain
 	Asked    time.Time // when its replica was asked for, while it starts; zero: unknown
 	// LoadFailures counts loads that failed one after another.

@@ -57,6 +57,7 @@ type Presence struct {
 	Blocked    *Failure  `json:"blocked,omitempty"`
 	BlockedJob string    `json:"blockedJob,omitempty"`
 	Started    time.Time `json:"started"`
+	Since      time.Time `json:"since,omitzero"` // when its state, its model or its shard became what they are
 	At         time.Time `json:"at"`
 }
 

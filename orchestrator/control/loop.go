@@ -226,7 +226,7 @@ func (l *Loop) observation(ctx context.Context, jobs []orchestrator.JobView) orc
 	for _, worker := range l.Workers() {
 		observation.Workers = append(observation.Workers, orchestrator.WorkerView{
 			ID: worker.Worker, Pool: worker.Pool, Slot: worker.Slot, State: worker.State, Model: worker.Model, Job: worker.Job,
-			Draining: l.assignments.draining(worker.Worker) || worker.State == orchestrator.WorkerDraining, Seen: worker.At,
+			Since: worker.Since, Draining: l.assignments.draining(worker.Worker) || worker.State == orchestrator.WorkerDraining, Seen: worker.At,
 			LoadFailures: worker.LoadFailures, Memory: worker.Used,
 			Asked: worker.Started, // a moment later than that: the rest of its start is not counted too short
 		})

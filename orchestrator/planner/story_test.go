@@ -121,7 +121,7 @@ func (s *story) line(kind string, names []string, f fields) {
 	case "worker":
 		one := orchestrator.WorkerView{
 			ID: name, Pool: f.text("pool", ""), Slot: int(f.number("slot", 0)), State: orchestrator.WorkerState(f.text("state", "idle")),
-			Model: model(f.text("model", "")), Job: f.text("job", ""), Draining: f.has("draining"), LoadFailures: int(f.number("failures", 0)), Asked: f.time("asked"), Seen: s.now,
+			Model: model(f.text("model", "")), Job: f.text("job", ""), Draining: f.has("draining"), LoadFailures: int(f.number("failures", 0)), Asked: f.time("asked"), Since: f.time("since"), Seen: s.now,
 		}
 		if one.Job != "" {
 			one.State = orchestrator.WorkerBusy

@@ -44,7 +44,7 @@ type moment struct {
 // Lines: pool NAME price= min= max= slots= delay= start= notice= [spot] [faster=] [memory=] [windows=FROM-TO:PRICE] [replicas=] [avail=] [billed= taken= killed= refused=] [age=] [err=]; queue NAME pools=a,b open= [most=] [weight=] [tenant=] [cheapest] [within=] [by= arrived=];
 // speed MODEL POOL rows/s [load=] [measured]; learned MODEL POOL rows/s rows= [load=];
 // job NAME queue= model= [state=] [left=] [uncut=] [shards=] [cut] [submitted=] [deadline=] [batch=] [rowbytes=] [epoch=] [total=];
-// worker NAME pool= slot= [state=] [job=] [model=] [draining] [failures=] [asked=] [peak=] [ended= at=]; interval DURATION; memory MODEL [profile=] [limit=]; memory in MiB;
+// worker NAME pool= slot= [state=] [job=] [model=] [draining] [failures=] [asked=] [since=] [peak=] [ended= at=]; interval DURATION; memory MODEL [profile=] [limit=]; memory in MiB;
 // backlog QUEUE model= [waiting=AGE:ROWS,AGE:ROWS] [held=] [rate=] [daily=] [age=] [err=]
 func TestTranscripts(t *testing.T) {
 	t.Parallel()

@@ -69,7 +69,11 @@ func (s *server) worth() float64 {
 	case s.has.doubt != "":
 		return math.Inf(1)
 	}
-	return s.has.load / (1/s.has.rate + s.has.within)
+	missed := s.has.load / (1/s.has.rate + s.has.within)
+	if others := float64(s.has.keepers - 1); others > 0 {
+		missed *= min(s.has.rate*s.has.mean/others, 1) // the part of their time that the others would be at it
+	}
+	return missed
 }
 
 // newRound gathers the backlogs of the queues that prefer the pool, and its workers; nil: there are no backlogs.
@@ -89,6 +93,7 @@ func newRound(w *world, p *pool) *round {
 		r.servers = append(r.servers, s)
 		if s.has != nil {
 			s.has.holders = append(s.has.holders, s)
+			s.has.keepers++
 		}
 		s.free = s.busyFor(w, p)
 	}
@@ -105,7 +110,7 @@ func newRound(w *world, p *pool) *round {
 	return r
 }
 
-// busyFor is how long the worker is not free: nobody says when it began.
+// busyFor is how long the worker is not free, as far as is known: a mean row, or as long again as it has been at it.
 func (s *server) busyFor(w *world, p *pool) (seconds float64) {
 	if s.idle {
 		return 0
@@ -117,6 +122,8 @@ func (s *server) busyFor(w *world, p *pool) (seconds float64) {
 		seconds += s.has.mean
 		if s.worker.view.State == orchestrator.WorkerLoading {
 			seconds += s.has.load
+		} else if !s.worker.view.Since.IsZero() {
+			seconds = max(seconds, w.now.Sub(s.worker.view.Since).Seconds())
 		}
 	}
 	return seconds
@@ -190,6 +197,9 @@ func (r *round) victim(may func(*server) bool) (victim *server) {
 
 // begin lets the worker turn to the model.
 func (s *server) begin(one *stock, why string) {
+	if s.has != nil && s.has != one {
+		s.has.keepers--
+	}
 	s.serves, one.begun = one, true
 	if one.why = why; one.mean == 0 {
 		one.why = "its speed is not known, and a first measurement is worth most"

@@ -59,6 +59,7 @@ func (r *round) schedule() {
 			r.atLast(one.stock)
 		}
 	}
+	slices.SortStableFunc(portions, func(a, b portion) int { return cmp.Compare(b.stock.loads(), a.stock.loads()) })
 	for _, one := range portions {
 		r.early(one.stock)
 	}
@@ -202,8 +203,8 @@ func (r *round) early(one *stock) {
 	if r.busy {
 		worth, why = worthBusy, "the pool is busy, and its work is worth more than its load"
 	}
-	worth *= one.load * max(1, one.within*float64(len(r.servers))/earlyBefore)
-	if !one.begun && one.work() >= worth {
+	worth *= max(1, one.within*float64(len(r.servers))/earlyBefore)
+	if !one.begun && one.loads() >= worth {
 		r.start(one, why)
 	}
 }

@@ -32,6 +32,7 @@ type stock struct {
 	rate    float64 // rows that come in a second, as seen over ten minutes and over a day
 	recent  float64 // as seen over ten minutes
 	holders []*server
+	keepers int    // of them, that do not turn to another model
 	begun   bool   // a worker turns to it now
 	late    bool   // it seems that rows will be late
 	serving int    // workers
@@ -162,13 +163,21 @@ func (s *stock) slack(start, workers float64) float64 {
 }
 
 // margin is the slack at which work begins: what comes in the meantime, and executions that take longer than the mean, grow with the root of the time; peaks with
-// the time.
+// the time; the row itself may take as long again.
 func (s *stock) margin() float64 {
-	return math.Sqrt(s.within*(s.load+s.mean)) + marginPart*s.within
+	return math.Sqrt(s.within*(s.load+s.mean)) + marginPart*s.within + s.mean
 }
 
 // work is how long one worker executes what waits and can be on time.
 func (s *stock) work() float64 { return (s.rows - s.aside) * s.mean }
+
+// loads is how many loads the work is worth.
+func (s *stock) loads() float64 {
+	if s.load == 0 {
+		return math.Inf(1)
+	}
+	return s.work() / s.load
+}
 
 // urgent is how many rows a worker that has the model serves whatever else waits: those that can be on time, or all when the oldest go before everything.
 func (s *stock) urgent() float64 {

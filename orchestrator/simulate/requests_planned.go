@@ -113,7 +113,7 @@ func (p *plannedRequests) observe(view *RequestView, now time.Time) orchestrator
 		if one.Away {
 			continue
 		}
-		worker := orchestrator.WorkerView{ID: p.workers[i], Pool: p.Policy.Pools[0].Name, Slot: i, State: orchestrator.WorkerIdle, Seen: now}
+		worker := orchestrator.WorkerView{ID: p.workers[i], Pool: p.Policy.Pools[0].Name, Slot: i, State: orchestrator.WorkerIdle, Since: beginning.Add(one.Since), Seen: now}
 		if one.Model >= 0 {
 			worker.Model = orchestrator.ModelRef{Name: p.world.Models[one.Model].Name}
 		}

@@ -35,6 +35,9 @@ func (p *presence) set(change func(*orchestrator.Presence)) {
 	before := p.value
 	change(&p.value)
 	tell := before.State != p.value.State || before.Model != p.value.Model || before.Failure != p.value.Failure || before.Blocked != p.value.Blocked
+	if before.State != p.value.State || before.Model != p.value.Model || before.Shard != p.value.Shard {
+		p.value.Since = time.Now().UTC()
+	}
 	p.mu.Unlock()
 	if tell {
 		p.soon()
