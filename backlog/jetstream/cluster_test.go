@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"net"
 	"net/url"
 	"os"
 	"os/exec"
@@ -17,6 +16,8 @@ import (
 	"github.com/nats-io/nats-server/v2/server"
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
+
+	"nightshift.dev/nightshift/e2e/loopback"
 )
 
 // node is a server in a process of its own, so that it can be killed.
@@ -74,7 +75,7 @@ func startCluster(t *testing.T) (cluster, *world) {
 	var nodes cluster
 	var routes, urls []string
 	for i := range 3 {
-		n := &node{Name: fmt.Sprintf("n%d", i+1), Port: freePort(t), Cluster: freePort(t), Dir: t.TempDir()}
+		n := &node{Name: fmt.Sprintf("n%d", i+1), Port: loopback.FreePort(t), Cluster: loopback.FreePort(t), Dir: t.TempDir()}
 		routes = append(routes, fmt.Sprintf("nats-route://127.0.0.1:%d", n.Cluster))
 		urls = append(urls, fmt.Sprintf("nats://127.0.0.1:%d", n.Port))
 		nodes = append(nodes, n)
@@ -97,14 +98,6 @@ func startCluster(t *testing.T) (cluster, *world) {
 	})
 	w.make(jetstream.ConsumerConfig{AckWait: 5 * time.Minute, MaxDeliver: 5})
 	return nodes, w
-}
-
-func freePort(t *testing.T) int {
-	t.Helper()
-	listening, err := net.Listen("tcp", "127.0.0.1:0")
-	must(t, err)
-	defer listening.Close()
-	return listening.Addr().(*net.TCPAddr).Port
 }
 
 func (n *node) start(t *testing.T) {

@@ -14,6 +14,7 @@ import (
 	"github.com/nats-io/nats-server/v2/server"
 	"github.com/nats-io/nats.go"
 
+	"nightshift.dev/nightshift/e2e/loopback"
 	"nightshift.dev/nightshift/orchestrator/embedded"
 )
 
@@ -75,9 +76,9 @@ func (in *installation) planServers(count int) {
 	in.t.Helper()
 	var routes []int
 	for i := range count {
-		one := natsConfig{Name: fmt.Sprintf("s%d", i+1), Dir: filepath.Join(in.dir, fmt.Sprintf("nats-%d", i+1)), Port: freePort(in.t)}
+		one := natsConfig{Name: fmt.Sprintf("s%d", i+1), Dir: filepath.Join(in.dir, fmt.Sprintf("nats-%d", i+1)), Port: loopback.FreePort(in.t)}
 		if count > 1 {
-			one.Route = freePort(in.t)
+			one.Route = loopback.FreePort(in.t)
 			routes = append(routes, one.Route)
 		}
 		in.servers = append(in.servers, &natsServer{config: one})

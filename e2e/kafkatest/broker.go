@@ -12,6 +12,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"nightshift.dev/nightshift/e2e/loopback"
 )
 
 const (
@@ -42,7 +44,7 @@ type Cluster struct {
 func Start(t testing.TB, brokers int, settings map[string]string) *Cluster {
 	t.Helper()
 	lib, dir := jars(t), t.TempDir()
-	controller := fmt.Sprintf("127.0.0.1:%d", freePort(t))
+	controller := fmt.Sprintf("127.0.0.1:%d", loopback.FreePort(t))
 	authority := writeCertificates(t, dir)
 	cluster := &Cluster{Authority: authority}
 	for id := 1; id <= brokers; id++ {
@@ -92,8 +94,8 @@ func (b *Broker) Replace(t testing.TB, settings map[string]string) {
 }
 
 func (b *Broker) move(t testing.TB) {
-	b.Address = fmt.Sprintf("127.0.0.1:%d", freePort(t))
-	b.Protected = fmt.Sprintf("127.0.0.1:%d", freePort(t))
+	b.Address = fmt.Sprintf("127.0.0.1:%d", loopback.FreePort(t))
+	b.Protected = fmt.Sprintf("127.0.0.1:%d", loopback.FreePort(t))
 }
 
 func (b *Broker) file() string {
@@ -204,17 +206,4 @@ func (b *Broker) await(t testing.TB) {
 			t.Fatalf("broker %d does not answer within %s:\n%s", b.id, startWithin, b.log.String())
 		}
 	}
-}
-
-func freePort(t testing.TB) int {
-	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	port := listener.Addr().(*net.TCPAddr).Port
-	if err := listener.Close(); err != nil {
-		t.Fatal(err)
-	}
-	return port
 }
