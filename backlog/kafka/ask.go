@@ -16,6 +16,14 @@ type topicID [16]byte
 
 func (t topicID) text() string { return hex.EncodeToString(t[:]) }
 
+func parseTopicID(text string) (id topicID, err error) {
+	bytes, err := hex.DecodeString(text)
+	if err != nil || len(bytes) != len(id) {
+		return id, fmt.Errorf("%q is no identity of a topic", text)
+	}
+	return topicID(bytes), nil
+}
+
 type spot struct {
 	topic     string
 	partition int32

@@ -33,6 +33,11 @@ func TestRealBroker(t *testing.T) {
 		{"K18_share_group", shareGroup},
 		{"K19_members_of_others", membersOfOthers},
 		{"K23_large_batches", largeBatches},
+		{"K25_ranges_tile_a_partition", rangesTile},
+		{"K26_a_range_ends_by_position", rangeEndsByPosition},
+		{"K27_deleted_records_and_topics", deletedRangeIsLost},
+		{"K28_the_group_follows", groupFollows},
+		{"K29_a_broker_that_does_not_answer", deadBroker},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			w := newWorld(t, cluster.Addresses()...)
