@@ -31,21 +31,7 @@ func (t TimeOfDay) After(at time.Time, zone *time.Location) time.Time {
 
 // on is when it comes on a day: the first time if it comes twice, and when the clock passes over it if it does not come.
 func (t TimeOfDay) on(year int, month time.Month, day int, zone *time.Location) time.Time {
-	shown := time.Date(year, month, day, 0, int(t), 0, 0, time.UTC)
-	offset := func(at time.Time) time.Duration {
-		_, seconds := at.In(zone).Zone()
-		return time.Duration(seconds) * time.Second
-	}
-	before := offset(shown.Add(-36 * time.Hour)) // a day earlier in every zone
-	at := shown.Add(-before)
-	if offset(at) == before {
-		return at
-	}
-	changed, _ := at.In(zone).ZoneBounds()
-	if at = shown.Add(-offset(at)); at.Before(changed) {
-		return changed.UTC()
-	}
-	return at
+	return FirstShown(time.Date(year, month, day, 0, int(t), 0, 0, time.UTC), zone)
 }
 
 // DailyDeadline is an objective by the clock: what arrives before ArrivedBy is due at the FinishBy that comes next after it. The zero value is none.

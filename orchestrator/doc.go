@@ -4,6 +4,7 @@
 // # Rooms
 //
 //	planner, shard, document        pure: values in, values out; no clock, no environment, no log
+//	schedules (at the top)          pure: when occurrences of a schedule are, and what becomes of each
 //	arrivals                        pure: when the rows of a backlog came, from readings of it
 //	forecast                        pure, too: what is to be expected of a recurring load
 //	record                          the form in which decisions are kept
