@@ -52,18 +52,26 @@ func (t Timetable) After(after time.Time) iter.Seq[Occurrence] {
 	if t.Cron.everyHour {
 		return t.passing(after)
 	}
-	return t.shown(t.wallAt(after), after)
+	return t.shown(t.walls(t.wallAt(after)), after)
 }
 
-// shown are the occurrences of a schedule that names its hours, after a time on the wall and after a moment. Each time comes once, whatever is done to clocks.
-func (t Timetable) shown(wall, after time.Time) iter.Seq[Occurrence] {
+// shown are the occurrences of a schedule that names its hours, of times on the wall and after a moment. Each time comes once, whatever is done to clocks.
+func (t Timetable) shown(walls iter.Seq[time.Time], after time.Time) iter.Seq[Occurrence] {
 	return func(yield func(Occurrence) bool) {
-		for {
-			if wall = t.nextWall(wall); wall.IsZero() {
-				return
-			}
+		for wall := range walls {
 			at := orchestrator.FirstShown(wall, t.Zone)
 			if at.After(after) && !yield(Occurrence{ID: t.id(wall.Format("2006-01-02T15:04")), Wall: wall, At: at}) {
+				return
+			}
+		}
+	}
+}
+
+// walls are the times on the wall after one.
+func (t Timetable) walls(wall time.Time) iter.Seq[time.Time] {
+	return func(yield func(time.Time) bool) {
+		for {
+			if wall = t.nextWall(wall); wall.IsZero() || !yield(wall) {
 				return
 			}
 		}
