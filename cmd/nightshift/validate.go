@@ -20,9 +20,10 @@ type validation struct {
 }
 
 type documentCounts struct {
-	Models int `json:"models"`
-	Pools  int `json:"pools"`
-	Queues int `json:"queues"`
+	Models    int `json:"models"`
+	Pools     int `json:"pools"`
+	Queues    int `json:"queues"`
+	Schedules int `json:"schedules"`
 }
 
 type documentProblem struct {
@@ -69,7 +70,7 @@ func (p *program) validateCommand() *cobra.Command {
 func printValidation(out io.Writer, format *printFormat, set document.Set, problems document.Problems) error {
 	result := validation{Valid: len(problems) == 0, Problems: []documentProblem{}}
 	if result.Valid {
-		result.Documents = &documentCounts{len(set.Models), len(set.Pools), len(set.Queues)}
+		result.Documents = &documentCounts{len(set.Models), len(set.Pools), len(set.Queues), len(set.Schedules)}
 	}
 	for _, problem := range problems {
 		result.Problems = append(result.Problems, documentProblem(problem))
@@ -87,5 +88,9 @@ func documentFlag(command *cobra.Command, files *[]string, otherwise ...string) 
 }
 
 func inventory(set document.Set) string {
-	return strings.Join([]string{plural(len(set.Models), "model"), plural(len(set.Pools), "pool"), plural(len(set.Queues), "queue")}, ", ")
+	parts := []string{plural(len(set.Models), "model"), plural(len(set.Pools), "pool"), plural(len(set.Queues), "queue")}
+	if len(set.Schedules) > 0 {
+		parts = append(parts, plural(len(set.Schedules), "schedule"))
+	}
+	return strings.Join(parts, ", ")
 }

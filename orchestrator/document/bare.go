@@ -23,5 +23,10 @@ func (s Set) Bare() Set {
 		spec.Output.Root, spec.Drain.Key = Withheld, ""
 		bare.Queues = append(bare.Queues, Queue{Metadata: queue.Metadata, Spec: spec})
 	}
+	for _, schedule := range s.Schedules {
+		spec := schedule.Spec
+		spec.Submit = nil
+		bare.Schedules = append(bare.Schedules, Schedule{Metadata: schedule.Metadata, Spec: spec})
+	}
 	return bare
 }

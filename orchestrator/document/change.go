@@ -55,9 +55,10 @@ func (s Set) replaced(files []File) (Set, error) {
 		return slices.ContainsFunc(d.declared, func(one declaration) bool { return one.kind == kind && one.name == name })
 	}
 	rest := Set{
-		Models: slices.DeleteFunc(slices.Clone(s.Models), func(one Model) bool { return given("Model", one.Name) }),
-		Pools:  slices.DeleteFunc(slices.Clone(s.Pools), func(one Pool) bool { return given("Pool", one.Name) }),
-		Queues: slices.DeleteFunc(slices.Clone(s.Queues), func(one Queue) bool { return given("Queue", one.Name) }),
+		Models:    slices.DeleteFunc(slices.Clone(s.Models), func(one Model) bool { return given("Model", one.Name) }),
+		Pools:     slices.DeleteFunc(slices.Clone(s.Pools), func(one Pool) bool { return given("Pool", one.Name) }),
+		Queues:    slices.DeleteFunc(slices.Clone(s.Queues), func(one Queue) bool { return given("Queue", one.Name) }),
+		Schedules: slices.DeleteFunc(slices.Clone(s.Schedules), func(one Schedule) bool { return given("Schedule", one.Name) }),
 	}
 	text, err := rest.Encode()
 	if err != nil {

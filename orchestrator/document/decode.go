@@ -41,9 +41,13 @@ func Decode(files ...File) (Set, error) {
 	for _, queue := range d.queues {
 		set.Queues = append(set.Queues, queue.Queue)
 	}
+	for _, schedule := range d.schedules {
+		set.Schedules = append(set.Schedules, schedule.Schedule)
+	}
 	slices.SortFunc(set.Models, func(a, b Model) int { return cmp.Compare(a.Name, b.Name) })
 	slices.SortFunc(set.Pools, func(a, b Pool) int { return cmp.Compare(a.Name, b.Name) })
 	slices.SortFunc(set.Queues, func(a, b Queue) int { return cmp.Compare(a.Name, b.Name) })
+	slices.SortFunc(set.Schedules, func(a, b Schedule) int { return cmp.Compare(a.Name, b.Name) })
 	return set, nil
 }
 
@@ -55,6 +59,7 @@ type decoder struct {
 	models    []Model
 	pools     []Pool
 	queues    []decodedQueue
+	schedules []decodedSchedule
 }
 
 // declaration is that a document was found, whatever else is wrong with it.
@@ -66,6 +71,12 @@ type declaration struct {
 // decodedQueue keeps the lines of a queue's fields for messages about its references.
 type decodedQueue struct {
 	Queue
+	source *source
+}
+
+// decodedSchedule does so, too.
+type decodedSchedule struct {
+	Schedule
 	source *source
 }
 
@@ -155,7 +166,7 @@ func syntaxError(err error) (line int, message string) {
 	return line, match[2]
 }
 
-var kinds = []string{"Model", "Pool", "Queue"}
+var kinds = []string{"Model", "Pool", "Queue", "Schedule"}
 
 func (d *decoder) document(source *source, node *yaml.Node) {
 	source.line = node.Line
@@ -184,6 +195,10 @@ func (d *decoder) document(source *source, node *yaml.Node) {
 		queue := Queue{Metadata: metadata, Position: position, Spec: defaultQueue()}
 		f.object("spec", func(f visitor) { queueFields(f, &queue.Spec) })
 		d.queues = append(d.queues, decodedQueue{queue, source})
+	case "Schedule":
+		schedule := Schedule{Metadata: metadata, Position: position, Spec: defaultSchedule()}
+		f.object("spec", func(f visitor) { scheduleFields(f, &schedule.Spec) })
+		d.schedules = append(d.schedules, decodedSchedule{schedule, source})
 	default:
 		f.optional("spec", false) // cannot be looked at
 		kind = ""

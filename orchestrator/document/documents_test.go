@@ -34,8 +34,8 @@ func TestDocumentation(t *testing.T) {
 	if err != nil {
 		t.Errorf("%s: %v", documentation, err)
 	}
-	if len(set.Models) == 0 || len(set.Pools) == 0 || len(set.Queues) == 0 {
-		t.Errorf("%s has examples of %d models, %d pools and %d queues, want one of each", documentation, len(set.Models), len(set.Pools), len(set.Queues))
+	if len(set.Models) == 0 || len(set.Pools) == 0 || len(set.Queues) == 0 || len(set.Schedules) == 0 {
+		t.Errorf("%s has examples of %d models, %d pools, %d queues and %d schedules, want one of each", documentation, len(set.Models), len(set.Pools), len(set.Queues), len(set.Schedules))
 	}
 	if diff := cmp.Diff(tableRows(), documentedRows(string(text))); diff != "" {
 		t.Errorf("tables of %s (-fields.go +documents.md):\n%s", documentation, diff)
@@ -44,12 +44,13 @@ func TestDocumentation(t *testing.T) {
 
 func tableRows() []string {
 	var rows []string
-	metadata, model, pool, queue := Metadata{}, defaultModel(), defaultPool(), defaultQueue()
+	metadata, model, pool, queue, schedule := Metadata{}, defaultModel(), defaultPool(), defaultQueue(), defaultSchedule()
 	for _, fields := range []func(visitor){
 		func(f visitor) { f.object("metadata", func(f visitor) { metadataFields(f, &metadata) }) },
 		func(f visitor) { f.object("spec", func(f visitor) { modelFields(f, &model) }) },
 		func(f visitor) { f.object("spec", func(f visitor) { poolFields(f, &pool) }) },
 		func(f visitor) { f.object("spec", func(f visitor) { queueFields(f, &queue) }) },
+		func(f visitor) { f.object("spec", func(f visitor) { scheduleFields(f, &schedule) }) },
 	} {
 		fields(&lister{rows: &rows})
 	}
@@ -96,6 +97,7 @@ func (l *lister) texts(key string, _ *[]string, _ check)   { l.add(key, "list of
 func (l *lister) parameters(key string, _ *map[string]any) { l.add(key, "mapping", "") }
 func (l *lister) flag(key string, _ *bool)                 { l.add(key, "true or false", "") }
 func (l *lister) date(key string, _ *time.Time)            { l.add(key, "day", "") }
+func (l *lister) dates(key string, _ *[]time.Time)         { l.add(key, "list of days", "") }
 func (l *lister) amount(key string, _ *int64)              { l.add(key, "decimal", "") }
 func (l *lister) decimal(key string, value *float64, most float64) {
 	standard := ""

@@ -26,6 +26,7 @@ type visitor interface {
 	duration(key string, value *time.Duration, least, most time.Duration)
 	quantity(key string, value *int64, least, most int64)
 	date(key string, value *time.Time)
+	dates(key string, value *[]time.Time)
 	amount(key string, micros *int64)
 
 	object(key string, fields func(visitor))

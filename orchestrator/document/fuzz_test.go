@@ -99,6 +99,10 @@ func withoutPositions(set Set) Set {
 		queue.Position = Position{}
 		plain.Queues = append(plain.Queues, queue)
 	}
+	for _, schedule := range set.Schedules {
+		schedule.Position = Position{}
+		plain.Schedules = append(plain.Schedules, schedule)
+	}
 	return plain
 }
 

@@ -282,6 +282,18 @@ func (r *reader) date(key string, value *time.Time) {
 	*value = day
 }
 
+func (r *reader) dates(key string, value *[]time.Time) {
+	node, found := r.find(key)
+	if !found || !r.isList(key, node, "days") {
+		return
+	}
+	for index := range node.Content {
+		var day time.Time
+		r.item(key, index, node, func(item *reader, key string) { item.date(key, &day) })
+		*value = append(*value, day)
+	}
+}
+
 func (r *reader) amount(key string, micros *int64) {
 	const wanted = `a decimal from 0 to 1000000000 with at most six decimals, like "0.10"`
 	node, found := r.scalar(key, wanted)

@@ -37,6 +37,9 @@ func (d *decoder) references() {
 		d.currencies(queue)
 		d.spotOnly(queue)
 	}
+	for _, schedule := range d.schedules {
+		d.scheduled(schedule, first)
+	}
 }
 
 // reference checks that a document is declared. Documents whose kind is not known may be the one that is meant.

@@ -9,6 +9,7 @@ import (
 	"pgregory.net/rapid"
 
 	"nightshift.dev/nightshift/orchestrator"
+	"nightshift.dev/nightshift/schedules"
 )
 
 // TestRoundTrip draws sets that are valid, with texts of any characters where any are allowed: what is written reads as the same set.
@@ -25,6 +26,9 @@ func TestRoundTrip(t *testing.T) {
 		}
 		for _, name := range drawNames(t, "queues") {
 			set.Queues = append(set.Queues, Queue{Metadata: Metadata{Name: name}, Spec: drawQueue(t, set, currency)})
+		}
+		for _, name := range drawNames(t, "schedules") {
+			set.Schedules = append(set.Schedules, Schedule{Metadata: Metadata{Name: name}, Spec: drawSchedule(t, set, currency)})
 		}
 		checkRoundTrip(t, set)
 	})
@@ -172,6 +176,46 @@ func drawQueue(t *rapid.T, set Set, currency string) QueueSpec {
 	} else if rapid.Bool().Draw(t, "objective") {
 		spec.Objective.FinishWithin = drawDuration(t, "finishWithin", time.Second, time.Hour)
 		spec.ExpireAfter = spec.Objective.FinishWithin + drawDuration(t, "more", 0, time.Hour)
+	}
+	return spec
+}
+
+func drawSchedule(t *rapid.T, set Set, currency string) ScheduleSpec {
+	spec := defaultSchedule()
+	spec.Queue = rapid.SampledFrom(set.Queues).Draw(t, "queue").Name
+	spec.Cron = rapid.SampledFrom([]string{"@daily", "*/5 8-18 * * mon-fri", "30 2 29 2 *"}).Draw(t, "cron")
+	spec.TimeZone = rapid.SampledFrom([]string{"UTC", "Europe/Berlin"}).Draw(t, "timeZone")
+	spec.Overlap = rapid.SampledFrom([]schedules.Overlap{schedules.Forbid, schedules.Replace, schedules.Allow}).Draw(t, "overlap")
+	spec.Missed = rapid.SampledFrom([]schedules.Missed{schedules.MissedSkip, schedules.MissedLatest, schedules.MissedAll}).Draw(t, "missed")
+	spec.MissedWithin = drawDuration(t, "missedWithin", time.Minute, year)
+	spec.Suspend = rapid.Bool().Draw(t, "suspend")
+	for range rapid.IntRange(0, 2).Draw(t, "exceptions") {
+		spec.Except = append(spec.Except, time.Date(2026, 1, rapid.IntRange(1, 365).Draw(t, "day"), 0, 0, 0, 0, time.UTC))
+	}
+	switch rapid.IntRange(0, 2).Draw(t, "objective") {
+	case 1:
+		by := orchestrator.TimeOfDay(rapid.IntRange(0, 24*60-1).Draw(t, "finishBy"))
+		spec.Objective.FinishBy = &by
+	case 2:
+		spec.Objective.FinishWithin = drawDuration(t, "finishWithin", time.Second, year)
+	}
+	if rapid.Bool().Draw(t, "expected") {
+		spec.Expect = &Expect{Rows: rapid.IntRange(1, 1_000_000_000_000).Draw(t, "rows"), Spread: rapid.Float64Range(1e-300, 10).Draw(t, "spread")}
+	}
+	if rapid.Bool().Draw(t, "capped") {
+		spec.Cap = &Cap{MaxWorkers: rapid.IntRange(0, 10).Draw(t, "maxWorkers"), For: drawDuration(t, "for", time.Minute, 24*time.Hour)}
+	}
+	if rapid.Bool().Draw(t, "submitted") {
+		spec.Submit = &Submission{
+			Name: rapid.SampledFrom([]string{"", "a", `{{ .Occurrence.Format "2006" }}`}).Draw(t, "name"), Input: []string{`s3://b/{{ .Occurrence.Format "2006-01-02" }}/`, "a"},
+			Key: rapid.SampledFrom([]string{"", "id"}).Draw(t, "key"), Format: rapid.SampledFrom([]orchestrator.Format{"", orchestrator.FormatCSV}).Draw(t, "format"),
+		}
+		if rapid.Bool().Draw(t, "bounded") {
+			spec.Submit.MaxCost = &orchestrator.Money{Micros: rapid.Int64Range(0, 1e15).Draw(t, "maxCost"), Currency: currency}
+		}
+		if parameters := drawParameters(1).Draw(t, "parameters").(map[string]any); len(parameters) > 0 {
+			spec.Submit.Parameters = parameters
+		}
 	}
 	return spec
 }

@@ -12,9 +12,10 @@ const APIVersion = "nightshift.dev/v1alpha1"
 // Set is all documents of one installation, each kind sorted by name. Decode returns only sets without a problem: names are unique
 // and every reference leads to a document.
 type Set struct {
-	Models []Model
-	Pools  []Pool
-	Queues []Queue
+	Models    []Model
+	Pools     []Pool
+	Queues    []Queue
+	Schedules []Schedule
 }
 
 // Metadata names a document within its kind.

@@ -36,7 +36,12 @@ func (s Set) Encode() ([]byte, error) {
 			return nil, err
 		}
 	}
-	if len(s.Models)+len(s.Pools)+len(s.Queues) == 0 {
+	for _, schedule := range s.Schedules {
+		if err := encode(encoder, "Schedule", schedule.Metadata, func(f visitor) { scheduleFields(f, &schedule.Spec) }); err != nil {
+			return nil, err
+		}
+	}
+	if len(s.Models)+len(s.Pools)+len(s.Queues)+len(s.Schedules) == 0 {
 		return nil, nil
 	}
 	if err := encoder.Close(); err != nil {
@@ -90,6 +95,17 @@ func (w *writer) texts(key string, value *[]string, _ check) {
 	list := &yaml.Node{Kind: yaml.SequenceNode}
 	for _, text := range *value {
 		list.Content = append(list.Content, textNode(text))
+	}
+	w.add(key, list)
+}
+
+func (w *writer) dates(key string, value *[]time.Time) {
+	if len(*value) == 0 {
+		return
+	}
+	list := &yaml.Node{Kind: yaml.SequenceNode}
+	for _, day := range *value {
+		list.Content = append(list.Content, plainNode(day.Format(time.DateOnly)))
 	}
 	w.add(key, list)
 }
