@@ -84,7 +84,7 @@ func (p *program) rootCommand() *cobra.Command {
 	grouped(root, groupJobs, p.submitCommand(), p.listCommand(), p.getCommand(), p.watchCommand(), p.logsCommand(), p.resultsCommand(), p.errorsCommand(),
 		p.cancelCommand(), p.retryCommand(), p.deleteCommand())
 	grouped(root, groupService, devCommand(), p.runCommand(), p.workerCommand(), p.backlogCommand(), p.explainCommand(), p.planCommand(), p.replayCommand(), p.doctorCommand())
-	grouped(root, groupDocuments, p.validateCommand(), p.profileCommand(), p.simulateCommand())
+	grouped(root, groupDocuments, p.validateCommand(), p.schedulesCommand(), p.profileCommand(), p.simulateCommand())
 	root.AddCommand(p.versionCommand())
 	root.AddCommand(p.benchCommand())
 	return root
