@@ -2,6 +2,7 @@ package schedules
 
 import (
 	"fmt"
+	"regexp"
 	"strings"
 	"text/template"
 	"text/template/parse"
@@ -12,7 +13,10 @@ import (
 const maxFilled = 4096
 
 // Template is text with places for an occurrence, like s3://in/{{ .Occurrence.Format "2006-01-02" }}/.
-type Template struct{ parsed *template.Template }
+type Template struct {
+	text   string
+	parsed *template.Template
+}
 
 // Moment is what a template sees of an occurrence: what clocks show as the expression means it.
 type Moment struct{ shown time.Time }
@@ -40,12 +44,19 @@ const templateForm = `text with {{ .Occurrence.Format "2006-01-02" }}, where .Oc
 func ParseTemplate(text string) (Template, error) {
 	parsed, err := template.New("").Parse(text)
 	if err != nil {
-		return Template{}, fmt.Errorf("%w; allowed: %s", err, templateForm)
+		return Template{}, wrongTemplate(text, place.ReplaceAllString(err.Error(), ""))
 	}
 	if parsed.Tree == nil || len(parsed.Templates()) > 1 || !plain(parsed.Root) {
-		return Template{}, fmt.Errorf("%.60q has a definition, a loop, a condition, a function or a variable; allowed: %s", text, templateForm)
+		return Template{}, wrongTemplate(text, "a definition, a loop, a condition, a function or a variable")
 	}
-	return Template{parsed}, nil
+	return Template{text, parsed}, nil
+}
+
+// place is where text/template begins its errors.
+var place = regexp.MustCompile(`^template: :\d+(?::\d+)?: (?:executing "" at )?`)
+
+func wrongTemplate(text, problem string) error {
+	return fmt.Errorf("%.60q: %s; allowed: %s", text, problem, templateForm)
 }
 
 // plain says whether there is nothing in a template but text and fields of what it is given, so that it takes no longer and is not much larger than it looks.
@@ -81,10 +92,10 @@ func (t Template) Fill(table Timetable, one Occurrence) (string, error) {
 	var text strings.Builder
 	values := struct{ Occurrence Moment }{table.moment(one)}
 	if err := t.parsed.Execute(&text, values); err != nil {
-		return "", fmt.Errorf("%w; allowed: %s", err, templateForm)
+		return "", wrongTemplate(t.text, place.ReplaceAllString(err.Error(), ""))
 	}
 	if text.Len() > maxFilled {
-		return "", fmt.Errorf("gives %d bytes; allowed: at most %d", text.Len(), maxFilled)
+		return "", fmt.Errorf("%.60q: gives %d bytes; allowed: at most %d", t.text, text.Len(), maxFilled)
 	}
 	return text.String(), nil
 }

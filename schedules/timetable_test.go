@@ -97,6 +97,24 @@ func TestOccurrencesEnd(t *testing.T) {
 	}
 }
 
+// SC9: from any time, far in the past and in the future too, in any zone, a search ends with an occurrence that is later, and the same one from the moment before it.
+func TestSearchEnds(t *testing.T) {
+	t.Parallel()
+	all, _ := zones(t)
+	rapid.Check(t, func(t *rapid.T) {
+		table := timetable(t, rapid.SampledFrom([]string{"* * * * *", "*/7 */5 * * *", "59 23 31 12 *", "0 0 29 2 *", "0 * 29 2 *", "30 2 * * sun", "0 0 1 1 *"}).Draw(t, "cron"), "UTC")
+		table.Zone = rapid.SampledFrom(all).Draw(t, "zone")
+		from := time.Unix(rapid.Int64Range(-62_135_596_800, 253_402_300_799).Draw(t, "seconds"), rapid.Int64Range(0, 999_999_999).Draw(t, "nanoseconds")) // the years 1 to 9999
+		next, found := table.Next(from)
+		if !found || !next.At.After(from) || next.At.Sub(from) > 9*366*24*time.Hour {
+			t.Fatalf("after %s: %+v, %v", from.UTC(), next, found)
+		}
+		if again, _ := table.Next(next.At.Add(-1)); again.ID != next.ID && again.At != next.At {
+			t.Fatalf("before %+v: %+v", next, again)
+		}
+	})
+}
+
 // SC3, SC4: a schedule of every day is when a time of the day of a queue's objective is.
 func TestAsTimesOfTheDay(t *testing.T) {
 	t.Parallel()

@@ -14,7 +14,7 @@ import (
 // FuzzDecode: no text makes the decoder panic; an error is a list of problems with places and messages; and a valid set, written and read
 // again, is the same. The seeds are the transcripts.
 func FuzzDecode(f *testing.F) {
-	for _, input := range inputs(f, "valid.txt", "problems.txt") {
+	for _, input := range inputs(f, "valid.txt", "problems.txt", "schedules.txt") {
 		f.Add([]byte(input))
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {

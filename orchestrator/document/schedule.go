@@ -85,8 +85,7 @@ func scheduleFields(f visitor, spec *ScheduleSpec) {
 		if spec.Submit == nil {
 			spec.Submit = &Submission{}
 		}
-		whole := f.sound("cron", "timeZone")
-		f.object("submit", func(f visitor) { submissionFields(f, spec, whole) })
+		f.object("submit", func(f visitor) { submissionFields(f, spec.Submit) })
 	}
 	choiceOf(f, "overlap", &spec.Overlap, schedules.Forbid, schedules.Replace, schedules.Allow)
 	choiceOf(f, "missed", &spec.Missed, schedules.MissedSkip, schedules.MissedLatest, schedules.MissedAll)
@@ -122,9 +121,7 @@ func peakFields(f visitor, objective *PeakObjective) {
 	}
 }
 
-// submissionFields tries the templates, unless it is not sound when the schedule occurs.
-func submissionFields(f visitor, spec *ScheduleSpec, sound bool) {
-	submit := spec.Submit
+func submissionFields(f visitor, submit *Submission) {
 	f.required("input")
 	f.text("name", &submit.Name, isTemplate)
 	f.texts("input", &submit.Input, isTemplate)
@@ -139,15 +136,15 @@ func submissionFields(f visitor, spec *ScheduleSpec, sound bool) {
 		}
 		moneyFields(f, "maxCost", submit.MaxCost)
 	}
-	if sound && f.sound("name", "input") {
-		tryTemplates(f, *spec)
+	if f.sound("name", "input") {
+		tryTemplates(f, *submit)
 	}
 }
 
-// tryTemplates fills in an occurrence, so that what is wrong is seen before there is one.
-func tryTemplates(f visitor, spec ScheduleSpec) {
-	table := Schedule{Spec: spec}.Timetable()
-	one, _ := table.Next(time.Date(2026, time.January, 1, 0, 0, 0, 0, time.UTC)) // any
+// tryTemplates fills in an occurrence, any, so that what is wrong is seen before there is one.
+func tryTemplates(f visitor, submit Submission) {
+	anyTime := time.Date(2026, time.January, 2, 3, 4, 0, 0, time.UTC)
+	table, one := schedules.Timetable{Zone: time.UTC}, schedules.Occurrence{Wall: anyTime, At: anyTime}
 	try := func(key, text string, check check) {
 		filled, err := fill(text, table, one)
 		switch {
@@ -157,10 +154,10 @@ func tryTemplates(f visitor, spec ScheduleSpec) {
 			f.problem(key, "gives %s for the occurrence of %s; allowed: %s", quoted(filled), one.Wall.Format("2006-01-02 15:04"), check(filled))
 		}
 	}
-	if spec.Submit.Name != "" {
-		try("name", spec.Submit.Name, isJobName)
+	if submit.Name != "" {
+		try("name", submit.Name, isJobName)
 	}
-	for index, text := range spec.Submit.Input {
+	for index, text := range submit.Input {
 		try(indexed("input", index), text, isLine)
 	}
 }
