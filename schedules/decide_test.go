@@ -84,6 +84,9 @@ func TestDecide(t *testing.T) {
 			{"01T12:00", "", ""}, {"02T02:00", "", "submit 02 02:00 due"}, {"03T01:59", "", "skip 02 02:00 not-submitted"}, {"03T02:00", "", "submit 03 02:00 due"},
 			{"04T02:00", "", "skip 03 02:00 not-submitted, submit 04 02:00 due"},
 		}},
+		"Replace: what a late submit has not done is withdrawn": {with(func(s *Schedule) { s.Overlap, s.MissedWithin = Replace, 100*time.Hour }), []look{
+			{"01T12:00", "", ""}, {"02T02:00", "", "submit 02 02:00 due"}, {"03T02:00", "", "cancel 02 02:00 replaced, submit 03 02:00 due"}, {"03T02:01", "3 open", "skip 02 02:00 replaced"},
+		}},
 		"suspended": {with(func(s *Schedule) { s.Suspended = true }), []look{
 			{"01T12:00", "", ""}, {"02T02:00", "", "skip 02 02:00 suspended"}, {"04T03:00", "", "skip 04 02:00 suspended x2"},
 		}},
