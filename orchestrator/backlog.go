@@ -56,7 +56,11 @@ type KafkaSource struct {
 	Brokers []string `json:"brokers"`
 	Topic   string   `json:"topic"`
 	TopicID string   `json:"topicID"` // another topic of this name has other records
-	Group   string   `json:"group"`
+	// Isolation is read_committed or read_uncommitted.
+	Isolation string `json:"isolation"`
+	TLS       bool   `json:"tls,omitempty"`
+	SASL      string `json:"sasl,omitempty"` // mechanism; user and password come from the environment
+	Group     string `json:"group"`
 }
 
 // Message is one message of a source, or what is left of some.

@@ -13,35 +13,34 @@ import (
 // URI names a stream in the objects of a standing job.
 func URI(stream string) string { return "nats://" + stream }
 
-// Begin says what a standing job reads that nobody came before: everything that the user's consumer has not settled.
-func Begin(ctx context.Context, js jetstream.JetStream, stream, consumer string) (orchestrator.NATSSource, []orchestrator.Position, error) {
+// Describe says what standing jobs read: what the user's consumer filters. It refuses what cannot be drained.
+func Describe(ctx context.Context, js jetstream.JetStream, stream, consumer string) (orchestrator.NATSSource, error) {
 	source := orchestrator.NATSSource{Stream: stream, Consumer: consumer}
 	_, info, err := sameStream(ctx, js, source)
 	if err != nil {
-		return source, nil, err
+		return source, err
 	}
 	source.Created = info.Created
 	user, err := js.Consumer(ctx, stream, consumer)
 	if errors.Is(err, jetstream.ErrConsumerNotFound) {
-		return source, nil, refused(source, "there is no such consumer; make one with a durable name, for example: nats consumer add "+stream+" "+consumer+" --pull --deliver all --ack explicit")
+		return source, refused(source, "there is no such consumer; make one with a durable name, for example: nats consumer add "+stream+" "+consumer+" --pull --deliver all --ack explicit")
 	}
 	if err != nil {
-		return source, nil, unavailable(source, err)
+		return source, unavailable(source, err)
 	}
 	about := user.CachedInfo()
 	switch {
 	case info.Config.Retention == jetstream.WorkQueuePolicy && !info.Config.AllowDirect:
-		return source, nil, refused(source, "a work queue is read by direct gets, which the stream does not allow: nats stream edit "+stream+" --allow-direct")
+		return source, refused(source, "a work queue is read by direct gets, which the stream does not allow: nats stream edit "+stream+" --allow-direct")
 	case info.Config.Retention == jetstream.WorkQueuePolicy && len(about.Config.FilterSubjects) > 1:
-		return source, nil, refused(source, "a work queue is read by direct gets, which know one subject: give the consumer one filter, or none")
+		return source, refused(source, "a work queue is read by direct gets, which know one subject: give the consumer one filter, or none")
 	case about.Config.DeliverSubject != "":
-		return source, nil, refused(source, "the consumer pushes; make it a pull consumer")
+		return source, refused(source, "the consumer pushes; make it a pull consumer")
 	case about.NumAckPending > 0:
-		return source, nil, refused(source, fmt.Sprintf("%d messages are in flight: somebody pulls from the consumer, which has to be ours alone", about.NumAckPending))
+		return source, refused(source, fmt.Sprintf("%d messages are in flight: somebody pulls from the consumer, which has to be ours alone", about.NumAckPending))
 	}
 	source.Subjects = filtersOf(about.Config)
-	begin := int64(about.AckFloor.Stream) + 1 //nolint:gosec // sequences are far below
-	return source, []orchestrator.Position{{URI: URI(stream), From: begin, Settled: begin, End: begin}}, nil
+	return source, nil
 }
 
 // Settle moves the user's consumer to the first position that is not settled, never back: where a work queue is drained by removing what is settled,

@@ -2,14 +2,20 @@ package main
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
+	"os"
+	"slices"
+	"strings"
+	"sync"
 	"time"
 
 	"github.com/nats-io/nats.go"
 	natsjetstream "github.com/nats-io/nats.go/jetstream"
 
 	"nightshift.dev/nightshift/backlog/jetstream"
+	"nightshift.dev/nightshift/backlog/kafka"
 	"nightshift.dev/nightshift/orchestrator"
 	"nightshift.dev/nightshift/orchestrator/control"
 	"nightshift.dev/nightshift/orchestrator/dispatch"
@@ -17,24 +23,82 @@ import (
 	"nightshift.dev/nightshift/orchestrator/format"
 )
 
+// The variables with which the service and its workers log in to Kafka.
+const (
+	kafkaUserVariable     = "NIGHTSHIFT_KAFKA_USER"
+	kafkaPasswordVariable = "NIGHTSHIFT_KAFKA_PASSWORD"
+)
+
 // sources are what the queues of the documents drain.
 type sources struct {
-	js     natsjetstream.JetStream
-	drains []document.Queue
-	reader *jetstream.Reader
+	*ranges
+	drains   []document.Queue
+	backlogs []control.Backlogs
+	closes   []func()
 }
 
 func newSources(nc *nats.Conn, drains []document.Queue) (*sources, error) {
-	js, err := natsjetstream.New(nc)
+	ranges, err := newRanges(nc)
 	if err != nil {
 		return nil, err
 	}
-	var read []jetstream.Source
-	for _, queue := range drains {
-		read = append(read, jetstream.Source{Queue: queue.Name, Stream: queue.Spec.NATS.Stream, Consumer: queue.Spec.NATS.Consumer, Drained: true})
+	s := &sources{ranges: ranges, drains: drains}
+	if err := s.readStreams(); err != nil {
+		return nil, err
 	}
-	reader, err := jetstream.New(js, read, jetstream.Options{})
-	return &sources{js: js, drains: drains, reader: reader}, err
+	return s, s.readTopics()
+}
+
+// readStreams makes the reader of all streams.
+func (s *sources) readStreams() error {
+	var read []jetstream.Source
+	for _, queue := range s.drains {
+		if from := queue.Spec.NATS; from != nil {
+			read = append(read, jetstream.Source{Queue: queue.Name, Stream: from.Stream, Consumer: from.Consumer, Drained: true})
+		}
+	}
+	if len(read) == 0 {
+		return nil
+	}
+	reader, err := jetstream.New(s.js, read, jetstream.Options{})
+	if err != nil {
+		return err
+	}
+	s.closes = append(s.closes, reader.Close)
+	s.backlogs = append(s.backlogs, reading{s.tenants(), func(ctx context.Context, now time.Time) []orchestrator.Backlog { return reader.Read(ctx, now) }, reader.Ring()})
+	return nil
+}
+
+// readTopics makes a reader for each cluster.
+func (s *sources) readTopics() error {
+	clusters := map[string][]kafka.Source{}
+	at := map[string]orchestrator.KafkaSource{}
+	for _, queue := range s.drains {
+		if from := queue.Spec.Kafka; from != nil {
+			source := kafkaSource(*from)
+			key := clusterKey(source)
+			at[key] = source
+			clusters[key] = append(clusters[key], kafka.Source{Queue: queue.Name, Topic: from.Topic, Group: from.Group, Isolation: from.Isolation, Start: from.Start})
+		}
+	}
+	for key, read := range clusters {
+		reader, err := kafka.New(s.connection(at[key]), read)
+		if err != nil {
+			return err
+		}
+		s.closes = append(s.closes, reader.Close)
+		s.backlogs = append(s.backlogs, reading{s.tenants(), reader.Read, nil})
+	}
+	return nil
+}
+
+// tenants are those of the queues.
+func (s *sources) tenants() map[string]string {
+	tenants := map[string]string{}
+	for _, queue := range s.drains {
+		tenants[queue.Name] = queue.Spec.Tenant
+	}
+	return tenants
 }
 
 func (s *sources) queues() (names []orchestrator.QueueName) {
@@ -44,35 +108,39 @@ func (s *sources) queues() (names []orchestrator.QueueName) {
 	return names
 }
 
-// readers read the backlogs, one for each account and cluster.
-func (s *sources) readers() []control.Backlogs {
-	if len(s.drains) == 0 {
-		return nil
+// close ends connections and doorbells.
+func (s *sources) close() {
+	for _, end := range s.closes {
+		end()
 	}
-	return []control.Backlogs{s}
+	s.ranges.close()
 }
 
-func (s *sources) find(name string) (document.Queue, error) {
-	for _, queue := range s.drains {
-		if queue.Name == name {
-			return queue, nil
-		}
+// Describe implements dispatch.Sources.
+func (s *sources) Describe(ctx context.Context, queue dispatch.Queue, reading orchestrator.Backlog) (orchestrator.Source, error) {
+	at := slices.IndexFunc(s.drains, func(one document.Queue) bool { return one.Name == queue.Name })
+	if at < 0 {
+		return orchestrator.Source{}, fmt.Errorf("queue %q drains no source", queue.Name)
 	}
-	return document.Queue{}, fmt.Errorf("queue %q drains no source", name)
-}
-
-// Begin implements dispatch.Sources.
-func (s *sources) Begin(ctx context.Context, queue dispatch.Queue) (orchestrator.Source, []orchestrator.Position, error) {
-	found, err := s.find(queue.Name)
-	if err != nil {
-		return orchestrator.Source{}, nil, err
+	if from := s.drains[at].Spec.Kafka; from != nil {
+		source := kafkaSource(*from)
+		source.TopicID = reading.Identity
+		return orchestrator.Source{Kafka: &source}, nil
 	}
-	from, begin, err := jetstream.Begin(ctx, s.js, found.Spec.NATS.Stream, found.Spec.NATS.Consumer)
-	return orchestrator.Source{NATS: &from}, begin, err
+	from := s.drains[at].Spec.NATS
+	source, err := jetstream.Describe(ctx, s.js, from.Stream, from.Consumer)
+	return orchestrator.Source{NATS: &source}, err
 }
 
 // Settle implements dispatch.Sources.
 func (s *sources) Settle(ctx context.Context, source orchestrator.Source, settled []orchestrator.Position) error {
+	if source.Kafka != nil {
+		cluster, err := s.cluster(*source.Kafka)
+		if err != nil {
+			return err
+		}
+		return cluster.Settle(ctx, *source.Kafka, settled)
+	}
 	var failed error
 	for _, one := range settled {
 		failed = errors.Join(failed, jetstream.Settle(ctx, s.js, *source.NATS, one.Settled))
@@ -80,36 +148,90 @@ func (s *sources) Settle(ctx context.Context, source orchestrator.Source, settle
 	return failed
 }
 
-// messages implements worker.Messages.
-type messages struct{ js natsjetstream.JetStream }
-
-func newMessages(nc *nats.Conn) (messages, error) {
-	js, err := natsjetstream.New(nc)
-	return messages{js}, err
+// reading implements control.Backlogs.
+type reading struct {
+	tenants map[string]string // by queue
+	read    func(ctx context.Context, now time.Time) []orchestrator.Backlog
+	rings   <-chan string
 }
 
-func (m messages) Open(ctx context.Context, source orchestrator.Source, from orchestrator.Object, part orchestrator.Range) (format.Messages, error) {
-	if source.NATS == nil {
-		return nil, &orchestrator.SourceError{Code: orchestrator.SourceChanged, Source: from.URI, Message: "this version reads JetStream only"}
-	}
-	return jetstream.OpenRange(ctx, m.js, *source.NATS, part)
-}
-
-// Read implements control.Backlogs.
-func (s *sources) Read(ctx context.Context, now time.Time) []orchestrator.Backlog {
-	list := s.reader.Read(ctx, now)
+func (r reading) Read(ctx context.Context, now time.Time) []orchestrator.Backlog {
+	list := r.read(ctx, now)
 	for i := range list {
-		for _, queue := range s.drains {
-			if queue.Name == list[i].Queue {
-				list[i].Tenant = queue.Spec.Tenant
-			}
-		}
+		list[i].Tenant = r.tenants[list[i].Queue]
 	}
 	return list
 }
 
-// Rings implements control.Backlogs.
-func (s *sources) Rings() <-chan string { return s.reader.Ring() }
+func (r reading) Rings() <-chan string { return r.rings }
 
-// close ends the doorbells.
-func (s *sources) close() { s.reader.Close() }
+// ranges implements worker.Messages.
+type ranges struct {
+	js             natsjetstream.JetStream
+	user, password string
+
+	mu       sync.Mutex
+	clusters map[string]*kafka.Cluster
+}
+
+// newRanges takes the secrets of Kafka out of the environment: scorers have no use for them.
+func newRanges(nc *nats.Conn) (*ranges, error) {
+	js, err := natsjetstream.New(nc)
+	return &ranges{js: js, user: os.Getenv(kafkaUserVariable), password: os.Getenv(kafkaPasswordVariable), clusters: map[string]*kafka.Cluster{}}, err
+}
+
+func (r *ranges) Open(ctx context.Context, source orchestrator.Source, from orchestrator.Object, part orchestrator.Range) (format.Messages, error) {
+	switch {
+	case source.NATS != nil:
+		return jetstream.OpenRange(ctx, r.js, *source.NATS, part)
+	case source.Kafka != nil:
+		cluster, err := r.cluster(*source.Kafka)
+		if err != nil {
+			return nil, err
+		}
+		return cluster.Range(ctx, *source.Kafka, from.URI, part)
+	}
+	return nil, &orchestrator.SourceError{Code: orchestrator.SourceChanged, Source: from.URI, Message: "this version knows no such source"}
+}
+
+// cluster connects once to each.
+func (r *ranges) cluster(source orchestrator.KafkaSource) (*kafka.Cluster, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	key := clusterKey(source)
+	if known := r.clusters[key]; known != nil {
+		return known, nil
+	}
+	opened, err := kafka.Open(r.connection(source))
+	if err == nil {
+		r.clusters[key] = opened
+	}
+	return opened, err
+}
+
+func (r *ranges) connection(source orchestrator.KafkaSource) kafka.Connection {
+	connection := kafka.Connection{Brokers: source.Brokers}
+	if source.TLS {
+		connection.TLS = &tls.Config{MinVersion: tls.VersionTLS12}
+	}
+	if source.SASL != "" {
+		connection.SASL = &kafka.SASL{Mechanism: source.SASL, User: r.user, Password: r.password}
+	}
+	return connection
+}
+
+func (r *ranges) close() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, one := range r.clusters {
+		one.Close()
+	}
+}
+
+func kafkaSource(from document.KafkaGroup) orchestrator.KafkaSource {
+	return orchestrator.KafkaSource{Brokers: from.Brokers, Topic: from.Topic, Group: from.Group, Isolation: from.Isolation, TLS: from.TLS, SASL: from.SASL}
+}
+
+func clusterKey(source orchestrator.KafkaSource) string {
+	return fmt.Sprint(strings.Join(source.Brokers, ","), source.TLS, source.SASL)
+}

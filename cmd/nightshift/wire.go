@@ -96,7 +96,7 @@ func startService(ctx context.Context, nc *nats.Conn, reach []string, options se
 	})
 	in.loop = control.New(control.Config{
 		Store: store, Jobs: in.dispatcher, Engines: engines, Policy: documents.Policy, Speeds: documents.Speeds,
-		Backlogs: sources.readers(), Drains: in.dispatcher,
+		Backlogs: sources.backlogs, Drains: in.dispatcher,
 		Documents: string(bare), PresenceTTL: presenceTTL, Log: log,
 	})
 	return in, in.run(ctx, nc, log)

@@ -52,8 +52,16 @@ where by NIGHTSHIFT_NATS or NIGHTSHIFT_CONTEXT, because everybody on a machine c
 			if err := os.Unsetenv(addressVariable); err != nil { // scorers have no use for its password
 				return fmt.Errorf("keep %s from scorers: %w", addressVariable, err)
 			}
-			if config.Messages, err = newMessages(nc); err != nil {
+			messages, err := newRanges(nc)
+			if err != nil {
 				return err
+			}
+			defer messages.close()
+			config.Messages = messages
+			for _, secret := range []string{kafkaUserVariable, kafkaPasswordVariable} { // as above
+				if err := os.Unsetenv(secret); err != nil {
+					return fmt.Errorf("keep %s from scorers: %w", secret, err)
+				}
 			}
 			store, err := state.Open(command.Context(), nc, state.Config{AckWait: ackWait})
 			if err != nil {

@@ -15,8 +15,8 @@ import (
 
 // Sources begins and settles what standing jobs read.
 type Sources interface {
-	// Begin says what a queue drains, and from where if no standing job came before.
-	Begin(ctx context.Context, queue Queue) (orchestrator.Source, []orchestrator.Position, error)
+	// Describe says what a queue drains, of which there is a reading, or why it cannot be drained.
+	Describe(ctx context.Context, queue Queue, reading orchestrator.Backlog) (orchestrator.Source, error)
 	// Settle tells a source that everything before the positions' Settled is done. It is told again after a restart.
 	Settle(ctx context.Context, source orchestrator.Source, settled []orchestrator.Position) error
 }
@@ -299,16 +299,18 @@ func objectsOf(reading orchestrator.Backlog, reach []orchestrator.Position) (obj
 
 // stand makes a queue's next standing job. Its identifier says where it begins, so that it is made once (G5).
 func (d *Dispatcher) stand(ctx context.Context, queue Queue, reading orchestrator.Backlog, before *orchestrator.Standing) error {
-	source, from, err := d.config.Sources.Begin(ctx, queue)
+	source, err := d.config.Sources.Describe(ctx, queue, reading)
 	if err != nil {
 		return err
 	}
 	if source.Identity() != reading.Identity {
 		return nil // read again first
 	}
+	var ends []orchestrator.Position
 	if before != nil && before.Source.Identity() == source.Identity() {
-		from = continued(before.Ends, from)
+		ends = before.Ends
 	}
+	from := beginning(reading, ends)
 	model, err := d.config.Catalog.Snapshot(queue.Name, nil)
 	if err != nil {
 		return err
@@ -345,15 +347,12 @@ func (d *Dispatcher) stand(ctx context.Context, queue Queue, reading orchestrato
 	return nil
 }
 
-// continued begins where others ended, and parts that were not there then where the source says.
-func continued(ends, begin []orchestrator.Position) []orchestrator.Position {
-	list := slices.Clone(begin)
-	for i, one := range list {
-		for _, end := range ends {
-			if end.URI == one.URI {
-				list[i] = orchestrator.Position{URI: one.URI, From: end.End, Settled: end.End, End: end.End}
-			}
-		}
+// beginning is where the job before has ended, and for parts that it did not know up to where they were settled.
+func beginning(reading orchestrator.Backlog, ends []orchestrator.Position) []orchestrator.Position {
+	list := make([]orchestrator.Position, len(reading.Parts))
+	for i, part := range reading.Parts {
+		at := endOf(ends, part)
+		list[i] = orchestrator.Position{URI: part.URI, From: at, Settled: at, End: at}
 	}
 	return list
 }

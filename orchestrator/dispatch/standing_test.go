@@ -21,10 +21,8 @@ const shelfURI = "nats://ROWS"
 
 var shelfSource = orchestrator.Source{NATS: &orchestrator.NATSSource{Stream: "ROWS", Consumer: "scoring", Created: time.Unix(1000, 0).UTC()}}
 
-func (s *shelf) Begin(context.Context, Queue) (orchestrator.Source, []orchestrator.Position, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return shelfSource, []orchestrator.Position{{URI: shelfURI, From: 1, Settled: 1, End: 1}}, nil
+func (s *shelf) Describe(context.Context, Queue, orchestrator.Backlog) (orchestrator.Source, error) {
+	return shelfSource, nil
 }
 
 func (s *shelf) Settle(_ context.Context, _ orchestrator.Source, settled []orchestrator.Position) error {

@@ -1,7 +1,9 @@
 package document
 
 import (
+	"net"
 	"regexp"
+	"strconv"
 	"strings"
 
 	"nightshift.dev/nightshift/orchestrator/document/notation"
@@ -34,6 +36,18 @@ func isName(text string) string { return allowedIf(notation.ValidName(text), not
 
 func isStreamName(text string) string {
 	return allowedIf(text != "" && len(text) <= 255 && !strings.ContainsAny(text, " \t\r\n\x00.*>/\\"), "a name as JetStream has them: 1 to 255 characters without spaces, . * > / and \\")
+}
+
+var topicForm = regexp.MustCompile(`^[A-Za-z0-9._-]{1,249}$`)
+
+func isTopic(text string) string {
+	return allowedIf(topicForm.MatchString(text) && text != "." && text != "..", "a name as Kafka has them: 1 to 249 letters, digits, . _ and -")
+}
+
+func isBroker(text string) string {
+	host, port, err := net.SplitHostPort(text)
+	number, numeric := strconv.Atoi(port)
+	return allowedIf(err == nil && host != "" && numeric == nil && number > 0 && number < 65536, "host:port, like 127.0.0.1:9092")
 }
 
 func isPythonClass(text string) string {

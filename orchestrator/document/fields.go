@@ -177,13 +177,14 @@ func defaultQueue() QueueSpec {
 }
 
 func queueFields(f visitor, spec *QueueSpec) {
-	choiceOf(f, "source", &spec.Source, SourceJobs, SourceNATS)
+	choiceOf(f, "source", &spec.Source, SourceJobs, SourceNATS, SourceKafka)
 	required := []string{"model", "pools", "output"}
 	if spec.Source == SourceJobs {
 		required = append(required, "input")
 	}
 	f.required(required...)
 	natsFields(f, spec)
+	kafkaFields(f, spec)
 	drainFields(f, spec)
 	f.text("model", &spec.Model, isAnything)
 	f.texts("pools", &spec.Pools, isAnything)

@@ -24,6 +24,37 @@ func natsFields(f visitor, spec *QueueSpec) {
 	})
 }
 
+// kafkaFields visits where a queue's records come from.
+func kafkaFields(f visitor, spec *QueueSpec) {
+	given := f.optional("kafka", spec.Kafka != nil)
+	switch {
+	case given && spec.Source != SourceKafka:
+		f.problem("kafka", "given beside source: %s; allowed: with source: kafka", spec.Source)
+	case !given && spec.Source == SourceKafka:
+		f.problem("kafka", "is missing; allowed: brokers, topic and group, like {brokers: [127.0.0.1:9092], topic: payments, group: scoring}")
+	}
+	if !given {
+		return
+	}
+	if spec.Kafka == nil {
+		spec.Kafka = &KafkaGroup{Isolation: "read_committed", Start: "earliest"}
+	}
+	f.object("kafka", func(f visitor) {
+		f.required("brokers", "topic", "group")
+		f.texts("brokers", &spec.Kafka.Brokers, isBroker)
+		f.text("topic", &spec.Kafka.Topic, isTopic)
+		f.text("group", &spec.Kafka.Group, isLine)
+		f.choice("isolation", &spec.Kafka.Isolation, []string{"read_committed", "read_uncommitted"})
+		f.choice("start", &spec.Kafka.Start, []string{"earliest", "latest"})
+		if f.optional("tls", spec.Kafka.TLS) {
+			f.flag("tls", &spec.Kafka.TLS)
+		}
+		if f.optional("sasl", spec.Kafka.SASL != "") {
+			f.choice("sasl", &spec.Kafka.SASL, []string{"PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"})
+		}
+	})
+}
+
 // drainFields visits how the source is drained.
 func drainFields(f visitor, spec *QueueSpec) {
 	if !f.optional("drain", spec.Source != SourceJobs) {

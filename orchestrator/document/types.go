@@ -125,6 +125,7 @@ type Queue struct {
 type QueueSpec struct {
 	Source      Source
 	NATS        *NATSConsumer // with SourceNATS
+	Kafka       *KafkaGroup   // with SourceKafka
 	Drain       Drain         // unless it is SourceJobs
 	Model       string
 	Pools       []string // in order of preference
@@ -143,7 +144,19 @@ type Source string
 const (
 	SourceJobs Source = "jobs" // people submit jobs
 	SourceNATS Source = "nats" // the messages of a JetStream consumer
+	// SourceKafka are the records that a Kafka group has not settled.
+	SourceKafka Source = "kafka"
 )
+
+// KafkaGroup is a group on a topic.
+type KafkaGroup struct {
+	Brokers      []string // host:port of some
+	Topic, Group string
+	Isolation    string // read_committed or read_uncommitted
+	Start        string // earliest or latest: where a group begins that never committed
+	TLS          bool
+	SASL         string // mechanism; empty: none
+}
 
 // NATSConsumer is a durable pull consumer, in the account of the service.
 type NATSConsumer struct{ Stream, Consumer string }
