@@ -88,8 +88,14 @@ func (in *installation) drained(js jetstream.JetStream, within time.Duration) (j
 		user, err := js.Consumer(in.t.Context(), "ROWS", "scoring")
 		return err == nil && user.CachedInfo().NumPending == 0 && user.CachedInfo().NumAckPending == 0
 	})
+	return in.ended("drained", within)
+}
+
+// ended waits for the end of every job of a queue.
+func (in *installation) ended(queue string, within time.Duration) (jobs []api.Job) {
+	in.t.Helper()
 	in.eventually("the standing jobs end", within, func() bool {
-		answer, err := request[api.ListResponse](in, "jobs.list", map[string]any{"queue": "drained"})
+		answer, err := request[api.ListResponse](in, "jobs.list", map[string]any{"queue": queue})
 		if err != nil {
 			return false
 		}
