@@ -42,6 +42,23 @@ func TestDocumentation(t *testing.T) {
 	}
 }
 
+func TestExamplesOfDrainingAreDocuments(t *testing.T) {
+	t.Parallel()
+	const page = "../../docs/draining.md"
+	text, err := os.ReadFile(page)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var files []File
+	for i, block := range yamlBlock.FindAllSubmatch(text, -1) {
+		files = append(files, File{fmt.Sprintf("example %d", i+1), block[1]})
+	}
+	set, err := Decode(files...)
+	if err != nil || len(set.Queues) != 2 {
+		t.Errorf("%s: %d queues, want 2: %v", page, len(set.Queues), err)
+	}
+}
+
 func tableRows() []string {
 	var rows []string
 	metadata, model, pool, queue, schedule := Metadata{}, defaultModel(), defaultPool(), defaultQueue(), defaultSchedule()
