@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"nightshift.dev/nightshift/orchestrator"
+	"nightshift.dev/nightshift/orchestrator/api"
 )
 
 func TestExplainedIsBounded(t *testing.T) {
@@ -25,5 +26,37 @@ func TestExplainedIsBounded(t *testing.T) {
 	plan.Jobs = plan.Jobs[:mostExplained]
 	if text := explained(plan).Text; strings.Contains(text, "less urgent") {
 		t.Errorf("nothing is left out, but: %s", text[len(text)-100:])
+	}
+}
+
+// A tenant sees why its own backlogs are served as they are, and nothing of another's.
+func TestExplainShowsATenantItsOwnBacklogs(t *testing.T) {
+	t.Parallel()
+	s := &Service{config: Config{
+		Plan: func() orchestrator.Plan {
+			return orchestrator.Plan{Queues: []orchestrator.QueuePlan{{Tenant: "payments", Queue: "clicks", Workers: 2}, {Tenant: "research", Queue: "papers", Workers: 1}}}
+		},
+		Backlogs: func() []orchestrator.BacklogStatus {
+			return []orchestrator.BacklogStatus{{Backlog: orchestrator.Backlog{Tenant: "payments", Queue: "clicks"}}, {Backlog: orchestrator.Backlog{Tenant: "research", Queue: "papers"}}}
+		},
+	}}
+	for _, name := range []string{"", "clicks"} {
+		answer, err := s.explain(t.Context(), call{tenant: "payments"}, api.ExplainRequest{Name: name})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := answer.(api.ExplainResponse); len(got.Queues) != 1 || got.Queues[0].Queue != "clicks" || strings.Contains(got.Text, "papers") {
+			t.Errorf("explain %q: %+v", name, got)
+		}
+	}
+	if _, err := s.explain(t.Context(), call{tenant: "payments"}, api.ExplainRequest{Name: "papers"}); err == nil {
+		t.Error("another tenant's queue is explained")
+	}
+	answer, err := s.backlogs(t.Context(), call{tenant: "research"}, api.BacklogsRequest{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := answer.(api.BacklogsResponse).Backlogs; len(got) != 1 || got[0].Queue != "papers" {
+		t.Errorf("backlogs: %+v", got)
 	}
 }
