@@ -16,7 +16,7 @@ GOVULNCHECK := $(CACHE)/tools/govulncheck-$(GOVULNCHECK_VERSION)/govulncheck
 RUFF        := $(CACHE)/tools/ruff-$(RUFF_VERSION)/bin/ruff
 TEST_VENV   := $(CACHE)/venv/test-$(shell cat examples/fraud/requirements*.txt scripts/requirements-test.txt 2>/dev/null | cksum | cut -d' ' -f1)
 
-.PHONY: help build run demo-spot test test-long test-stores check generate generated fmt clean prove-guard prove-policy bench bench-other transcript bench-dataplane
+.PHONY: help build run demo-spot demo-night test test-long test-stores check generate generated fmt clean prove-guard prove-policy bench bench-other transcript bench-dataplane
 
 help: ## show the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 20
@@ -33,11 +33,21 @@ run: build ## score the fraud example on this machine, from nothing
 demo-spot: build ## a job with a deadline whose spot workers are killed, in minutes: DATA=FILE, SEED=N, SPEED=N
 	@NIGHTSHIFT=$(BIN)/nightshift $(PYTHON) scripts/demo_spot.py
 
+demo-night: build ## a night on real servers in nine minutes, with everything that goes wrong in one: DATA=FILE, SEED=N
+	@rm -rf .nightshift/demo-night && mkdir -p .nightshift/demo-night
+	@NIGHTSHIFT_TEST_PROGRAM=$(CURDIR)/$(BIN)/nightshift NIGHTSHIFT_NIGHT=$(CURDIR)/.nightshift/demo-night NIGHTSHIFT_NIGHT_SEED=$(SEED) NIGHTSHIFT_NIGHT_DATA="$(abspath $(DATA))" \
+		$(GO) test -count=1 -timeout 20m -v -run '^TestNight$$' ./e2e/night
+
 test: build $(TEST_VENV)/ready ## run the tests, the race detector on; those that kill processes one after another
 	NIGHTSHIFT_TEST_PYTHON=$(TEST_VENV)/bin/python NIGHTSHIFT_TEST_PROGRAM=$(CURDIR)/$(BIN)/nightshift \
 		$(GO) test -race -shuffle=on -timeout 40m $$($(GO) list ./... | grep -v /e2e/)
 	NIGHTSHIFT_TEST_PYTHON=$(TEST_VENV)/bin/python NIGHTSHIFT_TEST_PROGRAM=$(CURDIR)/$(BIN)/nightshift \
 		$(GO) test -race -shuffle=on -timeout 40m -p 1 ./e2e/...
+	NIGHTSHIFT_TEST_PYTHON=$(TEST_VENV)/bin/python NIGHTSHIFT_TEST_PROGRAM=$(CURDIR)/$(BIN)/nightshift NIGHTSHIFT_FAULT_SERVERS=3 \
+		$(GO) test -race -shuffle=on -timeout 40m -run $(KILLS) ./e2e/faults
+
+# The job flow's kill tests, which run on one NATS server and again on three.
+KILLS := '^Test(Killed|WorkersGoOn|EndingWorker|Zombie|TwoOrchestrators|EverythingDies|Interrupted|SubmitIsIdempotent)'
 
 test-long: ## the tests of the largest jobs, a million shards; SEED=N for another course
 	NIGHTSHIFT_LONG=1 NIGHTSHIFT_LONG_SEED=$(SEED) $(GO) test -count=1 -timeout 60m -v -run '^TestMachineMillionShards$$' ./orchestrator/shard

@@ -94,6 +94,10 @@ type Standing struct {
 	From   []Position `json:"from"`           // where it begins
 	Ends   []Position `json:"ends,omitempty"` // where it ends, once it is given no more
 	Began  time.Time  `json:"began"`
+	// Ordered says that of each source at most one shard is in flight, so that its rows are scored in their order.
+	Ordered bool `json:"ordered,omitempty"`
+	// Results is where results are published; not given: they are written to files.
+	Results ResultsTo `json:"results,omitzero"`
 }
 
 // StandingView is what the standing jobs of a queue have recorded and not settled.
@@ -101,10 +105,13 @@ type StandingView struct {
 	Tenant, Queue string
 	Model         ModelRef // of what comes next
 	BatchRows     int
-	Open          []*Order   // of those that have not ended, the first first
-	Reading       bool       // records of a standing job are still being read: what follows is not all
-	RowsLeft      int64      // recorded and not settled; some positions may hold no row
-	Reach         []Position // up to where the sources are recorded, and settled
+	Open          []*Order    // of those that have not ended, the first first
+	Arrived       []time.Time // of each of Open: when all its rows had arrived; zero: it is given more
+	Ordered       bool        // as in Standing, of what comes next
+	External      bool        // consumers of the user's own take the rows: there are no standing jobs
+	Reading       bool        // records of a standing job are still being read: what follows is not all
+	RowsLeft      int64       // recorded and not settled; some positions may hold no row
+	Reach         []Position  // up to where the sources are recorded, and settled
 }
 
 // BacklogStatus is a reading and how fast rows come and go, on average over the last ten minutes and over the last day, or since the first reading where that

@@ -14,6 +14,7 @@
 //	scorer                          the child process that holds a model
 //	worker                          pulls a shard, scores it, commits it
 //	dispatch                        loop B: jobs in, shards out, commits read, manifests written
+//	calendar                        runs schedules: their occurrences become jobs, each once
 //	control                         loop A: observe, planner.Compute, apply, record
 //	local                           the engine that runs workers as processes of this machine
 //	trace                           traces of spot capacity, which local pools replay and benchmarks decide in

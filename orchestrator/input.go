@@ -34,6 +34,7 @@ type Object struct {
 	ModTime     time.Time   `json:"modTime,omitzero"`
 	Format      Format      `json:"format"`
 	Compression Compression `json:"compression,omitempty"`
+	Gone        bool        `json:"gone,omitempty"` // of messages: the source had removed them when they were recorded; one range, whose loss a worker reports
 }
 
 // equal compares times as instants: what was read from a journal has no zone.

@@ -9,6 +9,8 @@ type Observation struct {
 	Pools    []PoolView
 	Workers  []WorkerView
 	Speeds   []Speed
+	Peaks    []Peak
+	Caps     []Cap
 	Memory   Memory
 	Tables   []*Table // that were solved, by any planner before; see Plan.Tables
 }
@@ -51,6 +53,8 @@ type BacklogView struct {
 	Waiting   []Arrival
 	Held      int64 // rows that workers hold
 	BatchRows int   // the model's best batch; 0 is unknown
+	// MostWorkers is how many workers find something to do at once, where rows are scored in their order or by the user's own consumers; 0: any number.
+	MostWorkers int
 	// How many rows arrived in a second, on average over the last ten minutes and over the last day (or since the first, where that is shorter).
 	RecentRate float64
 	DailyRate  float64
@@ -88,6 +92,8 @@ type WorkerView struct {
 	LoadFailures int
 	Memory       []MemoryUse // of its scorers
 	Seen         time.Time
+	// Grace is how long the user's own consumer says that it needs to finish what it holds, once it is told to end; 0: it does not say.
+	Grace time.Duration
 }
 
 // Speed is how fast one worker of a pool scores with a model.
@@ -152,6 +158,8 @@ type QueuePolicy struct {
 	Daily DailyDeadline
 	// Cheapest queues use spot pools only, and wait for them for ever.
 	Cheapest bool
+	// External queues are worked off by the user's own consumers: their pools are only sized.
+	External bool
 }
 
 // Plan is one decision: what shall be, why, and what the next decision has to remember.
@@ -243,8 +251,16 @@ type PoolMemory struct {
 	Starts StartMemory `json:"starts,omitzero"`
 	// Slots is how many workers of a replica the last plan had; 0: as the policy says.
 	Slots int `json:"slots,omitempty"`
+	// Kept are the workers that the last plan kept for peaks beside others.
+	Kept KeptMemory `json:"kept,omitzero"`
 	// Crowded are the workers that drain because memory is for fewer, while their replicas stay.
 	Crowded []string `json:"crowded,omitempty"`
+}
+
+// KeptMemory is how many workers of a pool were kept for peaks, and of how many.
+type KeptMemory struct {
+	Workers int `json:"workers"`
+	Of      int `json:"of"`
 }
 
 // StartMemory is what has been seen of the starts of a pool's workers, from the request of the replica until the worker can load.

@@ -20,6 +20,18 @@ type GrantMemory struct {
 	Mean    float64   `json:"mean"`    // workers
 	Changes float64   `json:"changes"` // share of looks that saw another number than the one before
 	Looks   int       `json:"looks"`   // that the averages rest on, up to where it no longer matters
+	// Hours are the averages of each piece of the day.
+	Hours GrantHours `json:"hours,omitzero"`
+}
+
+// GrantHours are what was granted in each two hours of the day, in UTC.
+type GrantHours [12]HourMemory
+
+// HourMemory are averages of the looks at a pool in one piece of the day, newer ones weighing more.
+type HourMemory struct {
+	Mean   float64 `json:"mean"`   // workers granted
+	Losses float64 `json:"losses"` // share of looks that saw fewer than the one before
+	Looks  int     `json:"looks"`  // that the averages rest on, up to where it no longer matters
 }
 
 // RunMemory is the average of runs that have ended.

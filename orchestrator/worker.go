@@ -32,6 +32,7 @@ const (
 	WorkerIdle     WorkerState = "idle"     // nothing to pull
 	WorkerDraining WorkerState = "draining" // finishes what it holds, then ends
 	WorkerFailed   WorkerState = "failed"   // its model does not load
+	WorkerUnknown  WorkerState = "unknown"  // the user's own consumer, which has not said what it does
 )
 
 // Presence is what a worker says of itself with every heartbeat; the KV entry disappears when the heartbeats stop.
@@ -68,6 +69,8 @@ type Assignment struct {
 	// Jobs come in order of urgency: the worker takes from the first that has shards. The assignments of a plan share their orders, which nobody changes.
 	Jobs  []*Order `json:"jobs"`
 	Drain bool     `json:"drain,omitempty"`
+	// Warm is what it loads while it has nothing to do, for work that comes soon; zero: nothing.
+	Warm ModelRef `json:"warm,omitzero"`
 	// Memory is how many bytes its scorer may hold now, and MemoryMost how many if it were alone on its replica. 0: the pool has no bound.
 	Memory     int64 `json:"memory,omitempty"`
 	MemoryMost int64 `json:"memoryMost,omitempty"`
@@ -78,6 +81,7 @@ type Order struct {
 	JobKey
 	JobEpoch int      `json:"jobEpoch"`
 	Model    ModelRef `json:"model"`
-	// Within is, for a backlog, the age up to which rows can be on time: older ones are taken when there are no others. 0: the oldest first.
+	// Within is, for a backlog, the age up to which rows can be on time: older ones are taken when there are no others. 0: the oldest first. Of a queue that is
+	// drained, it orders the standing jobs.
 	Within time.Duration `json:"within,omitempty"`
 }

@@ -11,10 +11,11 @@ func (s Schedule) Decide(record Record, runs []Run, now time.Time) (Record, []De
 	d := deciding{Schedule: s, now: now.UTC(), record: record}
 	d.record.Open = slices.Clone(record.Open)
 	if known := s.timetable(); record.Timetable != known { // an occurrence before is not missed: nobody wanted it then
-		d.record = Record{Timetable: known, Since: latest(d.now, latest(record.Since, record.Last.At)), Open: d.record.Open}
+		d.record = Record{Timetable: known, Since: latest(d.now, latest(record.Since, record.Last.At)), Open: d.record.Open, Waiting: record.Waiting}
 	}
 	d.open(runs)
 	d.due()
+	d.waiting()
 	return d.record, d.list
 }
 
@@ -59,8 +60,8 @@ func (d *deciding) open(runs []Run) {
 		case one.Replaced:
 			d.add(Skip, one.Occurrence, "replaced", "A later occurrence replaces it, and it was not submitted yet.")
 			continue
-		case d.now.Sub(one.At) > max(d.MissedWithin, Grace):
-			d.add(Skip, one.Occurrence, "not-submitted", "It was due %s ago and could not be submitted; that is more than %s.", d.now.Sub(one.At).Round(time.Second), max(d.MissedWithin, Grace))
+		case d.now.Sub(one.since()) > max(d.MissedWithin, Grace):
+			d.add(Skip, one.Occurrence, "not-submitted", "It could not be submitted for %s; that is more than %s.", d.now.Sub(one.since()).Round(time.Second), max(d.MissedWithin, Grace))
 			continue
 		default:
 			d.add(Submit, one.Occurrence, "again", "It was decided before, and its run is not there yet.")
@@ -124,22 +125,32 @@ func (d *deciding) skipped(one Occurrence, later bool) bool {
 // room says whether an occurrence can run now beside those that are open, and makes room by the policy of overlaps.
 func (d *deciding) room(one Occurrence) bool {
 	open := d.record.Open
-	switch {
-	case d.Overlap == Forbid && len(open) > 0:
-		d.add(Wait, one, "overlap", "The run of %s is open, and overlap is Forbid.", open[len(open)-1].ID)
+	switch last, held := d.record.held(); {
+	case d.Overlap == Forbid && held:
+		d.add(Wait, one, "overlap", "The run of %s is open, and overlap is Forbid.", last)
 		return false
 	case len(open) >= maxOpen:
 		d.add(Wait, one, "open", "%d runs are open, the most that one schedule has.", maxOpen)
 		return false
 	case d.Overlap == Replace:
 		for i := range open {
-			if !open[i].Replaced {
+			if !open[i].Replaced && !open[i].Triggered {
 				open[i].Replaced = true
 				d.withdraw(open[i].Occurrence, one)
 			}
 		}
 	}
 	return true
+}
+
+// held is the last run of the timetable that is open.
+func (r Record) held() (id string, held bool) {
+	for _, one := range slices.Backward(r.Open) {
+		if !one.Triggered {
+			return one.ID, true
+		}
+	}
+	return "", false
 }
 
 // withdraw cancels a run, whose submit may stand in the list already: then it is not made.

@@ -46,6 +46,8 @@ type Record struct {
 	Since     time.Time  `json:"since"`     // when these were first seen: nothing before is theirs
 	Last      Occurrence `json:"last"`      // the last one that was decided
 	Open      []Open     `json:"open,omitempty"`
+	// Waiting are those of the past that a user asked for and that have not begun, oldest first.
+	Waiting []Occurrence `json:"waiting,omitempty"`
 }
 
 // Open is an occurrence that was decided to be submitted, and whose run has not been seen to end.
@@ -53,7 +55,14 @@ type Open struct {
 	Occurrence
 	Seen     bool `json:"seen,omitempty"`     // its run was there
 	Replaced bool `json:"replaced,omitempty"` // by a later one
+	// Asked is when a user asked for it, zero where the timetable did: it may have been due long before, and is not late for that.
+	Asked time.Time `json:"asked,omitzero"`
+	// Triggered says that it is beside the timetable: nothing waits for it, and nothing replaces it.
+	Triggered bool `json:"triggered,omitempty"`
 }
+
+// since is from when on it could be submitted.
+func (o Open) since() time.Time { return latest(o.At, o.Asked) }
 
 // Run is what there is of an occurrence that was submitted.
 type Run struct {

@@ -36,8 +36,12 @@ func (r *Reader) observeDrained(ctx context.Context, w *watched, now time.Time) 
 		b.Notes = append(b.Notes, fmt.Sprintf("%d rows are in flight: somebody pulls from the consumer, which has to be ours alone", got.inFlight))
 	}
 	state := got.stream.State
-	floor := int64(got.floor) + 1                                                                                                                     //nolint:gosec // sequences are far below
-	b.Parts = []orchestrator.Part{{URI: URI(w.source.Stream), Start: int64(state.FirstSeq), Settled: floor, End: max(int64(state.LastSeq)+1, floor)}} //nolint:gosec // sequences are far below
+	floor := int64(got.floor) + 1                                                                                                               //nolint:gosec // sequences are far below
+	part := orchestrator.Part{URI: URI(w.source.Stream), Start: int64(state.FirstSeq), Settled: floor, End: max(int64(state.LastSeq)+1, floor)} //nolint:gosec // sequences are far below
+	b.Parts = []orchestrator.Part{part}
+	if w.source.Ordered {
+		b.Parts = partitions(part, got.filters)
+	}
 	b.Arrived, b.Settled = w.drained.add(b)
 	if b.Oldest, err = r.findOldest(ctx, w, got); err != nil {
 		b.Notes = append(b.Notes, "the oldest row is unknown: "+err.Error())

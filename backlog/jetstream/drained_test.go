@@ -41,7 +41,7 @@ func drainedSource(t *testing.T, config jetstream.StreamConfig) {
 	if part := first.Parts[0]; part != (orchestrator.Part{URI: "nats://S", Start: 1, Settled: 1, End: 101}) || first.Pending != 100 || first.Oldest.IsZero() || first.Identity == "" {
 		t.Fatalf("%+v", first)
 	}
-	must(t, Settle(t.Context(), w.js, orchestrator.NATSSource{Stream: "S", Consumer: "C"}, 61))
+	must(t, Settle(t.Context(), w.js, orchestrator.NATSSource{Stream: "S", Consumer: "C"}, []orchestrator.Position{{Settled: 61}}))
 	w.counts(40, 0)
 	w.publish("S.a", 10)
 	w.counts(50, 0)

@@ -182,7 +182,7 @@ func settlingMoves(t *testing.T, config jetstream.StreamConfig) {
 		t.Fatal(err)
 	}
 	for _, step := range []struct{ settled, pending int64 }{{41, 60}, {11, 60}, {101, 0}} {
-		if err := backlog.Settle(t.Context(), js, source, step.settled); err != nil {
+		if err := backlog.Settle(t.Context(), js, source, []orchestrator.Position{{Settled: step.settled}}); err != nil {
 			t.Fatal(err)
 		}
 		user, err := js.Consumer(t.Context(), "PAYMENTS", "scoring")

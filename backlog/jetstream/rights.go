@@ -82,9 +82,11 @@ func (r *Reader) refused(subject string) error {
 	return nil
 }
 
-// subject is where a request of the JetStream API goes, under the domain or prefix of the connection.
-func (r *Reader) subject(parts ...string) string {
-	options := r.js.Options()
+func (r *Reader) subject(parts ...string) string { return apiSubject(r.js, parts...) }
+
+// apiSubject is where a request of the JetStream API goes, under the domain or prefix of the connection.
+func apiSubject(js jetstream.JetStream, parts ...string) string {
+	options := js.Options()
 	prefix := options.APIPrefix
 	if options.Domain != "" {
 		prefix = "$JS." + options.Domain + ".API"

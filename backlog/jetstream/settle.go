@@ -10,9 +10,6 @@ import (
 	"nightshift.dev/nightshift/orchestrator"
 )
 
-// URI names a stream in the objects of a standing job.
-func URI(stream string) string { return "nats://" + stream }
-
 // Describe says what standing jobs read: what the user's consumer filters. It refuses what cannot be drained.
 func Describe(ctx context.Context, js jetstream.JetStream, stream, consumer string) (orchestrator.NATSSource, error) {
 	source := orchestrator.NATSSource{Stream: stream, Consumer: consumer}
@@ -43,9 +40,10 @@ func Describe(ctx context.Context, js jetstream.JetStream, stream, consumer stri
 	return source, nil
 }
 
-// Settle moves the user's consumer to the first position that is not settled, never back: where a work queue is drained by removing what is settled,
+// Settle moves the user's consumer to the first position that is not settled in all partitions, never back: where a work queue is drained by removing what is settled,
 // elsewhere by a reset, which needs a server of version 2.14 or later.
-func Settle(ctx context.Context, js jetstream.JetStream, source orchestrator.NATSSource, settled int64) error {
+func Settle(ctx context.Context, js jetstream.JetStream, source orchestrator.NATSSource, partitions []orchestrator.Position) error {
+	settled := firstUnsettled(partitions)
 	stream, info, err := sameStream(ctx, js, source)
 	if err != nil {
 		return err

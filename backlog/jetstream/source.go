@@ -13,6 +13,8 @@ type Source struct {
 	Batch    int // rows that a worker holds at a time; 0: one
 	// Drained says that ranges of the stream are read beside the consumer, which is moved on as they are settled.
 	Drained bool
+	// Ordered says that each filter of the consumer is a partition, whose messages are worked on in their order.
+	Ordered bool
 }
 
 func (s Source) String() string { return "nats " + s.Stream + "/" + s.Consumer }

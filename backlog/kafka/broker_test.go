@@ -38,6 +38,12 @@ func TestRealBroker(t *testing.T) {
 		{"K27_deleted_records_and_topics", deletedRangeIsLost},
 		{"K28_the_group_follows", groupFollows},
 		{"K29_a_broker_that_does_not_answer", deadBroker},
+		{"results_are_published", resultsArePublished},
+		{"K30_check_of_rights", checkRights},
+		{"K31_check_of_settings", checkSettings},
+		{"K32_check_of_members", checkMembers},
+		{"K33_check_of_a_broker_that_is_gone", checkUnreachable},
+		{"K34_records_without_a_value", tombstones},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			w := newWorld(t, cluster.Addresses()...)

@@ -11,7 +11,7 @@ import (
 	"nightshift.dev/nightshift/orchestrator"
 )
 
-// Cluster reads and settles ranges of the topics of one cluster. It is safe for concurrent use.
+// Cluster reads and settles ranges of the topics of one cluster, and publishes results to others. It is safe for concurrent use.
 type Cluster struct{ client *kgo.Client }
 
 // Open checks what it is given, and connects when it is first used.
@@ -19,7 +19,7 @@ func Open(connection Connection) (*Cluster, error) {
 	if err := check(connection, nil); err != nil {
 		return nil, err
 	}
-	client, err := kgo.NewClient(connection.options()...)
+	client, err := kgo.NewClient(append(connection.options(), publishing()...)...)
 	if err != nil {
 		return nil, fmt.Errorf("connect to Kafka: %w", err)
 	}

@@ -15,7 +15,9 @@ import (
 )
 
 const (
-	rangeBytes  = 8 << 20 // of one answer; a larger batch comes whole
+	rangeBytes  = 8 << 20  // of one answer, at most; a larger batch comes whole
+	leastBytes  = 64 << 10 // of one answer
+	guessBytes  = 128      // of a record, before any was read
 	rangeWaitMs = 500
 	stuckAfter  = 10 * time.Second // without any progress the broker counts as unavailable
 )
@@ -31,13 +33,14 @@ type Range struct {
 	leader    int32 // -1: has to be asked for
 	next, end int64
 	records   []*kgo.Record
+	size      int64     // bytes of a record in the log, as the last answer had it
 	moved     time.Time // when next last moved
 	last      error     // of the last request that failed
 }
 
 // OpenRange begins to read offsets of a partition, of a topic with this identity. ctx governs all reading until Close.
 func OpenRange(ctx context.Context, client *kgo.Client, source Source, identity string, partition int32, part orchestrator.Range) (*Range, error) {
-	r := &Range{ctx: ctx, client: client, source: source, partition: partition, leader: -1, next: part.Start, end: part.End, moved: time.Now()}
+	r := &Range{ctx: ctx, client: client, source: source, partition: partition, leader: -1, size: guessBytes, next: part.Start, end: part.End, moved: time.Now()}
 	if err := r.findLeader(); err != nil {
 		return nil, err
 	}
@@ -114,13 +117,14 @@ func (r *Range) fetch() (lost orchestrator.Message, err error) {
 
 func (r *Range) ask() (*kmsg.FetchResponseTopicPartition, error) {
 	request := kmsg.NewPtrFetchRequest()
-	request.MaxWaitMillis, request.MinBytes, request.MaxBytes, request.SessionEpoch = rangeWaitMs, 1, rangeBytes, -1
+	most := int32(min(max((r.end-r.next)*r.size, leastBytes), rangeBytes)) // what lies behind the range would be read in vain
+	request.MaxWaitMillis, request.MinBytes, request.MaxBytes, request.SessionEpoch = rangeWaitMs, 1, most, -1
 	if r.source.committedOnly() {
 		request.IsolationLevel = 1
 	}
 	topic, partition := kmsg.NewFetchRequestTopic(), kmsg.NewFetchRequestTopicPartition()
 	topic.Topic, topic.TopicID = r.source.Topic, r.id
-	partition.Partition, partition.FetchOffset, partition.PartitionMaxBytes = r.partition, r.next, rangeBytes
+	partition.Partition, partition.FetchOffset, partition.PartitionMaxBytes = r.partition, r.next, most
 	topic.Partitions = append(topic.Partitions, partition)
 	request.Topics = append(request.Topics, topic)
 	ctx, cancel := context.WithTimeout(r.ctx, defaultTimeout)
@@ -151,6 +155,9 @@ func (r *Range) take(got *kmsg.FetchResponseTopicPartition) error {
 		return r.unavailable(found.Err)
 	}
 	r.records = found.Records
+	if len(r.records) > 0 {
+		r.size = int64(len(got.RecordBatches)/len(r.records)) + 1
+	}
 	if len(r.records) > 0 || behind > r.next {
 		r.moved = time.Now()
 	}

@@ -33,12 +33,15 @@ func told(doing string, err error) string {
 const (
 	lookingAt      = "look at records of topic "
 	askingSettings = "ask for the settings of topic "
+	producing      = "produce results to topic "
 )
 
 func right(doing, of string) string {
 	switch {
 	case strings.HasPrefix(doing, lookingAt):
 		return "READ on the topic"
+	case strings.HasPrefix(doing, producing):
+		return "WRITE on the topic"
 	case strings.HasPrefix(doing, askingSettings):
 		return "DESCRIBE_CONFIGS on the topic"
 	}

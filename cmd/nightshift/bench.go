@@ -20,7 +20,7 @@ import (
 func (p *program) benchCommand() *cobra.Command {
 	command := &cobra.Command{Use: "bench", Short: "Measure nightshift on this machine", Args: cobra.NoArgs, RunE: func(command *cobra.Command, _ []string) error { return command.Help() }}
 	command.AddCommand(p.benchDataplaneCommand(), p.benchDrainCommand(), p.benchDeadlineCommand(), p.benchElasticCommand(), p.benchScaleCommand(), p.benchBacklogCommand(),
-		p.benchModelLoadCommand(), p.benchForecastCommand(), p.benchRehearsalCommand())
+		p.benchModelLoadCommand(), p.benchForecastCommand(), p.benchRehearsalCommand(), p.benchPeakCommand())
 	return command
 }
 

@@ -3,6 +3,7 @@ package main
 import (
 	"bufio"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"math"
@@ -10,6 +11,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 	"github.com/spf13/cobra"
 )
@@ -44,19 +46,22 @@ spec: {source: nats, nats: {stream: ROWS, consumer: scoring}, model: identity, p
 
 func (p *program) benchDrainCommand() *cobra.Command {
 	run := dataplane{batchRows: 4096, queued: 1}
+	var brokers []string
 	var format *printFormat
 	command := &cobra.Command{
 		Use:   "drain",
-		Short: "Measure how fast a stream is drained, against a bare consumer loop",
+		Short: "Measure how fast a stream or topic is drained, against a bare consumer loop",
 		Long: `Drain publishes rows to a stream of a nightshift dev of its own, reads and acknowledges them with one client in a bare loop, and then lets a queue drain
-the same stream with a class that returns its batch as it is. Workers are warm: they have scored some rows before.`,
-		Args: cobra.NoArgs,
+the same stream with a class that returns its batch as it is. Workers are warm: they have scored some rows before. With --brokers it does so with a Kafka topic of four partitions, which it makes and removes.`,
+		Example: "  nightshift bench drain\n  nightshift bench drain --brokers 127.0.0.1:9092",
+		Args:    cobra.NoArgs,
 		RunE: func(command *cobra.Command, _ []string) error {
 			run.say = sayTo(command.ErrOrStderr())
-			return p.runBench(command, format, run.check(), func() (benchReport, error) { return run.drain(command.Context()) })
+			return p.runBench(command, format, run.check(), func() (benchReport, error) { return run.drain(command.Context(), brokers) })
 		},
 	}
 	flags := command.Flags()
+	flags.StringSliceVar(&brokers, "brokers", nil, "measure with Kafka: host:port of some of its brokers")
 	flags.Int64Var(&run.rows, "rows", 1_000_000, "rows of about 100 bytes")
 	flags.IntVar(&run.scorers, "scorers", 2, "scorer processes")
 	flags.IntVar(&run.rounds, "rounds", 3, "how often both are measured")
@@ -68,7 +73,7 @@ the same stream with a class that returns its batch as it is. Workers are warm: 
 }
 
 // drain prepares a folder, measures, and removes it with every process that is left.
-func (d *dataplane) drain(ctx context.Context) (*drainReport, error) {
+func (d *dataplane) drain(ctx context.Context, brokers []string) (*drainReport, error) {
 	if err := d.prepare(); err != nil {
 		return nil, err
 	}
@@ -79,11 +84,24 @@ func (d *dataplane) drain(ctx context.Context) (*drainReport, error) {
 	if _, err := writeRows(d.input, d.rows, d.seed); err != nil {
 		return nil, err
 	}
+	queue, topic := drainQueue, (*topicBench)(nil)
+	if len(brokers) > 0 {
+		var err error
+		if topic, err = newTopicBench(ctx, brokers); err != nil {
+			return nil, err
+		}
+		defer topic.close()
+		list, err := json.Marshal(brokers)
+		if err != nil {
+			return nil, err
+		}
+		queue = fmt.Sprintf(drainTopicQueue, list, topic.topic, topic.topic)
+	}
 	documents, err := os.ReadFile(d.documents)
 	if err != nil {
 		return nil, fmt.Errorf("read the documents of the run: %w", err)
 	}
-	if err := os.WriteFile(d.documents, append(documents, drainQueue...), 0o600); err != nil {
+	if err := os.WriteFile(d.documents, append(documents, queue...), 0o600); err != nil {
 		return nil, fmt.Errorf("write the documents of the run: %w", err)
 	}
 	service, err := d.startDev(ctx)
@@ -91,14 +109,15 @@ func (d *dataplane) drain(ctx context.Context) (*drainReport, error) {
 		return nil, err
 	}
 	defer service.stop()
-	js, err := jetstream.New(service.client.conn, jetstream.WithPublishAsyncMaxPending(4096))
-	if err != nil {
-		return nil, fmt.Errorf("open JetStream: %w", err)
-	}
 	ctx, cancel := context.WithTimeout(ctx, jobWithin)
 	defer cancel()
 	report := &drainReport{Rows: d.rows, Scorers: d.scorers, Rounds: d.rounds}
-	if err := d.drainRounds(ctx, js, report); err != nil {
+	if topic != nil {
+		err = topic.rounds(ctx, d, report)
+	} else {
+		err = d.drainRounds(ctx, service.client.conn, report)
+	}
+	if err != nil {
 		return nil, err
 	}
 	ratios := make([]float64, d.rounds)
@@ -111,7 +130,11 @@ func (d *dataplane) drain(ctx context.Context) (*drainReport, error) {
 }
 
 // drainRounds publishes, loops and drains, again and again. The first rows warm the workers.
-func (d *dataplane) drainRounds(ctx context.Context, js jetstream.JetStream, report *drainReport) error {
+func (d *dataplane) drainRounds(ctx context.Context, conn *nats.Conn, report *drainReport) error {
+	js, err := jetstream.New(conn, jetstream.WithPublishAsyncMaxPending(4096))
+	if err != nil {
+		return fmt.Errorf("open JetStream: %w", err)
+	}
 	stream, err := js.CreateStream(ctx, jetstream.StreamConfig{Name: "ROWS", Subjects: []string{"rows"}, Storage: jetstream.FileStorage, MaxBytes: 512 * (d.rows*int64(d.rounds) + 20_000), PersistMode: jetstream.AsyncPersistMode})
 	if err != nil {
 		return fmt.Errorf("create a stream: %w", err)

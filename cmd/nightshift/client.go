@@ -139,7 +139,7 @@ var flagOf = map[string]string{
 	"queue": "--queue", "input": "INPUT", "name": "--name", "key": "--row-key", "format": "--format", "idempotencyKey": "--key", "finishBy": "--finish-by",
 	"within": "--within", "parameters": "--set", "labels": "--label", "output.format": "--output-format", "output.prefix": "--output",
 	"maxCost": "--max-cost", "states": "--status", "limit": "--limit", "continue": "--continue",
-	"changes": "--what-if", "documents": "-f",
+	"changes": "--what-if", "documents": "-f", "at": "--at", "from": "--from", "to": "--to",
 }
 
 // explained is an error as the command line says it: fields by the names of their flags, one line for each problem.

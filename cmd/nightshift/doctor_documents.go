@@ -19,7 +19,7 @@ import (
 )
 
 // examineDocuments checks documents and everything they name on this machine.
-func examineDocuments(ctx context.Context, e *examination, files []string) error {
+func (p *program) examineDocuments(ctx context.Context, e *examination, files []string) error {
 	set, err := catalog.Read(files)
 	var problems document.Problems
 	switch {
@@ -42,7 +42,12 @@ func examineDocuments(ctx context.Context, e *examination, files []string) error
 	for _, queue := range set.Queues {
 		settings, _ := models.Queue(queue.Spec.Tenant, queue.Name)
 		e.report(examineOutput(queue.Name, settings.Output))
-		e.report(examineInput(queue.Name, settings.ReadRoots))
+		if queue.Spec.Source == document.SourceJobs {
+			e.report(examineInput(queue.Name, settings.ReadRoots))
+		}
+	}
+	if err := p.examineSources(ctx, e, set.Queues); err != nil {
+		return err
 	}
 	for _, pool := range set.Pools {
 		if pool.Spec.Interruptions != nil {

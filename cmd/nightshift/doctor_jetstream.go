@@ -20,7 +20,7 @@ import (
 // layout are the streams that a service makes; those of buckets begin with KV_.
 var layout = []string{
 	state.ShardStream, state.JournalStream, state.CommitStream, state.AttemptStream, state.EventStream, state.LogStream, state.RecordStream,
-	"KV_" + state.JobBucket, "KV_" + state.ModelBucket, "KV_" + state.WorkerBucket, "KV_" + state.AssignmentBucket, "KV_" + state.PlanBucket,
+	"KV_" + state.JobBucket, "KV_" + state.ModelBucket, "KV_" + state.WorkerBucket, "KV_" + state.AssignmentBucket, "KV_" + state.PlanBucket, "KV_" + state.ScheduleBucket, "KV_" + state.ConsumerBucket,
 }
 
 // examineJetStream checks the store. It says whether the streams can be used.
@@ -70,11 +70,15 @@ func streamInfo(ctx context.Context, js jetstream.JetStream, name string) (*jets
 // examineStreams looks at what the streams' configuration says about what is kept. synced says that the server syncs every write.
 func examineStreams(e *examination, streams []*jetstream.StreamInfo, synced bool) {
 	var single []string
+	var cluster string
 	worst := finding{verdict: checkOK, what: "stream limits", found: "no stream is near its limit"}
 	for _, info := range streams {
 		config := info.Config
 		if config.Replicas <= 1 {
 			single = append(single, config.Name)
+			if info.Cluster != nil && info.Cluster.Name != "" {
+				cluster = info.Cluster.Name
+			}
 		}
 		switch {
 		case config.PersistMode == jetstream.AsyncPersistMode:
@@ -94,14 +98,21 @@ func examineStreams(e *examination, streams []*jetstream.StreamInfo, synced bool
 		e.say(checkOK, "durability", "streams have replicas", "")
 	case synced:
 		e.say(checkOK, "durability", "the embedded server syncs every write", "")
+	case cluster != "":
+		e.say(checkFail, "durability", fmt.Sprintf("%s with one replica on cluster %s: jobs wait while its server is away, and are lost with its disk", which(single, streams), cluster),
+			"Start the service with nightshift run --replicas 3, which gives them more")
 	default:
-		which := strings.Join(single, ", ")
-		if len(single) == len(streams) {
-			which = "all streams"
-		}
-		e.say(checkWarn, "durability", which+" without a second replica, and how often the server syncs cannot be seen from here",
+		e.say(checkWarn, "durability", which(single, streams)+" without a second replica, and how often the server syncs cannot be seen from here",
 			"Set jetstream.sync_interval: always on the server, or run nightshift with --replicas 3 on a cluster")
 	}
+}
+
+// which names streams, where they are not all.
+func which(single []string, streams []*jetstream.StreamInfo) string {
+	if len(single) == len(streams) {
+		return "all streams"
+	}
+	return strings.Join(single, ", ")
 }
 
 // embeddedIn says whether the connection goes to the server in the process of the service, which says so by the server's identifier. A name is no proof: any

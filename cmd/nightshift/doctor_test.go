@@ -76,7 +76,7 @@ func TestDoctor(t *testing.T) {
 	want := []string{
 		"ok NATS URL answers within N", "ok server version nats-server VERSION", "ok storage the account's file store holds N, without a limit",
 		"fail streams missing: NIGHTSHIFT_SHARDS, NIGHTSHIFT_JOURNAL, NIGHTSHIFT_COMMITS, NIGHTSHIFT_ATTEMPTS, NIGHTSHIFT_EVENTS, NIGHTSHIFT_LOGS, NIGHTSHIFT_RECORDS, KV_nightshift_jobs, " +
-			"KV_nightshift_models, KV_nightshift_workers, KV_nightshift_assignments, KV_nightshift_plans. A nightshift service makes them when it starts: nightshift dev, or nightshift run",
+			"KV_nightshift_models, KV_nightshift_workers, KV_nightshift_assignments, KV_nightshift_plans, KV_nightshift_schedules, KV_nightshift_consumers. A nightshift service makes them when it starts: nightshift dev, or nightshift run",
 		"fail service NATS at URL is there, but no nightshift service answers on it. nightshift dev or nightshift run starts one, nightshift doctor looks for the cause",
 	}
 	if diff := cmp.Diff(want, findings(got, url, "URL", conn.ConnectedServerVersion(), "VERSION")); diff != "" || got.code != exitFailed {
@@ -93,7 +93,7 @@ func TestDoctor(t *testing.T) {
 	folder, file := writeDocuments(t, "echo")
 	got = run(t.Context(), url, nil, "doctor", "-f", file)
 	want = []string{
-		want[0], want[1], want[2], "ok streams all 12 are there", "ok stream limits no stream is near its limit", "ok durability the embedded server syncs every write",
+		want[0], want[1], want[2], "ok streams all 14 are there", "ok stream limits no stream is near its limit", "ok durability the embedded server syncs every write",
 		"ok workers 1 idle", `ok service nightshift PROGRAM answers tenant "default"`, "ok documents 1 model, 1 pool, 1 queue", "ok output queue echo: N free at FOLDER/out/",
 		"warn input queue echo: its root FOLDER/in/ is not there. Make the folder, or change the queue's input.roots", "ok scorer model echo is ready after N and holds N",
 	}
@@ -254,16 +254,19 @@ func TestReplicasOfAllStreams(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct {
 		replicas []int
+		cluster  string
 		want     string
 	}{
-		{[]int{3, 3}, "ok durability streams have replicas"},
-		{[]int{3, 1}, "warn durability S1 without a second replica"},
-		{[]int{1, 3}, "warn durability S0 without a second replica"},
-		{[]int{1, 1}, "warn durability all streams without a second replica"},
+		{[]int{3, 3}, "", "ok durability streams have replicas"},
+		{[]int{3, 1}, "", "warn durability S1 without a second replica"},
+		{[]int{1, 3}, "", "warn durability S0 without a second replica"},
+		{[]int{1, 1}, "", "warn durability all streams without a second replica"},
+		{[]int{3, 3}, "three", "ok durability streams have replicas"},
+		{[]int{3, 1}, "three", "fail durability S1 with one replica on cluster three: jobs wait while its server is away, and are lost with its disk. Start the service with nightshift run --replicas 3"},
 	} {
 		var streams []*jetstream.StreamInfo
 		for i, replicas := range test.replicas {
-			streams = append(streams, &jetstream.StreamInfo{Config: jetstream.StreamConfig{Name: fmt.Sprintf("S%d", i), Replicas: replicas}})
+			streams = append(streams, &jetstream.StreamInfo{Config: jetstream.StreamConfig{Name: fmt.Sprintf("S%d", i), Replicas: replicas}, Cluster: &jetstream.ClusterInfo{Name: test.cluster}})
 		}
 		var text strings.Builder
 		examineStreams(&examination{out: screen{&text, false}}, streams, false)

@@ -45,7 +45,8 @@ func (a *answers) serve(t *testing.T, conn *nats.Conn) {
 	}
 	for name, answer := range map[string]func(string, []byte) (any, *api.Error){
 		"jobs.submit": a.submit, "jobs.estimate": a.estimate, "jobs.get": a.get, "jobs.list": a.list, "jobs.cancel": a.cancel,
-		"jobs.retry": a.retry, "jobs.delete": a.delete, "jobs.logs": a.log, "jobs.read": a.read, "backlogs": a.backlogs, "explain": a.explain, "plan": a.plan,
+		"jobs.retry": a.retry, "jobs.delete": a.delete, "jobs.logs": a.log, "jobs.read": a.read, "backlogs": a.backlogs, "forecast": a.forecast, "explain": a.explain, "plan": a.plan,
+		"schedules.list": a.listSchedules, "schedules.trigger": a.trigger, "schedules.pause": a.pause, "schedules.resume": a.resume, "schedules.backfill": a.backfill,
 	} {
 		handler := micro.HandlerFunc(func(request micro.Request) {
 			a.mu.Lock()

@@ -87,6 +87,7 @@ func (p *program) describe(out screen, job api.Job, wide bool) error {
 	row("Labels", labelsText(job.Labels))
 	row("Output", job.Output)
 	row("Results", job.Results)
+	row("Published", job.Published)
 	row("Errors", job.Errors)
 	row("Manifest", job.Manifest)
 	if wide {

@@ -21,11 +21,14 @@ func (p *program) resultsCommand() *cobra.Command {
 		Short: "Say where the results of a job are, or fetch them into one file",
 		Long: `Results says where the results of a job that has ended are. With -o it writes them into one file, in the order of the input: JSON Lines parts one
 after the other, Parquet parts as one Parquet file. Rows and checksums of every part are compared with the job's manifest; the file appears when all is
-well. -o - writes to standard output.`,
+well. -o - writes to standard output. Results that a queue publishes to a subject or topic (drain.results) are in no files.`,
 		Example: "  nightshift results @latest\n  nightshift results @latest -o scores.jsonl\n  nightshift results @latest -o - | head",
 		Args:    arguments(1, 1, "JOB"), ValidArgsFunction: p.completeJob,
 		RunE: func(command *cobra.Command, args []string) error {
 			return p.withOutput(command, args[0], func(ctx context.Context, from *outputReader) error {
+				if file != "" && from.job.Published != "" {
+					return fmt.Errorf("the results of job %s are not in files: they were published to %s, where each has its shard and its row in headers", from.job.ID, from.job.Published)
+				}
 				if file == "" {
 					return p.showResults(p.screen(command.OutOrStdout()), from)
 				}
@@ -88,11 +91,14 @@ func noResults(job api.Job) error {
 
 func (p *program) showResults(out screen, from *outputReader) error {
 	job, counts := from.job, from.manifest.Totals.Counts
-	rows := [][]cell{
-		cells("Results", job.Results),
-		cells("Parts", fmt.Sprintf("%s, %s", plural(len(from.parts()), string(job.OutputFormat)+" part"), bytesText(from.bytes()))),
-		cells("Rows", fmt.Sprintf("%s scored, %s failed", number(counts.RowsDone), failedText(counts))),
+	rows := [][]cell{cells("Published", job.Published)}
+	if job.Published == "" {
+		rows = [][]cell{
+			cells("Results", job.Results),
+			cells("Parts", fmt.Sprintf("%s, %s", plural(len(from.parts()), string(job.OutputFormat)+" part"), bytesText(from.bytes()))),
+		}
 	}
+	rows = append(rows, cells("Rows", fmt.Sprintf("%s scored, %s failed", number(counts.RowsDone), failedText(counts))))
 	if unread := unreadText(counts); unread != "" {
 		rows = append(rows, cells("Not read", unread))
 	}
@@ -100,7 +106,7 @@ func (p *program) showResults(out screen, from *outputReader) error {
 		rows = append(rows, cells("Errors", from.manifest.Totals.Errors.URI))
 	}
 	rows = append(rows, cells("Manifest", job.Manifest))
-	if err := out.table(rows); err != nil {
+	if err := out.table(rows); err != nil || job.Published != "" {
 		return err
 	}
 	_, err := fmt.Fprintf(out, "\nOnly parts that the manifest lists count. nightshift results %s -o FILE writes one file.\n", job.ID)

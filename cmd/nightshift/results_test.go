@@ -297,6 +297,33 @@ Only parts that the manifest lists count. nightshift results j -o FILE writes on
 	}
 }
 
+// Results that were published are in no file.
+func TestPublishedResultsShown(t *testing.T) {
+	t.Parallel()
+	w := writeJob(t, orchestrator.FormatJSONL)
+	w.all.Totals.Counts.RowsDone = 5
+	w.job.ID, w.job.Published, w.job.Results = "j", "subject scored.payments", ""
+	w.writeManifest(t)
+	url := serveJob(t, w, nil).URL()
+	got := run(t.Context(), url, nil, "results", "j")
+	want := strings.ReplaceAll(`Published  subject scored.payments
+Rows       5 scored, 1 failed
+Errors     file://FOLDER/errors.jsonl
+Manifest   file://FOLDER/manifest.json
+`, "FOLDER", w.folder)
+	if diff := cmp.Diff(outcome{want, "", exitDone}, got, cmp.AllowUnexported(outcome{})); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+	if got := run(t.Context(), url, nil, "results", "j", "-o", "-"); got.code != exitFailed || !strings.Contains(got.errs, "are not in files: they were published to subject scored.payments") {
+		t.Errorf("-o: %+v", got)
+	}
+	for _, command := range []string{"get", "watch"} {
+		if got := run(t.Context(), url, nil, command, "j"); !strings.Contains(got.out, "subject scored.payments") {
+			t.Errorf("%s says %s", command, got.out)
+		}
+	}
+}
+
 // What could not be read is said wherever the counts are, and the code of the failure once.
 func TestUnreadIsShown(t *testing.T) {
 	t.Parallel()

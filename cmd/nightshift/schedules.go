@@ -44,13 +44,13 @@ type occurrence struct {
 	one      schedules.Occurrence
 }
 
-const schedulesHelp = `What schedules have in store, from documents alone; no service is asked. A run is printed as clocks in the schedule's time zone show it and in UTC. Where clocks are set forward over
-a run, it is when they are set, and what was passed over stands behind it.`
+const schedulesHelp = `Schedules submit jobs at known times (docs/schedules.md). A run is printed as clocks in the schedule's time zone show it and in UTC. Where clocks are set forward over a run, it is when they
+are set, and what was passed over stands behind it.`
 
 func (p *program) schedulesCommand() *cobra.Command {
 	command := &cobra.Command{
-		Use: "schedules", Args: cobra.ArbitraryArgs, Short: "List the schedules of documents and their next runs", Long: schedulesHelp,
-		Example: "  nightshift schedules list\n  nightshift schedules next nightly-file -n 10 -f nightshift.yaml -o json",
+		Use: "schedules", Args: cobra.ArbitraryArgs, Short: "Show schedules and their runs, run them, pause them, make up for what was missed", Long: schedulesHelp,
+		Example: "  nightshift schedules list\n  nightshift schedules next nightly-file -n 10 -f nightshift.yaml -o json\n  nightshift schedules backfill nightly-file --from 2026-11-01 --to 2026-11-19",
 		RunE: func(command *cobra.Command, args []string) error {
 			if len(args) == 0 {
 				return command.Help()
@@ -58,7 +58,7 @@ func (p *program) schedulesCommand() *cobra.Command {
 			return unknownCommand(command, args[0])
 		},
 	}
-	command.AddCommand(p.schedulesListCommand(), p.schedulesNextCommand())
+	command.AddCommand(p.schedulesListCommand(), p.schedulesNextCommand(), p.triggerCommand(), p.pauseCommand(), p.resumeCommand(), p.backfillCommand())
 	return command
 }
 
@@ -66,17 +66,24 @@ func (p *program) schedulesListCommand() *cobra.Command {
 	var files []string
 	var format *printFormat
 	command := &cobra.Command{
-		Use: "list", Short: "List schedules with their next runs", Args: arguments(0, 0, "nothing"),
-		RunE: func(command *cobra.Command, _ []string) error {
+		Use: "list [NAME]", Short: "List schedules with their last and next runs", Args: arguments(0, 1, "the name of a schedule"),
+		Long: `List asks the service, or with -f lists those of documents, which have no last runs. Of one schedule it also says what was decided last, and why.`,
+		RunE: func(command *cobra.Command, args []string) error {
+			if !command.Flags().Changed("file") {
+				return p.listRuns(command, format, args)
+			}
 			set, err := catalog.Read(files)
 			if err != nil {
+				return err
+			}
+			if set.Schedules, err = chosenSchedules(set, args); err != nil {
 				return err
 			}
 			return p.listSchedules(p.screen(command.OutOrStdout()), format, set)
 		},
 	}
-	documentFlag(command, &files, "nightshift.yaml")
-	format = formatOption(command, formatFlag, formatJSON, formatYAML)
+	documentFlag(command, &files)
+	format = formatOption(command, formatFlag, formatWide, formatJSON, formatYAML)
 	return command
 }
 
@@ -207,7 +214,11 @@ func zoned(one document.Schedule, at time.Time) string {
 
 // runText is an occurrence as clocks in its zone show it, and what it means where they pass over that.
 func runText(one document.Schedule, next schedules.Occurrence) string {
-	shown := zoned(one, next.At)
+	return shownIn(one.Timetable().Zone, next)
+}
+
+func shownIn(zone *time.Location, next schedules.Occurrence) string {
+	shown := next.At.In(zone).Format("Mon 2006-01-02 15:04 MST")
 	if meant := next.Wall.Format("2006-01-02 15:04"); !strings.Contains(shown, meant) {
 		return shown + " (for " + meant[len("2006-01-02 "):] + ")"
 	}

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"crypto/tls"
-	"errors"
 	"fmt"
 	"os"
 	"slices"
@@ -35,14 +34,15 @@ type sources struct {
 	drains   []document.Queue
 	backlogs []control.Backlogs
 	closes   []func()
+	heard    func([]orchestrator.Backlog) // what is read
 }
 
-func newSources(nc *nats.Conn, drains []document.Queue) (*sources, error) {
+func newSources(nc *nats.Conn, drains []document.Queue, heard func([]orchestrator.Backlog)) (*sources, error) {
 	ranges, err := newRanges(nc)
 	if err != nil {
 		return nil, err
 	}
-	s := &sources{ranges: ranges, drains: drains}
+	s := &sources{ranges: ranges, drains: drains, heard: heard}
 	if err := s.readStreams(); err != nil {
 		return nil, err
 	}
@@ -54,7 +54,7 @@ func (s *sources) readStreams() error {
 	var read []jetstream.Source
 	for _, queue := range s.drains {
 		if from := queue.Spec.NATS; from != nil {
-			read = append(read, jetstream.Source{Queue: queue.Name, Stream: from.Stream, Consumer: from.Consumer, Drained: true})
+			read = append(read, jetstream.Source{Queue: queue.Name, Stream: from.Stream, Consumer: from.Consumer, Drained: queue.Spec.Delivery != document.DeliveryExternal, Ordered: queue.Spec.Drain.Order == document.OrderKey})
 		}
 	}
 	if len(read) == 0 {
@@ -65,7 +65,7 @@ func (s *sources) readStreams() error {
 		return err
 	}
 	s.closes = append(s.closes, reader.Close)
-	s.backlogs = append(s.backlogs, reading{s.tenants(), func(ctx context.Context, now time.Time) []orchestrator.Backlog { return reader.Read(ctx, now) }, reader.Ring()})
+	s.backlogs = append(s.backlogs, reading{s.tenants(), func(ctx context.Context, now time.Time) []orchestrator.Backlog { return reader.Read(ctx, now) }, reader.Ring(), s.heard})
 	return nil
 }
 
@@ -87,7 +87,7 @@ func (s *sources) readTopics() error {
 			return err
 		}
 		s.closes = append(s.closes, reader.Close)
-		s.backlogs = append(s.backlogs, reading{s.tenants(), reader.Read, nil})
+		s.backlogs = append(s.backlogs, reading{s.tenants(), reader.Read, nil, s.heard})
 	}
 	return nil
 }
@@ -125,11 +125,26 @@ func (s *sources) Describe(ctx context.Context, queue dispatch.Queue, reading or
 	if from := s.drains[at].Spec.Kafka; from != nil {
 		source := kafkaSource(*from)
 		source.TopicID = reading.Identity
-		return orchestrator.Source{Kafka: &source}, nil
+		return orchestrator.Source{Kafka: &source}, s.checkTopic(ctx, source, queue.Results.Topic)
 	}
 	from := s.drains[at].Spec.NATS
 	source, err := jetstream.Describe(ctx, s.js, from.Stream, from.Consumer)
+	if err == nil && queue.Results.Subject != "" {
+		err = jetstream.CheckResults(ctx, s.js, source, queue.Results.Subject)
+	}
 	return orchestrator.Source{NATS: &source}, err
+}
+
+// checkTopic looks for the topic that results go to, if they go to one.
+func (s *sources) checkTopic(ctx context.Context, source orchestrator.KafkaSource, topic string) error {
+	if topic == "" {
+		return nil
+	}
+	cluster, err := s.cluster(source)
+	if err != nil {
+		return err
+	}
+	return cluster.CheckResults(ctx, source, topic)
 }
 
 // Settle implements dispatch.Sources.
@@ -141,11 +156,7 @@ func (s *sources) Settle(ctx context.Context, source orchestrator.Source, settle
 		}
 		return cluster.Settle(ctx, *source.Kafka, settled)
 	}
-	var failed error
-	for _, one := range settled {
-		failed = errors.Join(failed, jetstream.Settle(ctx, s.js, *source.NATS, one.Settled))
-	}
-	return failed
+	return jetstream.Settle(ctx, s.js, *source.NATS, settled)
 }
 
 // reading implements control.Backlogs.
@@ -153,6 +164,7 @@ type reading struct {
 	tenants map[string]string // by queue
 	read    func(ctx context.Context, now time.Time) []orchestrator.Backlog
 	rings   <-chan string
+	heard   func([]orchestrator.Backlog)
 }
 
 func (r reading) Read(ctx context.Context, now time.Time) []orchestrator.Backlog {
@@ -160,6 +172,7 @@ func (r reading) Read(ctx context.Context, now time.Time) []orchestrator.Backlog
 	for i := range list {
 		list[i].Tenant = r.tenants[list[i].Queue]
 	}
+	r.heard(list)
 	return list
 }
 
@@ -177,13 +190,20 @@ type ranges struct {
 // newRanges takes the secrets of Kafka out of the environment: scorers have no use for them.
 func newRanges(nc *nats.Conn) (*ranges, error) {
 	js, err := natsjetstream.New(nc)
-	return &ranges{js: js, user: os.Getenv(kafkaUserVariable), password: os.Getenv(kafkaPasswordVariable), clusters: map[string]*kafka.Cluster{}}, err
+	r := topicRanges()
+	r.js = js
+	return r, err
+}
+
+// topicRanges are without streams.
+func topicRanges() *ranges {
+	return &ranges{user: os.Getenv(kafkaUserVariable), password: os.Getenv(kafkaPasswordVariable), clusters: map[string]*kafka.Cluster{}}
 }
 
 func (r *ranges) Open(ctx context.Context, source orchestrator.Source, from orchestrator.Object, part orchestrator.Range) (format.Messages, error) {
 	switch {
 	case source.NATS != nil:
-		return jetstream.OpenRange(ctx, r.js, *source.NATS, part)
+		return jetstream.OpenRange(ctx, r.js, jetstream.PartitionOf(*source.NATS, from.URI), part)
 	case source.Kafka != nil:
 		cluster, err := r.cluster(*source.Kafka)
 		if err != nil {
@@ -192,6 +212,17 @@ func (r *ranges) Open(ctx context.Context, source orchestrator.Source, from orch
 		return cluster.Range(ctx, *source.Kafka, from.URI, part)
 	}
 	return nil, &orchestrator.SourceError{Code: orchestrator.SourceChanged, Source: from.URI, Message: "this version knows no such source"}
+}
+
+func (r *ranges) Publish(ctx context.Context, source orchestrator.Source, to orchestrator.ResultsTo, rows []orchestrator.Published) error {
+	if to.Subject != "" {
+		return jetstream.Publish(ctx, r.js, to.Subject, rows)
+	}
+	cluster, err := r.cluster(*source.Kafka)
+	if err != nil {
+		return err
+	}
+	return cluster.Publish(ctx, to.Topic, rows)
 }
 
 // cluster connects once to each.

@@ -51,13 +51,13 @@ func TestTranscripts(t *testing.T) {
 					t.Fatalf("%s: unknown command %s", d.Pos, d.Cmd)
 				}
 				text = strings.ReplaceAll(strings.ReplaceAll(text, server.URL(), "NATS_URL"), folder, "FOLDER")
-				return unstable.ReplaceAllString(text, "submit-NUID")
+				return unstable.ReplaceAllString(text, "$1-NUID")
 			})
 		})
 	}
 }
 
-var unstable = regexp.MustCompile(`submit-[A-Za-z0-9]{22}`)
+var unstable = regexp.MustCompile(`(submit|trigger)-[A-Za-z0-9]{22}`)
 
 func runLine(t *testing.T, url string, d *datadriven.TestData) string {
 	t.Helper()

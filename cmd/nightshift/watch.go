@@ -126,6 +126,9 @@ func (p *program) summarise(out screen, job api.Job) error {
 	if job.Results != "" {
 		rows = append(rows, cells("  results", job.Results, "nightshift results "+job.ID+" -o FILE"))
 	}
+	if job.Published != "" {
+		rows = append(rows, cells("  published", job.Published))
+	}
 	if job.Errors != "" {
 		rows = append(rows, cells("  errors", job.Errors, "nightshift errors "+job.ID))
 	}

@@ -13,10 +13,12 @@ import (
 	"github.com/nats-io/nats.go"
 
 	"nightshift.dev/nightshift/orchestrator"
+	"nightshift.dev/nightshift/orchestrator/calendar"
 	"nightshift.dev/nightshift/orchestrator/catalog"
 	"nightshift.dev/nightshift/orchestrator/control"
 	"nightshift.dev/nightshift/orchestrator/dispatch"
 	"nightshift.dev/nightshift/orchestrator/document"
+	"nightshift.dev/nightshift/orchestrator/forecaster"
 	"nightshift.dev/nightshift/orchestrator/local"
 	"nightshift.dev/nightshift/orchestrator/planner"
 	"nightshift.dev/nightshift/orchestrator/service"
@@ -43,7 +45,9 @@ type installation struct {
 	store      *state.Store
 	dispatcher *dispatch.Dispatcher
 	loop       *control.Loop
+	calendar   *calendar.Calendar
 	sources    *sources
+	forecaster *forecaster.Forecaster
 	service    *service.Service
 	engines    []*local.Engine
 	documents  document.Set
@@ -63,7 +67,7 @@ func startService(ctx context.Context, nc *nats.Conn, reach []string, options se
 	if err := python.Write(pythonPath); err != nil {
 		return nil, err
 	}
-	store, err := state.Create(ctx, nc, state.Config{AckWait: options.ackWait, Replicas: options.replicas, MaxBytes: options.maxStore})
+	store, err := createStore(ctx, nc, state.Config{AckWait: options.ackWait, Replicas: options.replicas, MaxBytes: options.maxStore}, log)
 	if err != nil {
 		return nil, err
 	}
@@ -82,7 +86,15 @@ func startService(ctx context.Context, nc *nats.Conn, reach []string, options se
 		engines[pool.Name] = engine
 		in.engines = append(in.engines, engine)
 	}
-	sources, err := newSources(nc, documents.Drained())
+	in.forecaster = forecaster.New(forecaster.Config{
+		Store: store, Queues: forecastQueues(set), Log: log, Known: func(now time.Time) []orchestrator.Peak { return in.calendar.Peaks(now, calendar.Horizon) },
+		Submitted: func(from, to time.Time) map[orchestrator.QueueName]int64 { return in.dispatcher.Submitted(from, to) },
+		Model: func(of orchestrator.QueueName) orchestrator.ModelRef {
+			model, _ := in.keptModels(ctx, documents.Snapshot)(of.Queue, nil) // without its artifacts it has no digest, which jobs hear
+			return orchestrator.ModelRef{Name: model.Name, Digest: model.Digest}
+		},
+	})
+	sources, err := newSources(nc, documents.Drained(), in.forecaster.Hear)
 	if err != nil {
 		return nil, err
 	}
@@ -94,12 +106,24 @@ func startService(ctx context.Context, nc *nats.Conn, reach []string, options se
 			return planner.Estimate(request, in.loop.Nearby(ctx), documents.Policy(), time.Now().UTC())
 		},
 	})
+	in.calendar = calendar.New(calendar.Config{Store: store, Jobs: in.dispatcher, Documents: documents.Documents, Model: in.keptModels(ctx, documents.Snapshot), Prewarm: in.prewarm(ctx, documents.Policy), Log: log})
 	in.loop = control.New(control.Config{
 		Store: store, Jobs: in.dispatcher, Engines: engines, Policy: documents.Policy, Speeds: documents.Speeds,
-		Backlogs: sources.backlogs, Drains: in.dispatcher,
+		Backlogs: sources.backlogs, Drains: in.dispatcher, Expected: in.expected,
 		Documents: string(bare), PresenceTTL: presenceTTL, Log: log,
 	})
 	return in, in.run(ctx, nc, log)
+}
+
+// forecastQueues are all queues.
+func forecastQueues(set document.Set) (queues []forecaster.Queue) {
+	for _, one := range set.Queues {
+		queues = append(queues, forecaster.Queue{
+			QueueName: orchestrator.QueueName{Tenant: one.Spec.Tenant, Queue: one.Name}, Zone: one.Spec.Zone(), Holidays: one.Spec.Calendar.Holidays,
+			Drains: one.Spec.Source != document.SourceJobs, ByTheClock: one.Spec.Objective.TimeZone != "",
+		})
+	}
+	return queues
 }
 
 // presenceTTL is five heartbeats of a worker.
@@ -120,7 +144,7 @@ func (in *installation) engine(pool document.Pool, reach []string, log *slog.Log
 		granted = func(since time.Duration) int { return trace.At(replayed(pool, since)) }
 		grace = min(grace, time.Duration(float64(pool.Spec.Notice)*workedOn))
 	}
-	return local.New(local.Config{
+	config := local.Config{
 		Pool: pool.Name, Slots: pool.Spec.SlotsPerReplica, Dir: filepath.Join(in.options.dir, "local"), Grace: in.options.grace + 5*time.Second, Log: log,
 		Env: reach, Granted: granted, Notice: pool.Spec.Notice, Changed: func() { in.loop.Wake() },
 		Command: func(id string, slot int) []string {
@@ -129,7 +153,11 @@ func (in *installation) engine(pool document.Pool, reach []string, log *slog.Log
 				"--ack-wait", in.options.ackWait.String(), "--grace", grace.String(), "--orphan-timeout", in.options.orphanTimeout.String(),
 			}
 		},
-	})
+	}
+	if own := pool.Spec.Local; own != nil {
+		config.Own, config.MostGrace, config.Command = true, own.MaxGrace, func(string, int) []string { return own.Command }
+	}
+	return local.New(config)
 }
 
 // run starts the loops and, when the stored jobs are known, the service.
@@ -151,10 +179,12 @@ func (in *installation) run(ctx context.Context, nc *nats.Conn, log *slog.Logger
 		return fmt.Errorf("read the stored jobs: no answer from JetStream within a minute")
 	}
 	start("control loop", in.loop.Run)
+	start("forecaster", in.forecaster.Run)
+	start("schedules", in.calendar.Run)
 	for _, engine := range in.engines {
 		start("local engine", engine.Run)
 	}
-	config := service.Config{Conn: nc, Store: in.store, Jobs: in.dispatcher, Plan: in.loop.Plan, Backlogs: in.loop.Backlogs, Observe: in.loop.Nearby, Documents: in.documents, Version: version, Log: log}
+	config := service.Config{Conn: nc, Store: in.store, Jobs: in.dispatcher, Plan: in.loop.Plan, Backlogs: in.loop.Backlogs, Forecast: in.forecaster.Forecast, Observe: in.loop.Nearby, Schedules: in.calendar, Documents: in.documents, Version: version, Log: log}
 	if in.options.embedded {
 		config.EmbeddedServer = nc.ConnectedServerId()
 	}

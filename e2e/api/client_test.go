@@ -44,7 +44,12 @@ func conforms(t *testing.T, name string, text []byte) {
 }
 
 // schemaOf is the first word of the schemas' names: jobs.submit has submit-request and submit-response.
-func schemaOf(operation string) string { return strings.TrimPrefix(operation, "jobs.") }
+func schemaOf(operation string) string {
+	if operation == "schedules.list" {
+		return "schedules"
+	}
+	return strings.TrimPrefix(strings.TrimPrefix(operation, "jobs."), "schedules.")
+}
 
 // ask sends a request for a tenant and checks the answer against its schema.
 func ask[T any](t *testing.T, conn *nats.Conn, tenant, operation string, body any) (T, error) {

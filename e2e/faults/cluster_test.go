@@ -36,13 +36,15 @@ func (in *installation) leaderOf(stream string) *natsServer {
 	return leader
 }
 
-// trouble is what may happen to one of three servers; the others go on.
+const rowsLeader = "the leader of the rows is killed"
+
+// troubles are what may happen to one of three servers; the others go on.
 var troubles = map[string]func(in *installation, chance *rand.Rand){
 	"the leader of the commits is killed": func(in *installation, _ *rand.Rand) {
 		in.leaderOf(state.CommitStream).kill()
 		in.startNATS()
 	},
-	"the leader of the rows is killed": func(in *installation, _ *rand.Rand) {
+	rowsLeader: func(in *installation, _ *rand.Rand) {
 		in.leaderOf("ROWS").kill()
 		in.startNATS()
 	},
@@ -61,7 +63,22 @@ var troubles = map[string]func(in *installation, chance *rand.Rand){
 	},
 }
 
-// N1, N2, W6, G1 to G6, G10: three servers that keep every stream together, one of which is in trouble at a time.
+// trouble is what becomes of the servers of a job: all of them die or, where there are three, one of them has a trouble at least.
+func (in *installation) trouble(chance *rand.Rand) {
+	in.t.Helper()
+	names := slices.Sorted(maps.Keys(troubles))
+	names = slices.DeleteFunc(names, func(name string) bool { return name == rowsLeader })
+	which := chance.IntN(len(names) + 1)
+	if len(in.servers) == 1 || which == len(names) {
+		in.killNATS()
+		in.startNATS()
+		return
+	}
+	in.t.Log(names[which])
+	troubles[names[which]](in, chance)
+}
+
+// N1, N2, N4, W6, G1 to G6, G10: three servers that keep every stream together, one of which is in trouble at a time.
 func TestThreeServersLoseAndDoubleNothing(t *testing.T) {
 	in, js := drain(t, setting{rows: 30_000, ack: 3 * time.Second, pause: .5, servers: 3})
 	chance := random(t)

@@ -110,6 +110,9 @@ class Echo:
 
     def __call__(self, batch):
         time.sleep(self.pause)
+        if "stream" in batch:  # one write: others append to the file, too
+            with open(os.path.join(os.path.dirname(os.path.abspath(__file__)), "scored.log"), "ab", buffering=0) as log:
+                log.write("".join("%s %d\n" % row for row in zip(batch["stream"], batch["nth"])).encode())
         for what in batch.get("do", []):
             if what == "die":
                 os._exit(3)
@@ -148,7 +151,8 @@ type setting struct {
 	output  string
 	before  func(dir string)       // what to do with the folder before anything starts
 	stream  jetstream.StreamConfig // that is drained
-	servers int                    // of NATS, that keep every stream together; 0: one
+	drain   string                 // how, as the queue says it; empty: into files, in any order
+	servers int                    // of NATS, that keep every stream together; 0: as many as the run has
 	hold    bool                   // the test starts the orchestrator itself
 }
 
@@ -189,7 +193,7 @@ func install(t *testing.T, s setting) *installation {
 		s.before(in.dir)
 	}
 	t.Cleanup(in.tearDown)
-	in.planServers(max(s.servers, 1))
+	in.planServers(cmp.Or(s.servers, servers(t)))
 	in.startNATS()
 	if s.hold {
 		return in
@@ -356,6 +360,9 @@ func (in *installation) scorers() (pids []int) {
 }
 
 func (in *installation) tearDown() {
+	if in.t.Failed() {
+		in.showJobs()
+	}
 	if in.orchestrator != nil {
 		kill(in.orchestrator)
 	}
@@ -368,7 +375,25 @@ func (in *installation) tearDown() {
 	in.killNATS()
 	if in.t.Failed() {
 		in.showLogs()
+		if folder := os.Getenv("NIGHTSHIFT_FAULT_KEEP"); folder != "" { // to look at what remains
+			in.t.Logf("kept in %s: %v", folder, os.CopyFS(filepath.Join(folder, in.t.Name()), os.DirFS(in.dir)))
+		}
 	}
+}
+
+// showJobs prints how far the jobs are, and lets the orchestrator write what each of its goroutines does.
+func (in *installation) showJobs() {
+	if in.orchestrator == nil || in.conn == nil {
+		return
+	}
+	answer, err := request[api.ListResponse](in, "jobs.list", map[string]any{})
+	in.t.Logf("jobs: %v", err)
+	for _, job := range answer.Jobs {
+		in.t.Logf("%s %s %+v", job.ID, job.State, job.Counts)
+	}
+	_ = in.orchestrator.Process.Signal(syscall.SIGQUIT) // it may have ended
+	_ = in.orchestrator.Wait()
+	in.orchestrator = nil
 }
 
 func (in *installation) showLogs() {

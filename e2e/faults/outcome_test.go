@@ -167,28 +167,45 @@ func (in *installation) namedByCommits(job api.Job, m manifest) map[string]bool 
 // commits are those of a job that are stored now, in the order of the stream.
 func (in *installation) commits(job api.Job) (commits []orchestrator.Commit) {
 	in.t.Helper()
-	ctx, done := context.WithCancel(in.t.Context())
-	defer done()
-	err := in.store().WatchCommits(ctx, orchestrator.JobKey{Tenant: job.Tenant, Queue: job.Queue, ID: job.ID}, func(event state.CommitEvent) {
-		if event.CaughtUp {
-			done()
-			return
-		}
-		commits = append(commits, event.Commit)
+	in.eventually("the commits are read", 30*time.Second, func() bool {
+		commits = nil
+		ctx, done := context.WithCancel(in.t.Context())
+		defer done()
+		_ = in.store().WatchCommits(ctx, orchestrator.JobKey{Tenant: job.Tenant, Queue: job.Queue, ID: job.ID}, func(event state.CommitEvent) {
+			if event.CaughtUp {
+				done()
+				return
+			}
+			commits = append(commits, event.Commit)
+		})
+		return ctx.Err() != nil
 	})
-	if ctx.Err() == nil {
+	return commits
+}
+
+// committed is how many shards of all jobs are committed; -1: nobody answers. To read the commits again and again would be the servers' only work.
+func (in *installation) committed() int {
+	in.t.Helper()
+	js, err := jetstream.New(in.conn)
+	if err != nil {
 		in.t.Fatal(err)
 	}
-	return commits
+	stream, err := js.Stream(in.t.Context(), state.CommitStream)
+	if err != nil {
+		return -1
+	}
+	return int(stream.CachedInfo().State.Msgs) //nolint:gosec // a few
 }
 
 // store reads what the installation has stored.
 func (in *installation) store() *state.Store {
 	in.t.Helper()
-	store, err := state.Open(in.t.Context(), in.conn, state.Config{})
-	if err != nil {
-		in.t.Fatal(err)
-	}
+	var store *state.Store
+	in.eventually("JetStream answers", 30*time.Second, func() (opened bool) {
+		found, err := state.Open(in.t.Context(), in.conn, state.Config{})
+		store = found
+		return err == nil
+	})
 	return store
 }
 

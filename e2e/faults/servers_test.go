@@ -1,14 +1,17 @@
 package faults
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"syscall"
+	"testing"
 	"time"
 
 	"github.com/nats-io/nats-server/v2/server"
@@ -69,6 +72,16 @@ func serveMember(config natsConfig) error {
 		os.Exit(0)
 	}()
 	return nil
+}
+
+// servers is how many servers of NATS the installations of this run have. The whole job flow is tried with one and with three.
+func servers(t *testing.T) int {
+	text := cmp.Or(os.Getenv("NIGHTSHIFT_FAULT_SERVERS"), "1")
+	count, err := strconv.Atoi(text)
+	if err != nil || count != 1 && count != 3 {
+		t.Fatalf("NIGHTSHIFT_FAULT_SERVERS is %q; allowed: 1, 3", text)
+	}
+	return count
 }
 
 // planServers gives each server its ports.

@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -21,13 +22,14 @@ const (
 	clusterID   = "AAAAAAAAAAAAAAAAAAAAAQ"
 )
 
-// Broker is one broker, whose process may be killed and started again. The first of a cluster is its controller, too.
+// Broker is one broker, whose process may be killed and started again. The first of a cluster is its controller, too; of three or more, each is one of the quorum.
 type Broker struct {
 	Address    string // of the plain listener: who comes there may do everything
 	Protected  string // of the listener with SASL and TLS: who comes there may do what access lists say
-	id         int
+	ID         int32
 	dir        string
-	controller string
+	controller string // of its own listener; empty: it is none
+	voters     string
 	lib        string
 	process    *exec.Cmd
 	ended      chan struct{}
@@ -44,11 +46,18 @@ type Cluster struct {
 func Start(t testing.TB, brokers int, settings map[string]string) *Cluster {
 	t.Helper()
 	lib, dir := jars(t), t.TempDir()
-	controller := fmt.Sprintf("127.0.0.1:%d", loopback.FreePort(t))
 	authority := writeCertificates(t, dir)
 	cluster := &Cluster{Authority: authority}
+	var controllers, voters []string
+	for id := 1; id == 1 || brokers >= 3 && id <= brokers; id++ {
+		controllers = append(controllers, fmt.Sprintf("127.0.0.1:%d", loopback.FreePort(t)))
+		voters = append(voters, fmt.Sprintf("%d@%s", id, controllers[id-1]))
+	}
 	for id := 1; id <= brokers; id++ {
-		b := &Broker{id: id, dir: dir, controller: controller, lib: lib}
+		b := &Broker{ID: int32(id), dir: dir, voters: strings.Join(voters, ","), lib: lib} //nolint:gosec // there are few
+		if id <= len(controllers) {
+			b.controller = controllers[id-1]
+		}
 		b.move(t)
 		b.format(t, settings)
 		cluster.Brokers = append(cluster.Brokers, b)
@@ -78,6 +87,19 @@ func (b *Broker) Kill() {
 	<-b.ended
 }
 
+// Stop lets the process give away what it leads, and end.
+func (b *Broker) Stop(t testing.TB) {
+	t.Helper()
+	if err := b.process.Process.Signal(syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	select {
+	case <-b.ended:
+	case <-time.After(startWithin):
+		t.Fatalf("broker %d does not end within %s", b.ID, startWithin)
+	}
+}
+
 // Restart lets a killed broker come back as it was.
 func (b *Broker) Restart(t testing.TB) {
 	t.Helper()
@@ -99,7 +121,7 @@ func (b *Broker) move(t testing.TB) {
 }
 
 func (b *Broker) file() string {
-	return filepath.Join(b.dir, fmt.Sprintf("server-%d.properties", b.id))
+	return filepath.Join(b.dir, fmt.Sprintf("server-%d.properties", b.ID))
 }
 
 func (b *Broker) format(t testing.TB, settings map[string]string) {
@@ -125,12 +147,12 @@ func (b *Broker) configure(t testing.TB, settings map[string]string) {
 
 func (b *Broker) settings() map[string]string {
 	all := map[string]string{
-		"process.roles": "broker", "node.id": fmt.Sprint(b.id), "controller.quorum.voters": "1@" + b.controller, "controller.listener.names": "CONTROLLER",
+		"process.roles": "broker", "node.id": fmt.Sprint(b.ID), "controller.quorum.voters": b.voters, "controller.listener.names": "CONTROLLER",
 		"listeners":                        "PLAINTEXT://" + b.Address + ",SASL_SSL://" + b.Protected,
 		"advertised.listeners":             "PLAINTEXT://" + b.Address + ",SASL_SSL://" + b.Protected,
 		"listener.security.protocol.map":   "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT,SASL_SSL:SASL_SSL",
 		"inter.broker.listener.name":       "PLAINTEXT",
-		"log.dirs":                         filepath.Join(b.dir, fmt.Sprintf("data-%d", b.id)),
+		"log.dirs":                         filepath.Join(b.dir, fmt.Sprintf("data-%d", b.ID)),
 		"auto.create.topics.enable":        "false",
 		"group.initial.rebalance.delay.ms": "0",
 		"offsets.topic.replication.factor": "1",
@@ -151,7 +173,7 @@ func (b *Broker) settings() map[string]string {
 		"listener.name.sasl_ssl.scram-sha-256.sasl.jaas.config": "org.apache.kafka.common.security.scram.ScramLoginModule required;",
 		"listener.name.sasl_ssl.scram-sha-512.sasl.jaas.config": "org.apache.kafka.common.security.scram.ScramLoginModule required;",
 	}
-	if b.id == 1 {
+	if b.controller != "" {
 		all["process.roles"] = "broker,controller"
 		all["listeners"] += ",CONTROLLER://" + b.controller
 	}
@@ -200,10 +222,10 @@ func (b *Broker) await(t testing.TB) {
 		select {
 		case <-tick.C:
 		case <-b.ended:
-			t.Fatalf("broker %d has ended:\n%s", b.id, b.log.String())
+			t.Fatalf("broker %d has ended:\n%s", b.ID, b.log.String())
 		case <-late:
 			b.Kill()
-			t.Fatalf("broker %d does not answer within %s:\n%s", b.id, startWithin, b.log.String())
+			t.Fatalf("broker %d does not answer within %s:\n%s", b.ID, startWithin, b.log.String())
 		}
 	}
 }

@@ -43,7 +43,12 @@ var decoders = map[string]func([]byte) (any, *Error){
 	"read":     decoder[ReadRequest],
 	"explain":  decoder[ExplainRequest],
 	"backlogs": decoder[BacklogsRequest],
+	"forecast": decoder[ForecastRequest],
 	"plan":     decoder[PlanRequest],
+	"trigger":  decoder[TriggerRequest],
+	"pause":    decoder[PauseRequest],
+	"resume":   decoder[ResumeRequest],
+	"backfill": decoder[BackfillRequest],
 }
 
 func decoder[T Request](data []byte) (any, *Error) { return Decode[T](data) }

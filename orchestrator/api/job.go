@@ -64,6 +64,8 @@ type Job struct {
 	Manifest string `json:"manifest,omitempty"`
 	// Results is the prefix of the results; absent until the manifest is written. Only what the manifest lists counts.
 	Results string `json:"results,omitempty"`
+	// Published is the subject or topic that the results go to instead; absent when they are written to files.
+	Published string `json:"published,omitempty"`
 	// Errors is the file of rows that failed; absent until the manifest is written, or when no row failed.
 	Errors string `json:"errors,omitempty"`
 
@@ -98,8 +100,13 @@ func JobOf(job orchestrator.Job) Job {
 		view.ExpectedStart, view.ExpectedFinish = job.Expected.Start, job.Expected.Finish
 		view.ExpectedFinishLow, view.ExpectedFinishHigh = job.Expected.FinishLow, job.Expected.FinishHigh
 	}
+	if job.Standing != nil && job.Standing.Results.Given() {
+		view.Published = job.Standing.Results.String()
+	}
 	if job.Manifest != "" {
-		view.Results = job.Output + PartsFolder
+		if view.Published == "" {
+			view.Results = job.Output + PartsFolder
+		}
 		if job.Counts.RowsFailed > 0 {
 			view.Errors = job.Output + ErrorsFile
 		}

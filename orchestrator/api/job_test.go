@@ -69,6 +69,11 @@ func TestJobOf(t *testing.T) {
 	}
 
 	done.Counts.RowsFailed, done.Actual.Cost, done.Estimate.Cost = 0, orchestrator.Money{}, orchestrator.Money{}
+	published := done
+	published.Standing = &orchestrator.Standing{Results: orchestrator.ResultsTo{Topic: "scored"}}
+	if view := JobOf(published); view.Published != "topic scored" || view.Results != "" {
+		t.Errorf("published to %q, results %q", view.Published, view.Results)
+	}
 	if view := JobOf(done); view.Errors != "" || view.ActualCost != nil || view.EstimatedCost != nil || view.Results == "" {
 		t.Errorf("no failed row, no price: errors %q, costs %v and %v, results %q", view.Errors, view.ActualCost, view.EstimatedCost, view.Results)
 	}

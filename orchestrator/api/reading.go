@@ -79,4 +79,6 @@ type ExplainResponse struct {
 	// Queues are those whose backlog waits or is served.
 	Queues []orchestrator.QueuePlan `json:"queues"`
 	Jobs   []orchestrator.JobPlan   `json:"jobs"` // the most urgent first, at most 100
+	// Forecasts are that of the queue that is asked for, or else those that are on: verdict and errors, without history and what is expected.
+	Forecasts []orchestrator.QueueForecast `json:"forecasts,omitempty"`
 }

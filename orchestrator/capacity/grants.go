@@ -24,6 +24,9 @@ func ObserveGrants(prior *orchestrator.SpotPrior, memory orchestrator.GrantMemor
 	if now.Sub(memory.At) < Basis(prior) {
 		return memory
 	}
+	if prior.Unit == 0 { // the hours of a replay are not those of its trace
+		observeHour(&memory, now, granted)
+	}
 	looked, changed := 1/float64(memory.Looks+firstLooks), 0.0
 	if granted != memory.Granted {
 		changed = 1

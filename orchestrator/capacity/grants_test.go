@@ -23,6 +23,7 @@ func TestObserveGrants(t *testing.T) {
 	memory = ObserveGrants(&DefaultPrior, memory, at(10), 12)
 	memory = ObserveGrants(&DefaultPrior, memory, at(20), 12)
 	want := orchestrator.GrantMemory{At: at(20), Granted: 12, Mean: 7 + 5./6, Changes: (.2 + .8/6) * 6 / 7, Looks: 2}
+	want.Hours[pieceOfDay(dawn)] = orchestrator.HourMemory{Mean: 12 - 6*11./13, Losses: .1 * 11 / 13, Looks: 2}
 	if diff := cmp.Diff(want, memory, cmpopts.EquateApprox(0, 1e-12)); diff != "" {
 		t.Errorf("after three looks (-want +got):\n%s", diff)
 	}

@@ -113,6 +113,9 @@ func (b *backlogs) views(now time.Time) []orchestrator.BacklogView {
 		if view.Reading = reading.Reading; !read {
 			view.Reading = orchestrator.Reading{At: now, Source: "backlog of queue " + one.Queue, Err: "it has not been read yet"}
 		}
+		if one.Ordered {
+			view.MostWorkers = partsWaiting(reading)
+		}
 		if one.Reading && view.Reading.Err == "" {
 			view.Reading.Err = "the records of its standing jobs have not been read yet"
 		}
@@ -121,9 +124,23 @@ func (b *backlogs) views(now time.Time) []orchestrator.BacklogView {
 			view.RecentRate, view.DailyRate = recently.In, everyDay.In
 			view.Waiting = history.Waiting(rowsWaiting(reading, one), reading.Oldest)
 		}
+		if one.External {
+			b.external(&view, reading)
+		}
 		views = append(views, view)
 	}
 	return views
+}
+
+// external takes what the reading says of rows that consumers of the user's own take: nothing of it is recorded by us.
+func (b *backlogs) external(view *orchestrator.BacklogView, reading orchestrator.Backlog) {
+	view.MostWorkers, view.Held = reading.MostWorkers, max(reading.InFlight, 0)
+	if view.Waiting = nil; reading.Pending > 0 {
+		view.Waiting = b.histories[reading.Tenant+" "+reading.Queue].Waiting(reading.Pending, reading.Oldest)
+	}
+	if view.Reading.Err == "" && (reading.Pending < 0 || reading.InFlight < 0) {
+		view.Reading.Err = "how much is pending and in flight is not known"
+	}
 }
 
 // Backlogs are the newest readings, by tenant and queue.
@@ -165,8 +182,20 @@ func rowsWaiting(reading orchestrator.Backlog, standing orchestrator.StandingVie
 	return positions
 }
 
-// expand replaces the orders to serve a backlog by those for the standing jobs of its queue.
-func expand(wanted orchestrator.Assignment, standing []orchestrator.StandingView) orchestrator.Assignment {
+// partsWaiting is how many partitions have something that is not settled, at least one.
+func partsWaiting(reading orchestrator.Backlog) int {
+	count := 0
+	for _, part := range reading.Parts {
+		if part.End > part.Settled {
+			count++
+		}
+	}
+	return max(count, 1)
+}
+
+// expand replaces the orders to serve a backlog by those for the standing jobs of its queue: the first first, and behind them those all of whose rows are too old to be on
+// time.
+func expand(wanted orchestrator.Assignment, standing []orchestrator.StandingView, now time.Time) orchestrator.Assignment {
 	if !slices.ContainsFunc(wanted.Jobs, func(one *orchestrator.Order) bool { return one.ID == planner.BacklogID }) {
 		return wanted
 	}
@@ -178,10 +207,23 @@ func expand(wanted orchestrator.Assignment, standing []orchestrator.StandingView
 		}
 		for _, queue := range standing {
 			if queue.Tenant == one.Tenant && queue.Queue == one.Queue {
-				jobs = append(jobs, queue.Open...)
+				onTime, late := split(queue, one.Within, now)
+				jobs = append(append(jobs, onTime...), late...)
 			}
 		}
 	}
 	wanted.Jobs = jobs
 	return wanted
+}
+
+// split tells standing jobs that hold rows up to an age from those that hold older ones only. 0: nobody asks.
+func split(queue orchestrator.StandingView, age time.Duration, now time.Time) (within, older []*orchestrator.Order) {
+	for i, one := range queue.Open {
+		if arrived := queue.Arrived[i]; age > 0 && !arrived.IsZero() && now.Sub(arrived) > age {
+			older = append(older, one)
+		} else {
+			within = append(within, one)
+		}
+	}
+	return within, older
 }

@@ -83,16 +83,58 @@ func TestOrdersOfABacklogAreThoseOfItsStandingJobs(t *testing.T) {
 		return &orchestrator.Order{JobKey: orchestrator.JobKey{Tenant: "acme", Queue: queue, ID: id}}
 	}
 	standing := []orchestrator.StandingView{
-		{Tenant: "acme", Queue: "clicks", Open: []*orchestrator.Order{order("clicks", "clicks-1"), order("clicks", "clicks-2")}},
+		{Tenant: "acme", Queue: "clicks", Open: []*orchestrator.Order{order("clicks", "clicks-1"), order("clicks", "clicks-2")}, Arrived: []time.Time{six, {}}},
 		{Tenant: "acme", Queue: "views"},
 	}
 	wanted := orchestrator.Assignment{Worker: "w", Jobs: []*orchestrator.Order{order("views", planner.BacklogID), order("clicks", planner.BacklogID), order("nightly", "nightly-1")}}
-	got := expand(wanted, standing)
+	got := expand(wanted, standing, six.Add(time.Hour))
 	want := orchestrator.Assignment{Worker: "w", Jobs: []*orchestrator.Order{order("clicks", "clicks-1"), order("clicks", "clicks-2"), order("nightly", "nightly-1")}}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("orders (-want +got)\n%s", diff)
 	}
 	if wanted.Jobs[0].ID != planner.BacklogID {
 		t.Error("the plan's own list was changed")
+	}
+}
+
+// What can be on time goes first: a standing job all of whose rows are too old comes behind those that hold younger ones.
+func TestRowsThatAreLateComeBehindOthers(t *testing.T) {
+	t.Parallel()
+	order := func(id string, within time.Duration) *orchestrator.Order {
+		return &orchestrator.Order{JobKey: orchestrator.JobKey{Tenant: "acme", Queue: "clicks", ID: id}, Within: within}
+	}
+	standing := []orchestrator.StandingView{{
+		Tenant: "acme", Queue: "clicks", Open: []*orchestrator.Order{order("1", 0), order("2", 0), order("3", 0)},
+		Arrived: []time.Time{six.Add(-30 * time.Minute), six.Add(-10 * time.Minute), {}},
+	}}
+	for within, want := range map[time.Duration][]string{0: {"1", "2", "3"}, 20 * time.Minute: {"2", "3", "1"}, 5 * time.Minute: {"3", "1", "2"}, time.Hour: {"1", "2", "3"}} {
+		var got []string
+		for _, one := range expand(orchestrator.Assignment{Jobs: []*orchestrator.Order{order(planner.BacklogID, within)}}, standing, six).Jobs {
+			got = append(got, one.ID)
+		}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("up to %s (-want +got)\n%s", within, diff)
+		}
+	}
+}
+
+// Of a queue whose rows are scored in their order, a worker for each partition that has some is of use, and one at least.
+func TestPartitionsBoundTheWorkers(t *testing.T) {
+	t.Parallel()
+	w := &warehouse{standing: []orchestrator.StandingView{{Tenant: "acme", Queue: "clicks"}}}
+	b := newBacklogs(w)
+	reading := readingOf(six, 90, 11, 101)
+	reading.Parts = append(reading.Parts, orchestrator.Part{URI: "b", Settled: 5, End: 5}, orchestrator.Part{URI: "c", Settled: 5, End: 6})
+	b.take([]orchestrator.Backlog{reading})
+	if got := b.views(six)[0].MostWorkers; got != 0 {
+		t.Errorf("in any order: %d", got)
+	}
+	w.standing[0].Ordered = true
+	if got := b.views(six)[0].MostWorkers; got != 2 {
+		t.Errorf("in order: %d, want 2", got)
+	}
+	b.take([]orchestrator.Backlog{readingOf(six.Add(time.Second), 0, 101, 101)})
+	if got := b.views(six)[0].MostWorkers; got != 1 {
+		t.Errorf("nothing waits: %d, want 1", got)
 	}
 }

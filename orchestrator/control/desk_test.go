@@ -25,6 +25,8 @@ type desk struct {
 
 	mu     sync.Mutex
 	policy orchestrator.Policy
+	peaks  []orchestrator.Peak
+	caps   []orchestrator.Cap
 }
 
 // jobs stands for the dispatcher: it records every plan that it was to apply, and the workers named with it.
@@ -164,7 +166,8 @@ func (d *desk) fresh() *Loop {
 	}
 	return New(Config{
 		Store: d.store, Jobs: d.jobs, Engines: engines, PresenceTTL: time.Minute, Documents: "as they are", Log: slog.New(slog.DiscardHandler),
-		Speeds: func() []orchestrator.Speed { return nil },
+		Speeds:   func() []orchestrator.Speed { return nil },
+		Expected: func(time.Time) ([]orchestrator.Peak, []orchestrator.Cap) { return d.peaks, d.caps },
 		Policy: func() orchestrator.Policy {
 			d.mu.Lock()
 			defer d.mu.Unlock()

@@ -9,6 +9,8 @@ import (
 	"sync"
 	"time"
 
+	"github.com/cenkalti/backoff/v5"
+
 	"nightshift.dev/nightshift/orchestrator"
 	"nightshift.dev/nightshift/orchestrator/planner"
 	"nightshift.dev/nightshift/orchestrator/state"
@@ -40,6 +42,8 @@ type Config struct {
 	// Backlogs are read for Drains; both may be missing.
 	Backlogs []Backlogs
 	Drains   Drains
+	// Expected is the work that is known to come and the maxima that hold while it does; nil: nothing is known.
+	Expected func(now time.Time) ([]orchestrator.Peak, []orchestrator.Cap)
 	Policy   func() orchestrator.Policy
 	Speeds   func() []orchestrator.Speed // from the models' profiles
 	// Documents is what Policy and Speeds follow from, as text without secrets: it is recorded beside the decisions.
@@ -100,18 +104,16 @@ const (
 	recordEvery = time.Minute
 	// firstPresences bounds how long a fresh loop waits for the words of workers that run already.
 	firstPresences = 10 * time.Second
+	// longestRecall bounds how long servers may take to elect who knows the memory.
+	longestRecall = time.Minute
 )
 
 // Run decides until ctx ends.
 func (l *Loop) Run(ctx context.Context) error {
-	var memory orchestrator.Memory
-	if err := l.config.Store.Plan(ctx, "memory", &memory); err != nil && !errors.Is(err, state.ErrNotFound) {
-		return err
-	}
-	l.mu.Lock()
-	l.memory = memory
-	l.mu.Unlock()
-	if err := l.assignments.load(ctx); err != nil {
+	recall := func() (struct{}, error) { return struct{}{}, l.recall(ctx) }
+	if _, err := backoff.Retry(ctx, recall, backoff.WithMaxElapsedTime(longestRecall), backoff.WithNotify(func(err error, _ time.Duration) {
+		l.config.Log.Warn("what the last decision remembers cannot be read; trying again", "error", err)
+	})); err != nil {
 		return err
 	}
 	var watching sync.WaitGroup
@@ -142,6 +144,18 @@ func (l *Loop) Run(ctx context.Context) error {
 	}
 	l.keepMemory(ctx)
 	return nil
+}
+
+// recall reads what the next decision has to know of those before: without it nothing is decided.
+func (l *Loop) recall(ctx context.Context) error {
+	var memory orchestrator.Memory
+	if err := l.config.Store.Plan(ctx, "memory", &memory); err != nil && !errors.Is(err, state.ErrNotFound) {
+		return err
+	}
+	l.mu.Lock()
+	l.memory = memory
+	l.mu.Unlock()
+	return l.assignments.load(ctx)
 }
 
 func (l *Loop) rest(ctx context.Context, pause time.Duration) {
@@ -178,7 +192,7 @@ func (l *Loop) once(ctx context.Context, now time.Time) time.Duration {
 		return time.Second
 	}
 	l.record(ctx, plan, now)
-	return min(max(plan.NextCheck.Sub(now), shortestPause), longestPause)
+	return min(max(plan.NextCheck.Sub(now), shortestPause), l.longest())
 }
 
 func (l *Loop) observe(ctx context.Context, now time.Time) (orchestrator.Observation, []orchestrator.Presence) {
@@ -223,6 +237,9 @@ func (l *Loop) observation(ctx context.Context, jobs []orchestrator.JobView) orc
 	memory := l.memory
 	l.mu.Unlock()
 	observation := orchestrator.Observation{Jobs: jobs, Speeds: l.config.Speeds(), Memory: memory, Tables: l.tables.all(), Backlogs: l.backlogs.views(time.Now().UTC())}
+	if l.config.Expected != nil {
+		observation.Peaks, observation.Caps = l.config.Expected(time.Now().UTC())
+	}
 	for _, worker := range l.Workers() {
 		observation.Workers = append(observation.Workers, orchestrator.WorkerView{
 			ID: worker.Worker, Pool: worker.Pool, Slot: worker.Slot, State: worker.State, Model: worker.Model, Job: worker.Job,
@@ -233,6 +250,7 @@ func (l *Loop) observation(ctx context.Context, jobs []orchestrator.JobView) orc
 	}
 	for _, pool := range l.pools() {
 		observation.Pools = append(observation.Pools, l.config.Engines[pool].Observe(ctx))
+		observation.Workers = append(observation.Workers, l.consumersOf(ctx, pool)...)
 	}
 	return observation
 }
@@ -259,7 +277,11 @@ func (l *Loop) apply(ctx context.Context, observation orchestrator.Observation, 
 		standing = l.config.Drains.Standing()
 	}
 	for _, wanted := range plan.Workers {
-		wanted = expand(wanted, standing)
+		if consumer, err := l.leave(observation.Workers, wanted); consumer {
+			failed = errors.Join(failed, err)
+			continue
+		}
+		wanted = expand(wanted, standing, plan.At)
 		if err := l.assignments.put(ctx, wanted, follows[wanted.Worker]); err != nil {
 			failed = errors.Join(failed, err)
 		}

@@ -3,6 +3,7 @@ package control
 import (
 	"fmt"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
@@ -84,5 +85,27 @@ func TestNearbyKnowsPoolsWorkersAndMemory(t *testing.T) {
 	got.Memory.Pools = nil // the planner's own
 	if diff := cmp.Diff(want, got, cmpopts.IgnoreTypes(orchestrator.Reading{}), cmpopts.EquateEmpty()); diff != "" {
 		t.Errorf("observation (-want +got):\n%s", diff)
+	}
+}
+
+// Workers are there before the work that is known to come, up to what a cap allows, and the model is among their orders.
+func TestWorkThatIsKnownToComeIsPreparedFor(t *testing.T) {
+	t.Parallel()
+	d := open(t, 1, "cheap")
+	worker := idle("cheap", "cheap-0", 0)
+	d.say(worker)
+	comes := time.Now().Add(5 * time.Second)
+	d.peaks = []orchestrator.Peak{{
+		Tenant: "default", Queue: "fraud", Model: orchestrator.ModelRef{Name: "nightly", Digest: "d9"}, Identity: "nightly/02:00", From: comes, Until: comes, Rows: -1, Finish: comes.Add(time.Hour),
+	}}
+	d.caps = []orchestrator.Cap{{Tenant: "default", Queue: "fraud", MaxWorkers: 3, From: comes.Add(-time.Hour), Until: comes.Add(time.Hour), Identity: "day/08:00"}}
+	d.run()
+	plan := d.firstDecision().plan
+	if len(plan.Workers) != 1 || plan.Workers[0].Warm != d.peaks[0].Model {
+		t.Errorf("%+v, want a worker that loads %s", plan.Workers, d.peaks[0].Model.Name)
+	}
+	observation := d.loop.Nearby(t.Context())
+	if diff := cmp.Diff(d.caps, observation.Caps); diff != "" {
+		t.Errorf("caps (-want +got):\n%s", diff)
 	}
 }

@@ -64,10 +64,13 @@ type Queue struct {
 	MaxUpload     int64
 	Inbox         string
 	Drains        bool          // its work is the backlog of a source
+	External      bool          // consumers of the user's own take its rows: no standing jobs
 	Key           string        // column of its rows that names them; may be empty
 	RollEvery     time.Duration // a standing job is given no more after that
 	RollRows      int64         // likewise
-	AllQueueNames []string      // of the tenant, for suggestions; filled when the queue is not found, too
+	Results       orchestrator.ResultsTo
+	Ordered       bool     // rows of one partition are scored one after another
+	AllQueueNames []string // of the tenant, for suggestions; filled when the queue is not found, too
 }
 
 // Dispatcher holds all jobs. It is safe for concurrent use.

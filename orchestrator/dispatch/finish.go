@@ -119,7 +119,7 @@ func (r *runner) sweep(ctx context.Context, job orchestrator.Job) {
 }
 
 func (r *runner) sweepOnce(ctx context.Context, job orchestrator.Job) error {
-	ctx, cancel := context.WithTimeout(ctx, tryWithin)
+	ctx, cancel := tryOnce(ctx)
 	defer cancel()
 	objects, err := object.New(object.Access{Write: job.WriteRoots})
 	if err != nil {

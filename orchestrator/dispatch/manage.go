@@ -38,13 +38,25 @@ func (d *Dispatcher) List(tenant string, pass func(*orchestrator.Job) bool, afte
 	return page, false
 }
 
-// Cancel ends a job. Committed parts stay for a retry. A job that has ended stays as it is.
+// ByKey gives the job that was submitted under an idempotency key, also what is left of one that was deleted. state.ErrNotFound: there is none.
+func (d *Dispatcher) ByKey(ctx context.Context, tenant, queue, key string) (orchestrator.Job, error) {
+	id := identifier(Submission{Tenant: tenant, Queue: queue, IdempotencyKey: key})
+	job, _, err := d.read(ctx, orchestrator.JobKey{Tenant: tenant, Queue: queue, ID: id})
+	return job, err
+}
+
+// Cancel ends a job because a user says so. Committed parts stay for a retry. A job that has ended stays as it is.
 func (d *Dispatcher) Cancel(ctx context.Context, job orchestrator.Job) (orchestrator.Job, error) {
+	return d.CancelBecause(ctx, job, "a user cancelled the job")
+}
+
+// CancelBecause is Cancel, with another sentence for the job's failure.
+func (d *Dispatcher) CancelBecause(ctx context.Context, job orchestrator.Job, sentence string) (orchestrator.Job, error) {
 	if job.Standing != nil && !job.State.Final() {
 		return job, &api.Error{Code: api.CodeWrongState, Field: "id", Message: fmt.Sprintf(
 			"job %s drains queue %s: what it holds would be scored by nobody. To end the draining take the queue out of the documents", job.ID, job.Queue)}
 	}
-	why := &orchestrator.Failure{Code: "cancelled", Message: "a user cancelled the job"}
+	why := &orchestrator.Failure{Code: "cancelled", Message: sentence}
 	d.mu.Lock()
 	known := d.jobs[job.JobKey]
 	var running *runner
@@ -104,7 +116,7 @@ func (d *Dispatcher) Retry(ctx context.Context, job orchestrator.Job, deadline t
 	if err != nil {
 		return job, &api.Error{Code: api.CodeInternal, Field: "id", Message: err.Error()}
 	}
-	if err := d.putModel(ctx, model); err != nil {
+	if err := d.KeepModel(ctx, model); err != nil {
 		return job, fullStore(err)
 	}
 	if err := d.stopRunner(ctx, job.JobKey); err != nil {

@@ -45,6 +45,8 @@ type Manifest struct {
 	Key        string                `json:"key,omitempty"`
 	Format     orchestrator.Format   `json:"format"`
 	Submitted  time.Time             `json:"submitted"`
+	// Published is where the results went, where they are in no parts.
+	Published orchestrator.ResultsTo `json:"published,omitzero"`
 }
 
 // Part is one entry of the manifest's parts, in input order.
@@ -115,10 +117,14 @@ func (w *resultWriter) head(ctx context.Context) (err error) {
 		return err
 	}
 	w.buffer = bufio.NewWriterSize(w.manifest, 64<<10)
-	head, err := json.Marshal(Manifest{
+	about := Manifest{
 		APIVersion: "nightshift.dev/v1alpha1", Kind: "Manifest", Job: w.job.ID, Tenant: w.job.Tenant, Queue: w.job.Queue, Name: w.job.Spec.Name,
 		Epoch: w.job.Epoch, Model: w.job.Model, Key: w.job.Spec.Key, Format: w.job.OutputFormat, Submitted: w.job.Times[orchestrator.JobQueued],
-	})
+	}
+	if w.job.Standing != nil {
+		about.Published = w.job.Standing.Results
+	}
+	head, err := json.Marshal(about)
 	if err != nil {
 		return fmt.Errorf("encode manifest: %w", err)
 	}

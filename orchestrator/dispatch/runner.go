@@ -64,7 +64,7 @@ func (d *Dispatcher) startLocked(key orchestrator.JobKey, known *entry) {
 // output, and the job says so.
 func (r *runner) retry(ctx context.Context, what string, do func(context.Context) error) error {
 	_, err := backoff.Retry(ctx, func() (struct{}, error) {
-		try, cancel := context.WithTimeout(ctx, tryWithin)
+		try, cancel := tryOnce(ctx)
 		defer cancel()
 		err := do(try)
 		var permanent *backoff.PermanentError
@@ -80,6 +80,17 @@ func (r *runner) retry(ctx context.Context, what string, do func(context.Context
 
 // tryWithin bounds one try of a step, the longest being the joining of an error file.
 const tryWithin = 30 * time.Minute
+
+// tryOnce ends a try. It has no deadline: JetStream's client would give each request all the time that is left, and one answer that was lost with its
+// server would hold everything up. Without one each request has five seconds.
+func tryOnce(ctx context.Context) (context.Context, context.CancelFunc) {
+	try, cancel := context.WithCancel(ctx)
+	timer := time.AfterFunc(tryWithin, cancel)
+	return try, func() {
+		timer.Stop()
+		cancel()
+	}
+}
 
 // run takes the job from wherever its record says it is to its end.
 func (r *runner) run(ctx context.Context) {
@@ -155,6 +166,9 @@ func (r *runner) open(ctx context.Context, job orchestrator.Job) error {
 // replay rebuilds the machine from the journal and the commits, and goes on following the commits.
 func (r *runner) replay(ctx context.Context, job orchestrator.Job) error {
 	r.machine = shard.NewMachine(r.key, job.Epoch, job.Closed, rowBytes(job))
+	if job.Standing != nil && job.Standing.Ordered {
+		r.machine.KeepOrder()
+	}
 	if err := r.retry(ctx, "read the journal", func(ctx context.Context) error { return r.readJournal(ctx, 0) }); err != nil {
 		return err
 	}

@@ -17,7 +17,7 @@ import (
 type Sources interface {
 	// Describe says what a queue drains, of which there is a reading, or why it cannot be drained.
 	Describe(ctx context.Context, queue Queue, reading orchestrator.Backlog) (orchestrator.Source, error)
-	// Settle tells a source that everything before the positions' Settled is done. It is told again after a restart.
+	// Settle tells a source that everything before the positions' Settled is done; they are all that it has. It is told again after a restart.
 	Settle(ctx context.Context, source orchestrator.Source, settled []orchestrator.Position) error
 }
 
@@ -69,10 +69,7 @@ func (e *entry) reach() (positions []orchestrator.Position, known bool) {
 		}
 		return ends, true
 	case e.stands() && e.runner != nil && e.runner.seen.shown:
-		if len(e.runner.seen.reach) > 0 {
-			return e.runner.seen.reach, true
-		}
-		return e.job.Standing.From, true
+		return continuedEnds(e.job.Standing.From, e.runner.seen.reach), true
 	}
 	return e.job.Standing.From, false
 }
@@ -133,6 +130,9 @@ func (d *Dispatcher) Standing() []orchestrator.StandingView {
 	views := make([]orchestrator.StandingView, 0, len(d.config.Drained))
 	for _, name := range d.config.Drained {
 		view := orchestrator.StandingView{Tenant: name.Tenant, Queue: name.Queue}
+		if queue, ok := d.config.Catalog.Queue(name.Tenant, name.Queue); ok {
+			view.Ordered, view.External = queue.Ordered, queue.External
+		}
 		if model, err := d.config.Catalog.Snapshot(name.Queue, nil); err == nil {
 			view.Model, view.BatchRows = orchestrator.ModelRef{Name: model.Name, Digest: model.Digest}, model.BatchRows
 		}
@@ -146,10 +146,15 @@ func (d *Dispatcher) Standing() []orchestrator.StandingView {
 
 // view adds what a chain says.
 func (s *standing) view(view *orchestrator.StandingView, jobs chain) {
-	for _, known := range jobs {
+	for i, known := range jobs {
 		if !known.stands() {
 			continue
 		}
+		var arrived time.Time
+		if i+1 < len(jobs) {
+			arrived = jobs[i+1].job.Standing.Began
+		}
+		view.Arrived = append(view.Arrived, arrived)
 		view.Open = append(view.Open, &orchestrator.Order{JobKey: known.job.JobKey, JobEpoch: known.job.Epoch, Model: known.job.Model})
 		if _, certain := known.reach(); !certain {
 			view.Reading = true
@@ -212,7 +217,7 @@ func waitFor(ctx context.Context, pause time.Duration) bool {
 // extend gives the queue's standing job what has arrived (G1 to G3), ends it when it has had enough (G4), and makes the next one (G5).
 func (d *Dispatcher) extend(ctx context.Context, name queueName) error {
 	queue, ok := d.config.Catalog.Queue(name.tenant, name.name)
-	if !ok || !queue.Drains {
+	if !ok || !queue.Drains || queue.External {
 		return nil
 	}
 	d.mu.Lock()
@@ -233,8 +238,9 @@ func (d *Dispatcher) extend(ctx context.Context, name queueName) error {
 	if last != nil {
 		before = last.job.Standing
 	}
+	waits := (queue.Ordered || before != nil && before.Ordered) && !jobs.settled()
 	d.mu.Unlock()
-	if !read || !served || before != nil && !beyond(reading, before.Ends) && before.Source.Identity() == reading.Identity {
+	if !read || !served || waits || before != nil && !beyond(reading, before.Ends) && before.Source.Identity() == reading.Identity {
 		return nil
 	}
 	return d.stand(ctx, queue, reading, before)
@@ -272,8 +278,11 @@ func (d *Dispatcher) grow(last *entry, queue Queue, reading orchestrator.Backlog
 	if changed {
 		reading = d.standing.before[queueName{last.job.Tenant, last.job.Queue}]
 	}
+	if read && regrouped(last.job.Standing.Source, reading, last.job.Standing.From) {
+		grow.Last, read = true, false // the next one begins with the new partitions
+	}
 	if read && (served || changed) && reading.Identity == last.job.Standing.Source.Identity() {
-		grow.Reach = objectsOf(reading, reach)
+		grow.Reach = objectsOf(reading, reach, d.most(last, reading))
 	}
 	if grow.Last || len(grow.Reach) > 0 {
 		last.runner.order(order{grow: &grow})
@@ -285,16 +294,6 @@ func rowsOf(reach []orchestrator.Position) (rows int64) {
 		rows += one.End - one.From
 	}
 	return rows
-}
-
-// objectsOf are the parts of a source from where they are recorded to where they may be read.
-func objectsOf(reading orchestrator.Backlog, reach []orchestrator.Position) (objects []orchestrator.Object) {
-	for _, part := range reading.Parts {
-		if from := endOf(reach, part); part.End > from {
-			objects = append(objects, orchestrator.Object{URI: part.URI, Start: from, Size: part.End - from, Format: orchestrator.FormatMessages})
-		}
-	}
-	return objects
 }
 
 // stand makes a queue's next standing job. Its identifier says where it begins, so that it is made once (G5).
@@ -310,19 +309,24 @@ func (d *Dispatcher) stand(ctx context.Context, queue Queue, reading orchestrato
 	if before != nil && before.Source.Identity() == source.Identity() {
 		ends = before.Ends
 	}
+	if regrouped(source, reading, ends) {
+		if ends, err = commonEnd(source, reading, ends); err != nil {
+			return err
+		}
+	}
 	from := beginning(reading, ends)
 	model, err := d.config.Catalog.Snapshot(queue.Name, nil)
 	if err != nil {
 		return err
 	}
-	if err := d.putModel(ctx, model); err != nil {
+	if err := d.KeepModel(ctx, model); err != nil {
 		return err
 	}
 	now := time.Now().UTC()
 	job := orchestrator.Job{
 		JobKey: orchestrator.JobKey{Tenant: queue.Tenant, Queue: queue.Name}, State: orchestrator.JobQueued,
 		Spec:     orchestrator.JobSpec{Name: "standing", Key: queue.Key, OutputFormat: queue.OutputFormat},
-		Standing: &orchestrator.Standing{Source: source, From: from, Began: now},
+		Standing: &orchestrator.Standing{Source: source, From: from, Began: now, Results: queue.Results, Ordered: queue.Ordered},
 		Model:    orchestrator.ModelRef{Name: model.Name, Digest: model.Digest}, BatchRows: model.BatchRows,
 		ReadRoots: queue.ReadRoots, WriteRoots: queue.WriteRoots, OutputFormat: queue.OutputFormat,
 		Times: map[orchestrator.JobState]time.Time{orchestrator.JobQueued: now}, Updated: now,
@@ -414,8 +418,8 @@ func settledKey(name queueName, source orchestrator.Source, uri string) string {
 	return name.tenant + " " + name.name + " " + source.Identity() + " " + uri
 }
 
-// settledOf are the positions that have moved since the source was told. d.mu is held.
-func (d *Dispatcher) settledOf(name queueName) (source orchestrator.Source, moved []orchestrator.Position) {
+// settledOf are the positions of all parts, if one has moved since the source was told. d.mu is held.
+func (d *Dispatcher) settledOf(name queueName) (source orchestrator.Source, all []orchestrator.Position) {
 	jobs := d.chains[name]
 	if len(jobs) == 0 {
 		return source, nil
@@ -439,10 +443,18 @@ func (d *Dispatcher) settledOf(name queueName) (source orchestrator.Source, move
 			open[one.URI] = !certain || one.Settled < one.End || !known.over()
 		}
 	}
+	moved := false
+	last, _ := jobs[len(jobs)-1].reach()
 	for _, uri := range order {
-		if told, has := d.standing.settled[settledKey(name, source, uri)]; !has || reached[uri].Settled > told {
-			moved = append(moved, reached[uri])
+		if !slices.ContainsFunc(last, func(one orchestrator.Position) bool { return one.URI == uri }) {
+			continue // its messages are in other partitions now
 		}
+		told, has := d.standing.settled[settledKey(name, source, uri)]
+		moved = moved || !has || reached[uri].Settled > told
+		all = append(all, reached[uri])
 	}
-	return source, moved
+	if !moved {
+		return source, nil
+	}
+	return source, all
 }

@@ -2,6 +2,8 @@ package dispatch
 
 import (
 	"context"
+	"encoding/json"
+	"os"
 	"strings"
 	"sync"
 	"testing"
@@ -255,5 +257,33 @@ func TestStandingJobIsNotForUsersToEnd(t *testing.T) {
 	job.State = orchestrator.JobSucceeded // as it will be
 	if err := d.Delete(t.Context(), job); err == nil || !strings.Contains(err.Error(), "says where the next one begins") {
 		t.Errorf("delete: %v", err)
+	}
+}
+
+// Where results go is written with the standing job, and in its manifest. What is given to a job before the last one had arrived when the next one began.
+func TestStandingJobSaysWhereItsResultsGo(t *testing.T) {
+	t.Parallel()
+	d := drains(t)
+	d.queue.Results = orchestrator.ResultsTo{Subject: "scored.rows"}
+	d.live()
+	first := d.newest(7, "", 3)
+	d.eventually("the first is given no more", func() bool { found, _ := d.Find("default", first.ID); return found.Standing.Ends != nil })
+	second := d.newest(9, first.ID, 1)
+	view := d.Standing()[0]
+	if len(view.Open) != 2 || !view.Arrived[0].Equal(second.Standing.Began) || !view.Arrived[1].IsZero() {
+		t.Errorf("%d jobs, arrived by %v; want the first by %s", len(view.Open), view.Arrived, second.Standing.Began)
+	}
+	for number := range 3 {
+		d.settleWith(first, number, func(commit *orchestrator.Commit) { commit.Result = nil })
+	}
+	d.eventually("it ends", func() bool { return d.state(first) == orchestrator.JobSucceeded })
+	found, err := d.Find("default", first.ID)
+	d.must(err)
+	data, err := os.ReadFile(strings.TrimPrefix(found.Manifest, "file://"))
+	d.must(err)
+	var manifest Manifest
+	d.must(json.Unmarshal(data, &manifest))
+	if manifest.Published != d.queue.Results || found.Standing.Results != d.queue.Results {
+		t.Errorf("published to %+v, the manifest says %+v", found.Standing.Results, manifest.Published)
 	}
 }

@@ -72,7 +72,7 @@ func (d *Dispatcher) store(ctx context.Context, job orchestrator.Job, ready prep
 	if err := d.recordObjects(ctx, job.JobKey, ready.objects); err != nil {
 		return job, false, fullStore(err)
 	}
-	if err := d.putModel(ctx, ready.model); err != nil {
+	if err := d.KeepModel(ctx, ready.model); err != nil {
 		return job, false, fullStore(err)
 	}
 	revision, err := d.config.Store.CreateJob(ctx, job)
@@ -92,8 +92,8 @@ func (d *Dispatcher) store(ctx context.Context, job orchestrator.Job, ready prep
 	return job, true, nil
 }
 
-// putModel stores a snapshot once; the store keeps every one of them.
-func (d *Dispatcher) putModel(ctx context.Context, model orchestrator.ModelSnapshot) error {
+// KeepModel stores a snapshot once; the store keeps every one of them.
+func (d *Dispatcher) KeepModel(ctx context.Context, model orchestrator.ModelSnapshot) error {
 	if _, stored := d.models.Load(model.Digest); stored {
 		return nil
 	}

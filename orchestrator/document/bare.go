@@ -5,10 +5,15 @@ import "slices"
 // Withheld stands in a bare set for what decisions do not depend on and a document must have.
 const Withheld = "withheld"
 
-// Bare is the set as far as decisions depend on it: no scorer with its variables and parameters, no artifact, and no place of input or output with the
+// Bare is the set as far as decisions depend on it: no scorer with its variables and parameters, no command of a pool, no artifact, and no place of input or output with the
 // parameters of its connection. It holds no secret, and its Policy and Speeds are the same.
 func (s Set) Bare() Set {
 	bare := Set{Pools: slices.Clone(s.Pools)}
+	for i, pool := range bare.Pools {
+		if pool.Spec.Local != nil {
+			bare.Pools[i].Spec.Local = &LocalConsumer{Command: []string{Withheld}, MaxGrace: pool.Spec.Local.MaxGrace}
+		}
+	}
 	for _, model := range s.Models {
 		spec := defaultModel()
 		spec.Scorer.Command = []string{Withheld}

@@ -44,6 +44,15 @@ func isTopic(text string) string {
 	return allowedIf(topicForm.MatchString(text) && text != "." && text != "..", "a name as Kafka has them: 1 to 249 letters, digits, . _ and -")
 }
 
+func isSubject(text string) string {
+	ok := text != "" && len(text) <= 255 && !strings.ContainsAny(text, " \t\r\n\x00*>")
+	for token := range strings.SplitSeq(text, ".") {
+		ok = ok && token != ""
+	}
+	ok = ok && !strings.HasPrefix(text, "$") && !strings.HasPrefix(text+".", "nightshift.")
+	return allowedIf(ok, "a subject without wildcards, like scored.payments: 1 to 255 characters, no spaces, and none that begins with $ or nightshift, which are the server's and ours")
+}
+
 func isBroker(text string) string {
 	host, port, err := net.SplitHostPort(text)
 	number, numeric := strconv.Atoi(port)

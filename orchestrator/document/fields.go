@@ -144,6 +144,7 @@ func defaultPool() PoolSpec {
 func poolFields(f visitor, spec *PoolSpec) {
 	f.required("replicas")
 	choiceOf(f, "engine", &spec.Engine, EngineLocal)
+	localFields(f, spec)
 	choiceOf(f, "capacityType", &spec.CapacityType, orchestrator.CapacitySpot, orchestrator.CapacityOnDemand)
 	if f.optional("price", spec.Price.Currency != "") {
 		moneyFields(f, "price", &spec.Price)
@@ -167,25 +168,31 @@ func poolFields(f visitor, spec *PoolSpec) {
 
 func defaultQueue() QueueSpec {
 	return QueueSpec{
-		Source: SourceJobs,
+		Source: SourceJobs, Delivery: DeliveryShards,
 		Tenant: "default",
 		Input:  Input{MaxObjects: 10_000, MaxUpload: 256 * mebibyte},
 		Output: Output{Format: orchestrator.FormatJSONL},
-		Drain:  Drain{RollEvery: time.Hour, RollRows: 1_000_000},
+		Drain:  Drain{RollEvery: time.Hour, RollRows: 1_000_000, Order: OrderNone},
 		Limits: Limits{MaxOpenJobs: 8, MaxQueuedJobs: 10_000, FinishedJobs: 1000, KeepFinished: 720 * time.Hour, KeepKeys: 90 * 24 * time.Hour},
 	}
 }
 
 func queueFields(f visitor, spec *QueueSpec) {
 	choiceOf(f, "source", &spec.Source, SourceJobs, SourceNATS, SourceKafka)
-	required := []string{"model", "pools", "output"}
+	deliveryFields(f, spec)
+	required := []string{"model", "pools"}
+	if spec.Delivery != DeliveryExternal {
+		required = append(required, "output")
+	}
 	if spec.Source == SourceJobs {
 		required = append(required, "input")
 	}
 	f.required(required...)
 	natsFields(f, spec)
 	kafkaFields(f, spec)
-	drainFields(f, spec)
+	if spec.Delivery != DeliveryExternal {
+		drainFields(f, spec)
+	}
 	f.text("model", &spec.Model, isAnything)
 	f.texts("pools", &spec.Pools, isAnything)
 	eachOnce(f, "pools", spec.Pools)
@@ -196,7 +203,7 @@ func queueFields(f visitor, spec *QueueSpec) {
 	case f.optional("input", false):
 		f.problem("input", "given beside source: %s, whose rows are its messages; allowed: with source: jobs", spec.Source)
 	}
-	f.object("output", func(f visitor) {
+	outputFields(f, spec, func(f visitor) {
 		f.required("root")
 		f.text("root", &spec.Output.Root, isLocation)
 		choiceOf(f, "format", &spec.Output.Format, orchestrator.FormatJSONL, orchestrator.FormatParquet)
@@ -217,6 +224,7 @@ func queueFields(f visitor, spec *QueueSpec) {
 			}
 		}
 	})
+	calendarFields(f, &spec.Calendar)
 	if f.optional("expireAfter", spec.ExpireAfter != 0) {
 		f.duration("expireAfter", &spec.ExpireAfter, time.Second, 10*year)
 		if within := spec.Objective.FinishWithin; f.sound("expireAfter") && spec.ExpireAfter < within {

@@ -47,6 +47,7 @@ func (s Set) Policy() orchestrator.Policy {
 			FinishWithin: queue.Spec.Objective.FinishWithin,
 			Daily:        queue.Spec.Objective.Daily(),
 			Cheapest:     queue.Spec.Objective.Cheapest,
+			External:     queue.Spec.Delivery == DeliveryExternal,
 		})
 	}
 	for _, model := range s.Models {

@@ -177,6 +177,10 @@ func drawQueue(t *rapid.T, set Set, currency string) QueueSpec {
 		spec.Objective.FinishWithin = drawDuration(t, "finishWithin", time.Second, time.Hour)
 		spec.ExpireAfter = spec.Objective.FinishWithin + drawDuration(t, "more", 0, time.Hour)
 	}
+	spec.Calendar.TimeZone = rapid.SampledFrom([]string{"", "Europe/Berlin"}).Draw(t, "calendar")
+	for range rapid.IntRange(0, 2).Draw(t, "holidays") {
+		spec.Calendar.Holidays = append(spec.Calendar.Holidays, time.Date(2026, 1, rapid.IntRange(1, 365).Draw(t, "holiday"), 0, 0, 0, 0, time.UTC))
+	}
 	return spec
 }
 

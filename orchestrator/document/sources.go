@@ -55,6 +55,35 @@ func kafkaFields(f visitor, spec *QueueSpec) {
 	})
 }
 
+// resultsFields visits where results are published: with the broker that the source is with.
+func resultsFields(f visitor, spec *QueueSpec) {
+	to := &spec.Drain.Results
+	if !f.optional("results", to.Given()) {
+		return
+	}
+	f.object("results", func(f visitor) {
+		if f.optional("subject", to.Subject != "") {
+			f.text("subject", &to.Subject, isSubject)
+		}
+		if f.optional("topic", to.Topic != "") {
+			f.text("topic", &to.Topic, isTopic)
+		}
+		switch {
+		case !f.sound("subject", "topic"):
+		case spec.Source == SourceNATS && to.Topic != "":
+			f.problem("topic", "%q is given with source: nats; allowed: subject, in the account of the service", to.Topic)
+		case spec.Source == SourceKafka && to.Subject != "":
+			f.problem("subject", "%q is given with source: kafka; allowed: topic, of the same cluster", to.Subject)
+		case spec.Source == SourceNATS && to.Subject == "":
+			f.problem("subject", "is missing; allowed: a subject that a stream takes, like scored.payments; without results, files are written")
+		case spec.Source == SourceKafka && to.Topic == "":
+			f.problem("topic", "is missing; allowed: a topic of the same cluster; without results, files are written")
+		case spec.Kafka != nil && to.Topic != "" && to.Topic == spec.Kafka.Topic:
+			f.problem("topic", "%q is the topic that is drained: its results would be drained again; allowed: another topic", to.Topic)
+		}
+	})
+}
+
 // drainFields visits how the source is drained.
 func drainFields(f visitor, spec *QueueSpec) {
 	if !f.optional("drain", spec.Source != SourceJobs) {
@@ -67,5 +96,7 @@ func drainFields(f visitor, spec *QueueSpec) {
 		f.text("key", &spec.Drain.Key, isColumn)
 		f.duration("rollEvery", &spec.Drain.RollEvery, time.Second, 7*24*time.Hour)
 		f.whole("rollRows", &spec.Drain.RollRows, 1, 1_000_000_000)
+		f.choice("order", (*string)(&spec.Drain.Order), []string{string(OrderNone), string(OrderKey)})
+		resultsFields(f, spec)
 	})
 }

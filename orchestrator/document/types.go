@@ -94,6 +94,7 @@ type PoolSpec struct {
 	MemoryPerReplica int64
 	ScaleDownDelay   time.Duration  // how long fewer replicas must be enough before the pool shrinks
 	Notice           time.Duration  // from the announcement that a spot replica is taken to its end
+	Local            *LocalConsumer // instead of workers; nil: workers
 	StartTime        time.Duration  // p95 from the request of a replica to a worker that can load
 	Interruptions    *Interruptions // of spot replicas on this machine; nil: nobody takes them away
 }
@@ -124,6 +125,7 @@ type Queue struct {
 // QueueSpec is everything about a queue but its name.
 type QueueSpec struct {
 	Source      Source
+	Delivery    Delivery
 	NATS        *NATSConsumer // with SourceNATS
 	Kafka       *KafkaGroup   // with SourceKafka
 	Drain       Drain         // unless it is SourceJobs
@@ -134,6 +136,7 @@ type QueueSpec struct {
 	Output      Output
 	Limits      Limits
 	Objective   Objective
+	Calendar    Calendar
 	ExpireAfter time.Duration // a job that has not ended that long after its submit expires; 0: never
 }
 
@@ -180,7 +183,18 @@ type Drain struct {
 	Key       string        // column whose value names a row in results; empty: its place in the source does
 	RollEvery time.Duration // how long one standing job is given rows; then its results are completed, and the next one goes on
 	RollRows  int           // likewise, how many
+	Results   orchestrator.ResultsTo
+	Order     DrainOrder
 }
+
+// DrainOrder says in which order rows are scored.
+type DrainOrder string
+
+// The orders.
+const (
+	OrderNone DrainOrder = "none" // any
+	OrderKey  DrainOrder = "key"  // those of one partition one after another, so those of one key
+)
 
 // Limits bounds a queue.
 type Limits struct {

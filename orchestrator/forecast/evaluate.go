@@ -42,7 +42,7 @@ func Evaluate(history History, settings Settings, first int) (origins []int, all
 
 // evaluatePeer lets a peer forecast at the origins, and before at those from which its quantiles come.
 func evaluatePeer(s *series, peer simple, horizon, first int, origins []int) Evaluation {
-	r := newRecord(horizon)
+	r := newRecord(horizon, 0)
 	for _, origin := range trialOrigins(first, s.period) {
 		r.close(s, origin)
 		r.add(s, origin, peer.predict(s, origin, horizon))

@@ -36,14 +36,19 @@ type Weight struct {
 	Weight float64
 }
 
-// leastTrials is how often a forecast must have been tried before it is used.
-const leastTrials = 3
+const (
+	// learningTrials come first, and do not count: where nothing has been tried, all models have a say, however wrong.
+	learningTrials = 2
+	// leastTrials is how often a forecast must have been tried after them before it is used.
+	leastTrials = 3
+)
 
 // Fit learns from a history: a back-test whose origins are whole periods before its end. Settings must have a period and a horizon of at least one step.
 func Fit(history History, settings Settings) *Model {
 	settings.Period, settings.Horizon = max(settings.Period, 1), max(settings.Horizon, 1)
 	w := newWalk(newSeries(history.recent(settings.Period), settings), settings.Horizon)
 	w.run()
+	w.s, w.samples = nil, nil // a prediction needs neither, and they are most of what is held
 	return &Model{settings, w}
 }
 
@@ -86,8 +91,8 @@ func sortedWeights(weights []float64) []Weight {
 // verdict says whether the blend errs no more than the naive models, and why.
 func (w *walk) verdict() (on bool, reason string) {
 	trials := len(w.scores.losses)
-	if trials < leastTrials {
-		return false, fmt.Sprintf("the forecast is off: it could be tried %d times on the history, and has to be %d times", trials, leastTrials)
+	if trials < learningTrials+leastTrials {
+		return false, fmt.Sprintf("the forecast is off: it could be tried %d times on the history, and has to be %d times", trials, learningTrials+leastTrials)
 	}
 	worst, of := 0.0, 0
 	for i, one := range w.naive {

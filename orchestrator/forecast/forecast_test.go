@@ -102,7 +102,7 @@ func TestOff(t *testing.T) {
 		"a season":          {seasonal(42, 1), true, "the forecast is on: in 41 trials on the history, late ones counting most, it erred 0."},
 		"steps":             {History{monday, each, steps}, false, "times as much as the daily naive one"},
 		"always the same":   {History{monday, each, repeated(7, 20*day)}, true, "1.00 times as much"},
-		"three days":        {seasonal(3, 1), false, "the forecast is off: it could be tried 2 times on the history, and has to be 3 times"},
+		"three days":        {seasonal(3, 1), false, "the forecast is off: it could be tried 2 times on the history, and has to be 5 times"},
 		"less than a day":   {History{monday, each, repeated(7, day-1)}, false, "it could be tried 0 times"},
 		"nothing is known":  {History{monday, each, repeated(math.NaN(), 20*day)}, false, "the forecast is off: nothing is known of the load"},
 		"nothing ever came": {History{monday, each, repeated(0, 20*day)}, true, "1.00 times as much"},

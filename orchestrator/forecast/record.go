@@ -8,6 +8,7 @@ import (
 // record is what one model said at past origins, and what came: its effects of special days, its errors, and from them the quantiles of the next forecast.
 type record struct {
 	horizon  int
+	learning int // trials that come first and do not count: too little is known then
 	effects  effects
 	open     []outcome          // whose steps are not all past
 	errors   [][bands][]float64 // of the last trials, by step, in the units of each kind of band; NaN: not known
@@ -38,7 +39,9 @@ const (
 // uppers are the quantiles above the median.
 var uppers = [2]float64{.9, .95}
 
-func newRecord(horizon int) *record { return &record{horizon: horizon, tally: newTally(horizon)} }
+func newRecord(horizon, learning int) *record {
+	return &record{horizon: horizon, learning: learning, tally: newTally(horizon)}
+}
 
 // add what a model says at an origin; nil: nothing.
 func (r *record) add(s *series, origin int, raw []float64) {
@@ -53,9 +56,13 @@ func (r *record) close(s *series, origin int) {
 		one := r.open[0]
 		r.open = r.open[1:]
 		came := s.Values[one.origin : one.origin+r.horizon]
-		kind := r.kind()
-		r.tally.Add(came, one.said, one.upper[kind][0], one.upper[kind][1], s.period)
-		r.learn(one, came)
+		if r.learning > 0 {
+			r.learning--
+		} else {
+			kind := r.kind()
+			r.tally.Add(came, one.said, one.upper[kind][0], one.upper[kind][1], s.period)
+			r.learn(one, came)
+		}
 		r.effects.add(s, one.origin, one.raw)
 	}
 }

@@ -28,7 +28,7 @@ type trial struct {
 type naiveOutcomes struct{ errs, ours, came, trials float64 }
 
 func newWalk(s *series, horizon int) *walk {
-	w := &walk{s: s, horizon: horizon, samples: make([][]sample, len(corrections)), beta: make([][features]float64, len(corrections)), ours: newRecord(horizon)}
+	w := &walk{s: s, horizon: horizon, samples: make([][]sample, len(corrections)), beta: make([][features]float64, len(corrections)), ours: newRecord(horizon, learningTrials)}
 	for i := range w.beta {
 		w.beta[i] = corrections[i].prior
 	}
@@ -91,6 +91,9 @@ func (w *walk) close(origin int) {
 
 // compare the blend with the naive models.
 func (w *walk) compare(one trial, ours []float64) {
+	if len(w.scores.losses) < learningTrials {
+		return
+	}
 	for i := range naives {
 		of := &w.naive[i]
 		of.errs, of.ours, of.came = of.errs*forgetNaive, of.ours*forgetNaive, of.came*forgetNaive

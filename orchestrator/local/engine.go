@@ -26,8 +26,11 @@ type Config struct {
 	// Granted is how many replicas a provider would run, so long after the pool's first start; nil: as many as are asked for.
 	Granted func(since time.Duration) int
 	Notice  time.Duration // from SIGTERM to SIGKILL of a worker whose replica the provider takes away
-	Changed func()        // is called when the provider has done something; nil: nobody is told
-	Log     *slog.Logger
+	// Own says that the command is a program of the user's own, which is told by SIGTERM to leave; MostGrace bounds the grace that it declares.
+	Own       bool
+	MostGrace time.Duration
+	Changed   func() // is called when the provider has done something; nil: nobody is told
+	Log       *slog.Logger
 }
 
 // Engine starts and ends worker processes of one pool.
@@ -159,6 +162,8 @@ func (e *Engine) reconcile(now time.Time) error {
 			e.ended(worker, now)
 		case !worker.Taken.IsZero():
 			e.endNoticeLocked(worker, now)
+		case worker.leaves() && e.config.Own:
+			e.endConsumer(worker, now.Sub(worker.Leaving))
 		case worker.leaves():
 			e.hurry(worker, now.Sub(worker.Leaving))
 		}
@@ -210,7 +215,7 @@ func (e *Engine) logFile(id string) string { return filepath.Join(e.config.Dir, 
 func (e *Engine) startLocked(now time.Time) error {
 	slot := e.freeSlotLocked()
 	id := fmt.Sprintf("%s-%d-%s", e.config.Pool, slot, newGeneration(now))
-	worker, err := start(e.config.Command(id, slot), e.config.Env, id, slot, e.logFile(id))
+	worker, err := start(e.config.Command(id, slot), e.environment(id), id, slot, e.logFile(id))
 	if err != nil {
 		return err
 	}

@@ -33,6 +33,9 @@ type process struct {
 	Taken  time.Time `json:"taken,omitzero"`
 	Killed bool      `json:"-"` // when the notice was over
 
+	// Grace is how long a program of the user's own has from Leaving on.
+	Grace time.Duration `json:"grace,omitzero"`
+
 	exited *atomic.Bool // of a child
 }
 

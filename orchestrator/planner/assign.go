@@ -27,12 +27,17 @@ func assign(w *world) {
 		count += len(p.workers)
 	}
 	w.workers = make([]orchestrator.Assignment, 0, count)
+	var of map[*orchestrator.Order]*job
+	if len(w.peaks) > 0 {
+		of = map[*orchestrator.Order]*job{}
+	}
 	for _, p := range w.pools {
-		p.assign(w, tiers(open[p]))
+		p.keep(w.now, open[p])
+		p.assign(w, tiers(open[p]), of)
 	}
 }
 
-func (p *pool) assign(w *world, list []tier) {
+func (p *pool) assign(w *world, list []tier, of map[*orchestrator.Order]*job) {
 	list, count := reached(list)
 	homes := make([][]int, len(list))
 	for i := range list {
@@ -57,15 +62,19 @@ func (p *pool) assign(w *world, list []tier) {
 				if homes[i] != nil {
 					home = homes[i][at]
 				}
-				jobs = list[i].order(jobs, home, one.model)
+				jobs = list[i].order(jobs, home, one.model, of)
 			}
 			orders[string(key)] = jobs
 		}
 		if len(one.turn) > 0 {
 			jobs = append(one.turn, jobs...)[:min(len(one.turn)+len(jobs), mostOrders)]
 		}
+		var warm orchestrator.ModelRef
+		if one.keeps != nil {
+			jobs, warm = one.keeps.kept(one, jobs, of)
+		}
 		w.workers = append(w.workers, orchestrator.Assignment{
-			Worker: one.view.ID, Jobs: jobs, Drain: one.drains, Memory: p.room(beside[p.replicaOf(one.view.Slot)]), MemoryMost: p.policy.MemoryPerReplica,
+			Worker: one.view.ID, Jobs: jobs, Drain: one.drains, Warm: warm, Memory: p.room(beside[p.replicaOf(one.view.Slot)]), MemoryMost: p.policy.MemoryPerReplica,
 		})
 	}
 }
@@ -151,11 +160,14 @@ func (p *pool) homes(t *tier) []int {
 
 // order adds the tier's jobs for a worker with this home and this model loaded: those of the home first, then the other queues in turn;
 // among them, those whose model is loaded first.
-func (t *tier) order(orders []*orchestrator.Order, home, model int) []*orchestrator.Order {
+func (t *tier) order(orders []*orchestrator.Order, home, model int, of map[*orchestrator.Order]*job) []*orchestrator.Order {
 	add := func(j *job) {
 		if len(orders) < mostOrders {
 			if j.order == nil {
 				j.order = &orchestrator.Order{JobKey: j.view.JobKey, JobEpoch: j.view.Epoch, Model: j.view.Model}
+				if of != nil {
+					of[j.order] = j
+				}
 			}
 			orders = append(orders, j.order)
 		}

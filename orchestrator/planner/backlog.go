@@ -15,6 +15,7 @@ type backlog struct {
 	speed speed
 	work  float64 // seconds of one worker, waiting and held; -1: unknown
 	doubt string  // why the reading does not count; empty: it does
+	next  float64 // seconds until the first that waits is due; infinite: nothing waits, or it is never due
 }
 
 // addBacklogs gives each queue what has been read of its backlog.
@@ -28,6 +29,9 @@ func (w *world) addBacklogs(observation orchestrator.Observation, queues map[que
 		all = append(all, backlog{view: *view, doubt: w.doubt(view.Reading), speed: speeds.of(view.Model.Name, q.pool.policy.Name)})
 		q.backlog = &all[len(all)-1]
 		q.backlog.measure()
+		if most := view.MostWorkers; most > 0 && !q.policy.External && (q.policy.MaxWorkers <= 0 || most < q.policy.MaxWorkers) {
+			q.policy.MaxWorkers, q.inOrder = most, true
+		}
 	}
 }
 
@@ -35,7 +39,7 @@ func (w *world) addBacklogs(observation orchestrator.Observation, queues map[que
 func compareBacklogs(a, b *orchestrator.BacklogView) int {
 	return cmp.Or(cmp.Compare(a.Tenant, b.Tenant), cmp.Compare(a.Queue, b.Queue), b.Reading.At.Compare(a.Reading.At), cmp.Compare(a.Model.Name, b.Model.Name),
 		cmp.Compare(a.Model.Digest, b.Model.Digest), cmp.Compare(a.Held, b.Held), cmp.Compare(a.RecentRate, b.RecentRate),
-		cmp.Compare(a.DailyRate, b.DailyRate), cmp.Compare(a.Reading.Err, b.Reading.Err), slices.CompareFunc(a.Waiting, b.Waiting, compareArrivals))
+		cmp.Compare(a.DailyRate, b.DailyRate), cmp.Compare(a.MostWorkers, b.MostWorkers), cmp.Compare(a.Reading.Err, b.Reading.Err), slices.CompareFunc(a.Waiting, b.Waiting, compareArrivals))
 }
 
 func compareArrivals(a, b orchestrator.Arrival) int {

@@ -21,9 +21,10 @@ var steps = []step{
 	{"preference", sayPreference},        // which pools are used, where not the first
 	{"memory", memory},                   // what a worker needs with each model, and how many share a replica
 	{"demand", demand},                   // workers that the work of each queue asks for, on the pool it prefers
+	{"peaks", peaks},                     // workers that have to be ready for work that comes
 	{"level", level},                     // workers that the backlogs of queues need
 	{"split", splitCapacity},             // the same for a queue with deadlines and both spot and on-demand pools
-	{"queue bounds", queueBounds},        // no queue asks for more than its MaxWorkers
+	{"queue bounds", queueBounds},        // no queue asks for more than its MaxWorkers, or a cap
 	{"cheapest", waitForSpot},            // queues without an objective but the price wait for spot capacity
 	{"busy floor", busyFloor},            // a worker that holds a shard stays
 	{"pool bounds", poolBounds},          // Min and Max of the pool

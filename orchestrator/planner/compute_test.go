@@ -74,6 +74,15 @@ func drawWorld(t *rapid.T) (orchestrator.Observation, orchestrator.Policy) {
 	for i := range rapid.IntRange(0, 3).Draw(t, "backlogs") {
 		o.Backlogs = append(o.Backlogs, drawBacklog(t, fmt.Sprintf("q%d", i), models))
 	}
+	for i := range rapid.IntRange(0, 3).Draw(t, "peaks") {
+		o.Peaks = append(o.Peaks, drawPeak(t, i, models))
+	}
+	for i := range rapid.IntRange(0, 2).Draw(t, "caps") {
+		o.Caps = append(o.Caps, orchestrator.Cap{
+			Tenant: "acme", Queue: fmt.Sprintf("q%d", rapid.IntRange(0, 4).Draw(t, "capped")), MaxWorkers: oftenSmall(5).Draw(t, "cap"), Identity: fmt.Sprintf("cap/%d", i),
+			From: drawNear(t, "cap from"), Until: drawNear(t, "cap until"),
+		})
+	}
 	for _, name := range models[:2] {
 		for _, pool := range pools {
 			o.Speeds = append(o.Speeds, orchestrator.Speed{
@@ -141,10 +150,27 @@ func drawGain(t *rapid.T) orchestrator.GainMemory {
 	return one
 }
 
+func drawNear(t *rapid.T, what string) time.Time {
+	return midnight.Add(time.Duration(rapid.SampledFrom([]int{-1e9, -3600, -60, -5, 0, 5, 60, 600, 3600, 1e9}).Draw(t, what)) * time.Second)
+}
+
+func drawPeak(t *rapid.T, i int, models []string) orchestrator.Peak {
+	rows := rapid.OneOf(rapid.Int64Range(-1, 1e6), rapid.SampledFrom([]int64{math.MinInt64, math.MaxInt64, 0}))
+	one := orchestrator.Peak{
+		Tenant: "acme", Queue: fmt.Sprintf("q%d", rapid.IntRange(0, 4).Draw(t, "peak's queue")), Model: model(rapid.SampledFrom(models).Draw(t, "peak's model")),
+		Identity: fmt.Sprintf("peak/%d", i), Forecast: rapid.Bool().Draw(t, "forecast"), From: drawNear(t, "peak from"), Until: drawNear(t, "peak until"),
+		Rows: rows.Draw(t, "expected"), RowsHigh: rows.Draw(t, "at most"), Arrived: rows.Draw(t, "arrived"),
+	}
+	if rapid.Bool().Draw(t, "peak is due") {
+		one.Finish = drawNear(t, "finish")
+	}
+	return one
+}
+
 func drawBacklog(t *rapid.T, queue string, models []string) orchestrator.BacklogView {
 	one := orchestrator.BacklogView{
 		Tenant: "acme", Queue: queue, Model: model(rapid.SampledFrom(models).Draw(t, "backlog's model")),
-		Held: rapid.Int64Range(-1, 1e6).Draw(t, "held"), BatchRows: rapid.IntRange(-1, 1000).Draw(t, "batch"), RecentRate: adversarialFloats().Draw(t, "recent rate"), DailyRate: adversarialFloats().Draw(t, "daily rate"),
+		Held: rapid.Int64Range(-1, 1e6).Draw(t, "held"), BatchRows: rapid.IntRange(-1, 1000).Draw(t, "batch"), MostWorkers: rapid.IntRange(-1, 5).Draw(t, "most workers"), RecentRate: adversarialFloats().Draw(t, "recent rate"), DailyRate: adversarialFloats().Draw(t, "daily rate"),
 		Reading: orchestrator.Reading{At: midnight.Add(-time.Duration(rapid.SampledFrom([]int{0, 0, 5, 61}).Draw(t, "backlog's age")) * time.Second)},
 	}
 	for range rapid.IntRange(0, 4).Draw(t, "arrivals") {
@@ -197,6 +223,8 @@ func TestComputeIsDeterministic(t *testing.T) {
 		shuffled, shuffledPolicy := o, policy
 		shuffled.Jobs = rapid.Permutation(o.Jobs).Draw(t, "jobs in another order")
 		shuffled.Backlogs = rapid.Permutation(o.Backlogs).Draw(t, "backlogs in another order")
+		shuffled.Peaks = rapid.Permutation(o.Peaks).Draw(t, "peaks in another order")
+		shuffled.Caps = rapid.Permutation(o.Caps).Draw(t, "caps")
 		shuffled.Pools = rapid.Permutation(o.Pools).Draw(t, "pools")
 		shuffled.Workers = rapid.Permutation(o.Workers).Draw(t, "workers")
 		shuffled.Speeds = rapid.Permutation(o.Speeds).Draw(t, "speeds")

@@ -67,6 +67,7 @@ func (q *queue) need(now time.Time, s supply) (int, string) {
 	if len(loaded) > 0 || unmeasured == 0 {
 		known, whyKnown := width(seconds, load, feed)
 		atLeast, whyAtLeast := q.deadlines(now, s, feed, most)
+		q.urgent = atLeast
 		if atLeast > known {
 			known, whyKnown = atLeast, whyAtLeast
 		} else if whyAtLeast != "" {

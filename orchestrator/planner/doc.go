@@ -20,7 +20,7 @@
 //
 // # Codes
 //
-// Of a pool's replicas: price, demand, level, split, queue_max, cheapest, busy, max, min, step, fruitless, no_gain, hold, delay; and, changing nothing: infeasible. Of a job's workers: waiting, no_queue, no_pool, share; and, changing
+// Of a pool's replicas: price, demand, level, useful, split, queue_max, cheapest, busy, max, min, step, fruitless, no_gain, consumers, hold, delay; and, changing nothing: infeasible. Of a job's workers: waiting, no_queue, no_pool, share; and, changing
 // nothing: late, cut. Of the workers that serve a queue's backlog: begin, leave, serve, wait, empty, hold; and, changing nothing: late. Codes are for machines and stay; sentences are for people and may change.
 //
 // # Rules that hold whatever the step

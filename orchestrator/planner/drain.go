@@ -7,6 +7,7 @@ type group struct {
 	workers []*worker
 	replica int
 	busy    bool // one of them holds a shard
+	stays   bool // nobody knows that what its consumers do would not be lost
 	drains  bool // one of them has been told to
 	lost    loss // were it to go
 }
@@ -23,7 +24,7 @@ func (p *pool) findGroups() {
 		}
 		last := &groups[len(groups)-1]
 		last.workers = p.workers[first : i+1]
-		last.busy = last.busy || one.busy()
+		last.busy = last.busy || one.busy() && !one.mayFinish()
 		last.drains = last.drains || one.drains && !slices.Contains(p.memory.Crowded, one.view.ID)
 	}
 	p.groups = groups

@@ -40,7 +40,7 @@ func expect(w *world) {
 // safe keeps the times of a job whose deadline is safe within it.
 func (j *job) safe() {
 	for _, at := range []*time.Time{&j.plan.Start, &j.plan.FinishLow, &j.plan.Finish, &j.plan.FinishHigh} {
-		if compareDeadlines(j.view.Deadline, *at) < 0 {
+		if j.view.Deadline.Before(*at) {
 			*at = j.view.Deadline
 		}
 	}

@@ -74,6 +74,9 @@ func (p *pool) checkGain() {
 
 // hasDue says that work with a deadline uses the pool.
 func (p *pool) hasDue() bool {
+	if p.reserved > 0 {
+		return true
+	}
 	for _, q := range p.queues {
 		if q.due() {
 			return true

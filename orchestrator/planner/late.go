@@ -122,6 +122,9 @@ func (j *job) toRaise(p *pool, s supply, left float64, together int) (raise []st
 	if most := j.queue.policy.MaxWorkers; most > 0 && alone > most {
 		raise = append(raise, fmt.Sprintf("limits.maxWorkers of queue %s at %d instead of %d", j.queue.policy.Name, alone, most))
 	}
+	if of := j.queue.capped; of != nil && alone > of.MaxWorkers {
+		raise = append(raise, fmt.Sprintf("the cap of %s at %d instead of %d", of.Identity, alone, of.MaxWorkers))
+	}
 	if open := j.queue.policy.MaxOpenJobs; slices.ContainsFunc(j.queue.jobs, func(other *job) bool { return other.open && !j.open && compareJobs(other, j) > 0 }) {
 		raise = append(raise, fmt.Sprintf("limits.maxOpenJobs of queue %s at %d instead of %d", j.queue.policy.Name, open+j.plan.Position, open))
 	}

@@ -26,7 +26,7 @@ func level(w *world) {
 		}
 		var wanted int
 		var why string
-		if takesTurns(queues) {
+		if takesTurns(queues) && !p.external {
 			wanted, why = p.levelTurns(w)
 		} else {
 			wanted, why = newLeveling(w, p, queues).decide(w.interval.Seconds())
@@ -35,10 +35,19 @@ func level(w *world) {
 		p.wanted = min(others+wanted, endless)
 		p.replicas.change("level", p.inReplicas(p.wanted), why)
 		p.leveled = wanted
-		if most := mostOf(queues); wanted > most {
+		if most, capped := mostOf(queues); wanted > most {
 			p.leveled = most
 			p.wanted = min(others+most, endless)
-			p.replicas.change("queue_max", p.inReplicas(p.wanted), fmt.Sprintf("its queues may have at most %s", counted(most, "worker")))
+			if allowed := counted(most, "worker"); capped {
+				p.replicas.change("cap", p.inReplicas(p.wanted), fmt.Sprintf("schedules let its queues have at most %s now", allowed))
+			} else {
+				p.replicas.change("queue_max", p.inReplicas(p.wanted), fmt.Sprintf("its queues may have at most %s%s", allowed, inOrderWhy(queues)))
+			}
+		}
+		if useful := usefulOf(queues); p.leveled > useful {
+			p.leveled = useful
+			p.wanted = min(others+useful, endless)
+			p.replicas.change("useful", p.inReplicas(p.wanted), fmt.Sprintf("more than %s would find nothing to do at once", counted(useful, "consumer")))
 		}
 	}
 }
@@ -54,16 +63,23 @@ func (p *pool) backlogs() []*queue {
 	return queues
 }
 
-// mostOf is how many workers the queues may have together.
-func mostOf(queues []*queue) int {
-	most := 0
+// mostOf is how many workers the queues may have together, and whether a cap of one of them has a say in that.
+func mostOf(queues []*queue) (most int, capped bool) {
 	for _, q := range queues {
-		if q.policy.MaxWorkers <= 0 {
-			return endless
-		}
-		most = min(most+q.policy.MaxWorkers, endless)
+		each, by := q.most()
+		most, capped = min(most+each, endless), capped || by
 	}
-	return most
+	return most, capped
+}
+
+// inOrderWhy says what bounds queues whose rows are scored in their order.
+func inOrderWhy(queues []*queue) string {
+	for _, q := range queues {
+		if q.inOrder {
+			return fmt.Sprintf("; rows of queue %s are scored in their order, one worker for each partition that has some", q.policy.Name)
+		}
+	}
+	return ""
 }
 
 // leveling is one decision on the level of a pool.
@@ -89,7 +105,7 @@ type leveling struct {
 }
 
 func newLeveling(w *world, p *pool, queues []*queue) *leveling {
-	l := &leveling{starts: p.starts(), present: max(p.bought()-p.wanted, 0)}
+	l := &leveling{starts: p.starts(), present: p.present()}
 	for _, q := range queues {
 		b := q.backlog
 		if why := b.unknown(); why != "" {
@@ -111,7 +127,8 @@ func newLeveling(w *world, p *pool, queues []*queue) *leveling {
 	}
 	l.items = items(queues, w.now)
 	l.crew(p, w.now)
-	l.most = max(min(p.policy.Max*p.slots()-p.wanted, mostOf(queues)), 0)
+	most, _ := mostOf(queues)
+	l.most = max(min(p.policy.Max*p.slots()-p.wanted, most, usefulOf(queues)), 0)
 	l.tariff = tariffOf(p.policy, w.now)
 	l.foresee(queues, w.now)
 	l.expect()

@@ -23,6 +23,11 @@ func nextCheck(w *world) {
 			sooner(p.memory.LowSince.Add(p.policy.ScaleDownDelay))
 		}
 	}
+	for _, k := range w.peaks {
+		for _, at := range []time.Time{k.ask(k.needs), k.view.From, k.gone()} {
+			sooner(at)
+		}
+	}
 	for _, q := range w.queues {
 		if q.backlog != nil && q.backlog.work != 0 {
 			sooner(w.now.Add(checkOpen))

@@ -89,9 +89,8 @@ func (q *queue) bargain(w *world, j *job, granted int, seconds, total float64) *
 	left, _ := j.left(w.now)
 	start := ofSeconds(math.Max(q.onDemand.start(), q.spot.start()) + j.speed.slowLoad)
 	width := q.onDemand.policy.Max * q.onDemand.slots()
-	if most := q.policy.MaxWorkers; most > 0 {
-		width = min(width, most)
-	}
+	most, _ := q.most()
+	width = min(width, most)
 	return &bargain{
 		job: j, total: ofSeconds(total), granted: granted, wide: width,
 		account: capacity.Account{
@@ -260,6 +259,7 @@ func (b *bargain) sentence(w *world, q *queue) string {
 	if b.account.Width > 1 {
 		belief = w.beliefOfMany(q.spot, min(b.granted, b.account.Width), b.account.Width)
 	}
+	belief += hoursOfSpot(q.spot)
 	return fmt.Sprintf("queue %s %s, %s: %s of work by %s; %s", q.policy.Name, what, b.rule, span(b.account.Left.Seconds()), clock(b.job.view.Deadline), belief)
 }
 

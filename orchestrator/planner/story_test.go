@@ -103,7 +103,7 @@ func (s *story) line(kind string, names []string, f fields) {
 		q := orchestrator.QueuePolicy{
 			Name: name, Tenant: f.text("tenant", "acme"), Pools: strings.Split(f.text("pools", ""), ","),
 			MaxOpenJobs: int(f.number("open", 1)), MaxWorkers: int(f.number("most", 0)), Weight: int(f.number("weight", 1)), Cheapest: f.has("cheapest"),
-			FinishWithin: f.duration("within"), Daily: f.daily(),
+			FinishWithin: f.duration("within"), Daily: f.daily(), External: f.has("external"),
 		}
 		s.policy.Queues = put(s.policy.Queues, q, func(have orchestrator.QueuePolicy) bool { return have.Name == name })
 	case "speed":
@@ -121,7 +121,7 @@ func (s *story) line(kind string, names []string, f fields) {
 	case "worker":
 		one := orchestrator.WorkerView{
 			ID: name, Pool: f.text("pool", ""), Slot: int(f.number("slot", 0)), State: orchestrator.WorkerState(f.text("state", "idle")),
-			Model: model(f.text("model", "")), Job: f.text("job", ""), Draining: f.has("draining"), LoadFailures: int(f.number("failures", 0)), Asked: f.time("asked"), Since: f.time("since"), Seen: s.now,
+			Model: model(f.text("model", "")), Job: f.text("job", ""), Draining: f.has("draining"), LoadFailures: int(f.number("failures", 0)), Asked: f.time("asked"), Since: f.time("since"), Seen: s.now, Grace: f.duration("grace"),
 		}
 		if one.Job != "" {
 			one.State = orchestrator.WorkerBusy
@@ -133,6 +133,15 @@ func (s *story) line(kind string, names []string, f fields) {
 	case "memory":
 		one := orchestrator.ModelPolicy{Name: name, Memory: f.mebibytes("profile"), MemoryLimit: f.mebibytes("limit")}
 		s.policy.Models = put(s.policy.Models, one, func(have orchestrator.ModelPolicy) bool { return have.Name == name })
+	case "peak":
+		s.addPeak(name, f)
+	case "came":
+		s.arrived(name, int64(f.number("rows", 0)))
+	case "cap":
+		one := orchestrator.Cap{
+			Tenant: "acme", Queue: f.text("queue", ""), MaxWorkers: int(f.number("most", 0)), From: f.time("from"), Until: f.time("until"), Identity: name,
+		}
+		s.observation.Caps = put(s.observation.Caps, one, func(have orchestrator.Cap) bool { return have.Identity == name })
 	case "interval":
 		length, err := time.ParseDuration(name)
 		if err != nil {
@@ -143,6 +152,26 @@ func (s *story) line(kind string, names []string, f fields) {
 		s.gone(name, names[1])
 	default:
 		f.t.Fatalf("no such line: %s", kind)
+	}
+}
+
+// addPeak keeps the times of a peak that is known already.
+func (s *story) addPeak(name string, f fields) {
+	one := orchestrator.Peak{
+		Tenant: "acme", Queue: f.text("queue", ""), Model: model(f.text("model", "")), Identity: name, Forecast: f.has("forecast"), From: f.time("in"),
+		Rows: int64(f.number("rows", -1)), RowsHigh: int64(f.number("high", f.number("rows", -1))), Arrived: int64(f.number("arrived", 0)), Finish: f.time("finish"),
+	}
+	one.Until = one.From.Add(f.duration("over"))
+	s.observation.Peaks = put(s.observation.Peaks, one, func(have orchestrator.Peak) bool { return have.Identity == name })
+}
+
+// arrived changes how much of a peak has come.
+func (s *story) arrived(name string, rows int64) {
+	s.observation.Peaks = slices.Clone(s.observation.Peaks)
+	for i := range s.observation.Peaks {
+		if s.observation.Peaks[i].Identity == name {
+			s.observation.Peaks[i].Arrived = rows
+		}
 	}
 }
 
@@ -225,7 +254,7 @@ func (f fields) windows() []orchestrator.PriceWindow {
 func (s *story) addBacklog(queue string, f fields) {
 	one := orchestrator.BacklogView{
 		Tenant: f.text("tenant", "acme"), Queue: queue, Model: model(f.text("model", "")), Held: int64(f.number("held", 0)), BatchRows: int(f.number("batch", 0)),
-		RecentRate: f.number("rate", 0), DailyRate: f.number("daily", 0),
+		RecentRate: f.number("rate", 0), DailyRate: f.number("daily", 0), MostWorkers: int(f.number("useful", 0)),
 		Reading: orchestrator.Reading{At: s.now.Add(-f.duration("age")), Source: "test", Err: strings.ReplaceAll(f.text("err", ""), "_", " ")},
 	}
 	for part := range strings.SplitSeq(f.text("waiting", ""), ",") {

@@ -41,11 +41,12 @@ type moment struct {
 //	solve    makes the tables that the plan lacked
 //	estimate NAME queue= model= [rows=] [bytes=] [gzip=] [deadline=]
 //
-// Lines: pool NAME price= min= max= slots= delay= start= notice= [spot] [faster=] [memory=] [windows=FROM-TO:PRICE] [replicas=] [avail=] [billed= taken= killed= refused=] [age=] [err=]; queue NAME pools=a,b open= [most=] [weight=] [tenant=] [cheapest] [within=] [by= arrived=];
+// Lines: pool NAME price= min= max= slots= delay= start= notice= [spot] [faster=] [memory=] [windows=FROM-TO:PRICE] [replicas=] [avail=] [billed= taken= killed= refused=] [age=] [err=]; queue NAME pools=a,b open= [most=] [weight=] [tenant=] [cheapest] [external] [within=] [by= arrived=];
 // speed MODEL POOL rows/s [load=] [measured]; learned MODEL POOL rows/s rows= [load=];
 // job NAME queue= model= [state=] [left=] [uncut=] [shards=] [cut] [submitted=] [deadline=] [batch=] [rowbytes=] [epoch=] [total=];
-// worker NAME pool= slot= [state=] [job=] [model=] [draining] [failures=] [asked=] [since=] [peak=] [ended= at=]; interval DURATION; memory MODEL [profile=] [limit=]; memory in MiB;
-// backlog QUEUE model= [waiting=AGE:ROWS,AGE:ROWS] [held=] [rate=] [daily=] [age=] [err=]
+// worker NAME pool= slot= [state=] [job=] [model=] [draining] [failures=] [asked=] [since=] [peak=] [ended= at=] [grace=]; interval DURATION; memory MODEL [profile=] [limit=]; memory in MiB;
+// backlog QUEUE model= [waiting=AGE:ROWS,AGE:ROWS] [held=] [rate=] [daily=] [useful=] [age=] [err=];
+// peak ID queue= model= in= [over=] [rows=] [high=] [arrived=] [finish=] [forecast]; came ID rows=; cap ID queue= most= from= until=
 func TestTranscripts(t *testing.T) {
 	t.Parallel()
 	datadriven.Walk(t, "testdata/plans", func(t *testing.T, path string) {
@@ -163,6 +164,9 @@ func (s *story) show() string {
 		}
 		if one.Drain {
 			text.WriteString(" drain")
+		}
+		if one.Warm != (orchestrator.ModelRef{}) {
+			fmt.Fprintf(&text, " (loads %s)", one.Warm.Name)
 		}
 		if one.MemoryMost > 0 {
 			fmt.Fprintf(&text, " (may hold %d of %d MiB)", one.Memory>>20, one.MemoryMost>>20)

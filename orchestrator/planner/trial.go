@@ -70,6 +70,9 @@ func (w *worker) useful() bool {
 	if w.drains || w.view.LoadFailures > 0 {
 		return false
 	}
+	if w.consumer && (w.view.State == orchestrator.WorkerBusy || w.view.State == orchestrator.WorkerUnknown) {
+		return true // it runs, which is all that can be known
+	}
 	return w.view.State == orchestrator.WorkerIdle || w.view.State == orchestrator.WorkerBusy && w.view.Model.Name != ""
 }
 
@@ -84,7 +87,7 @@ func (p *pool) try(now time.Time) {
 // Work with a deadline is not held up, nor is that of backlogs, which come and go.
 func stepLimit(w *world) {
 	for _, p := range w.pools {
-		due := p.leveled
+		due := min(p.leveled+p.reserved, endless)
 		for _, q := range p.queues {
 			if q.backlog == nil && q.due() {
 				due = min(due+q.wanted, endless)

@@ -15,6 +15,9 @@ const BacklogID = "backlog"
 // turns says which model each worker of a pool serves, where workers hold one model each and work arrives item by item; see docs/turns.md.
 func turns(w *world) {
 	for _, p := range w.pools {
+		if p.external {
+			continue // its workers take what they like
+		}
 		if p.round == nil {
 			if p.round = newRound(w, p); p.round != nil {
 				p.round.decide(false)

@@ -27,7 +27,7 @@ func takesTurns(queues []*queue) bool {
 // levelTurns is how many workers the pool needs now, where they take turns: those that have something to do, and those that have to be asked for.
 func (p *pool) levelTurns(w *world) (int, string) {
 	p.round = newRound(w, p)
-	present := max(p.bought()-p.wanted, 0)
+	present := p.present()
 	r := p.round
 	r.lead = p.starts().lead(1)
 	age := 0.0

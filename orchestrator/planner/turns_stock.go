@@ -94,7 +94,11 @@ func (s *stock) add(q *queue, now time.Time, arena []stretch) []stretch {
 		arena = append(arena, stretch{left, float64(one.Rows)})
 	}
 	mine := arena[from:len(arena):len(arena)]
+	if b.next = math.Inf(1); len(mine) > 0 {
+		b.next = mine[0].due
+	}
 	if len(s.queues) > 1 {
+		slices.SortStableFunc(s.queues, func(a, b *queue) int { return cmp.Compare(a.backlog.next, b.backlog.next) })
 		mine = slices.Concat(s.waiting, mine)
 		slices.SortStableFunc(mine, func(a, b stretch) int { return cmp.Compare(a.due, b.due) })
 	}

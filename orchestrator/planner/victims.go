@@ -9,8 +9,9 @@ import (
 	"nightshift.dev/nightshift/orchestrator"
 )
 
-// loss is what would be lost with a replica: workers that hold shards first, since what they hold would be done later or twice, then seconds of workers that were paid for and would have to be paid for again.
+// loss is what would be lost with a replica: consumers that may not go, workers that hold shards first, since what they hold would be done later or twice, then seconds of workers that were paid for and would have to be paid for again.
 type loss struct {
+	stays   int
 	busy    int
 	seconds float64
 }
@@ -19,6 +20,9 @@ type loss struct {
 func (p *pool) leastLost(now time.Time, groups []*group) {
 	loads := p.neededLoads()
 	for _, g := range groups {
+		if g.stays {
+			g.lost.stays = 1
+		}
 		for _, one := range g.workers {
 			if one.busy() || one.turns {
 				g.lost.busy++
@@ -27,17 +31,20 @@ func (p *pool) leastLost(now time.Time, groups []*group) {
 		}
 	}
 	slices.SortStableFunc(groups, func(a, b *group) int {
-		return cmp.Or(cmp.Compare(a.lost.busy, b.lost.busy), cmp.Compare(a.lost.seconds, b.lost.seconds), cmp.Compare(b.replica, a.replica))
+		return cmp.Or(cmp.Compare(a.lost.stays, b.lost.stays), cmp.Compare(a.lost.busy, b.lost.busy), cmp.Compare(a.lost.seconds, b.lost.seconds), cmp.Compare(b.replica, a.replica))
 	})
 }
 
-// neededLoads are the seconds that each model takes to load which an open job of the pool needs, at least one: that it is loaded is worth something.
+// neededLoads are the seconds that each model takes to load which an open job of the pool needs or a peak will, at least one: that it is loaded is worth something.
 func (p *pool) neededLoads() map[orchestrator.ModelRef]float64 {
 	loads := map[orchestrator.ModelRef]float64{}
 	for _, j := range p.line {
 		if j.open && j.hasWork() {
 			loads[j.view.Model] = math.Max(math.Max(loads[j.view.Model], j.speed.load), 1)
 		}
+	}
+	for _, r := range p.reserves {
+		loads[r.peak.view.Model] = math.Max(math.Max(loads[r.peak.view.Model], r.peak.speed.load), 1)
 	}
 	return loads
 }

@@ -28,6 +28,7 @@ type world struct {
 	pools      []*pool                        // of the policy, by name
 	queues     []*queue                       // of the policy, by tenant and name
 	jobs       []*job                         // not ended, by urgency
+	peaks      []*peak                        // by when they begin
 	models     map[orchestrator.ModelRef]int  // of the jobs, numbered from 1
 	memory     orchestrator.Memory
 	workers    []orchestrator.Assignment
@@ -47,15 +48,21 @@ type pool struct {
 	groups   []group   // the same as replicas
 	line     []*job    // of the queues that use it, by urgency
 	replicas draft
-	wanted   int     // workers that the queues ask for
-	busy     int     // replicas that hold shards and stay
-	leveled  int     // of them, for backlogs
-	wished   int     // replicas, were the size known
-	splits   bool    // a queue that splits its work uses it
-	needs    []*need // memory, by model
+	wanted   int      // workers that the queues ask for
+	busy     int      // replicas that hold shards and stay
+	leveled  int      // of them, for backlogs
+	wished   int      // replicas, were the size known
+	splits   bool     // a queue that splits its work uses it
+	external bool     // its workers are the user's own consumers
+	consumed []*queue // the external queues that list it
+	needs    []*need  // memory, by model
 	models   map[string]orchestrator.ModelPolicy
 	fit      int    // workers of a replica that there is memory for
 	round    *round // the turns of its models; nil: not decided
+	firm     int    // workers that what cannot wait needs
+	reserved int    // workers that are kept for peaks
+	added    int    // of them, those that nobody else wants
+	reserves []reserve
 }
 
 // slots is the number of workers of a replica.
@@ -98,17 +105,21 @@ type queue struct {
 	measures  string // the model of unknown speed for which it uses its on-demand pool; empty: none
 	// The first of them of each capacity type, or a cheaper one; nil: none.
 	spot, onDemand *pool
-	splits         bool     // it splits its work over both; see split.go
-	onSpot         int      // workers, where it does
-	onOnDemand     int      // likewise
-	safe           bool     // likewise: its deadlines will be met whatever spot capacity does
-	jobs           []*job   // by urgency
-	backlog        *backlog // nil: its work comes as jobs only
-	serving        draft    // workers that serve its backlog
-	shardRows      int64    // of its standing jobs
-	ahead          int      // likewise
-	ready          int      // workers of the preferred pool that can work for it at once
-	wanted         int      // workers
+	splits         bool              // it splits its work over both; see split.go
+	onSpot         int               // workers, where it does
+	onOnDemand     int               // likewise
+	safe           bool              // likewise: its deadlines will be met whatever spot capacity does
+	jobs           []*job            // by urgency
+	backlog        *backlog          // nil: its work comes as jobs only
+	serving        draft             // workers that serve its backlog
+	shardRows      int64             // of its standing jobs
+	foreseen       int               // workers that are kept for what its forecast expects
+	inOrder        bool              // its backlog's partitions bound its workers
+	ahead          int               // likewise
+	ready          int               // workers of the preferred pool that can work for it at once
+	wanted         int               // workers
+	urgent         int               // of them, that its deadlines need
+	capped         *orchestrator.Cap // the lowest of those that hold now; nil: none does
 }
 
 // job is one job that has not ended.
@@ -139,12 +150,14 @@ func (j *job) pool() *pool {
 
 // worker is one worker of a pool.
 type worker struct {
-	view   *orchestrator.WorkerView // of the observation
-	model  int                      // the number of the one it has loaded; 0: no job needs it
-	holds  *job
-	drains bool
-	turns  bool                  // it is its turn to serve a backlog
-	turn   []*orchestrator.Order // the backlogs that it serves first
+	view     *orchestrator.WorkerView // of the observation
+	consumer bool                     // the user's own program
+	model    int                      // the number of the one it has loaded; 0: no job needs it
+	holds    *job
+	drains   bool
+	turns    bool                  // it is its turn to serve a backlog
+	turn     []*orchestrator.Order // the backlogs that it serves first
+	keeps    *peak                 // it is kept for; nil: none
 }
 
 // newWorld puts the observation in order. Of several entries of one name the first in a fixed order counts.
@@ -168,6 +181,8 @@ func newWorld(observation orchestrator.Observation, policy orchestrator.Policy, 
 	speeds := newSpeeds(observation)
 	jobsByID := w.addJobs(observation, queuesByName, speeds)
 	w.addBacklogs(observation, queuesByName, speeds)
+	w.addPeaks(observation, queuesByName, speeds)
+	w.addCaps(observation, queuesByName)
 	w.addWorkers(observation, poolsByName, jobsByID)
 	for _, p := range w.pools {
 		slices.SortStableFunc(p.queues, func(a, b *queue) int { return compareQueues(a, b) })
@@ -246,6 +261,9 @@ func (w *world) addQueues(policy orchestrator.Policy, pools map[string]*pool) ma
 				continue
 			}
 			q.pools = append(q.pools, p)
+			if one.External {
+				p.external, p.consumed = true, append(p.consumed, q)
+			}
 			switch {
 			case p.policy.CapacityType == orchestrator.CapacitySpot && q.spot == nil:
 				q.spot = p
@@ -334,7 +352,7 @@ func (w *world) addWorkers(observation orchestrator.Observation, pools map[strin
 	for i := range observation.Workers {
 		view := &observation.Workers[i]
 		if p := pools[view.Pool]; p != nil {
-			all[i] = worker{view: view, model: w.models[view.Model], drains: view.Draining || view.State == orchestrator.WorkerDraining}
+			all[i] = worker{view: view, consumer: p.external, model: w.models[view.Model], drains: view.Draining || view.State == orchestrator.WorkerDraining}
 			p.workers = append(p.workers, &all[i])
 		}
 	}
@@ -428,6 +446,10 @@ func (w *world) plan() orchestrator.Plan {
 		p.memory.Slots = 0
 		if p.fit < p.policy.SlotsPerReplica {
 			p.memory.Slots = p.fit
+		}
+		p.memory.Kept = orchestrator.KeptMemory{}
+		if kept := min(p.added, p.planned()); kept > 0 {
+			p.memory.Kept = orchestrator.KeptMemory{Workers: kept, Of: p.planned()}
 		}
 		plan.Memory.Pools = append(plan.Memory.Pools, p.memory)
 		if p.observed {

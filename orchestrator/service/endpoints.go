@@ -30,8 +30,14 @@ func (s *Service) endpoints() []endpoint {
 		{"jobs.read", "read-request", decoded(s.read)},
 		{"jobs.upload", "upload-request", decoded(s.upload)},
 		{"backlogs", "backlogs-request", decoded(s.backlogs)},
+		{"forecast", "forecast-request", decoded(s.forecast)},
 		{"explain", "explain-request", decoded(s.explain)},
 		{"plan", "plan-request", decoded(s.plan)},
+		{"schedules.list", "schedules-request", decoded(s.schedules)},
+		{"schedules.trigger", "trigger-request", decoded(s.trigger)},
+		{"schedules.pause", "pause-request", decoded(s.pause)},
+		{"schedules.resume", "resume-request", decoded(s.resume)},
+		{"schedules.backfill", "backfill-request", decoded(s.backfill)},
 	}
 }
 
@@ -217,14 +223,20 @@ func (s *Service) explain(_ context.Context, call call, request api.ExplainReque
 	plan.Queues = slices.DeleteFunc(slices.Clone(plan.Queues), func(queue orchestrator.QueuePlan) bool {
 		return queue.Tenant != call.tenant || name != "" && queue.Queue != name
 	})
+	forecasts := s.forecasts(call.tenant, name)
 	if name != "" {
 		plan.Pools = slices.DeleteFunc(slices.Clone(plan.Pools), func(pool orchestrator.PoolPlan) bool { return pool.Name != name })
-		if len(plan.Pools)+len(plan.Jobs)+len(plan.Queues) == 0 {
+		if len(plan.Pools)+len(plan.Jobs)+len(plan.Queues)+len(forecasts) == 0 {
 			return nil, &api.Error{Code: api.CodeNotFound, Field: "name", Message: fmt.Sprintf(
 				"the present plan has no pool, and tenant %q no open job or queue with open jobs, called %q", call.tenant, name)}
 		}
 	}
-	return explained(plan), nil
+	answer := explained(plan)
+	for _, one := range forecasts {
+		answer.Text += explainForecast(one)
+	}
+	answer.Forecasts = forecasts
+	return answer, nil
 }
 
 // backlogs gives what was last read of the sources of the tenant's queues.

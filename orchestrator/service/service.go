@@ -16,6 +16,7 @@ import (
 
 	"nightshift.dev/nightshift/orchestrator"
 	"nightshift.dev/nightshift/orchestrator/api"
+	"nightshift.dev/nightshift/orchestrator/calendar"
 	"nightshift.dev/nightshift/orchestrator/dispatch"
 	"nightshift.dev/nightshift/orchestrator/document"
 	"nightshift.dev/nightshift/orchestrator/state"
@@ -27,8 +28,12 @@ type Config struct {
 	Store *state.Store
 	Jobs  *dispatch.Dispatcher
 	Plan  func() orchestrator.Plan
+	// Schedules are those of the documents, with their runs.
+	Schedules *calendar.Calendar
 	// Backlogs are the newest readings of the queues' sources.
 	Backlogs func() []orchestrator.BacklogStatus
+	// Forecast is what arrived at a queue since a time, and what is expected to; false: nobody looks after it.
+	Forecast func(queue orchestrator.QueueName, since time.Time) (orchestrator.QueueForecast, bool)
 	// Observe is what a decision would look at now, and Documents what decisions follow.
 	Observe   func(context.Context) orchestrator.Observation
 	Documents document.Set

@@ -63,6 +63,8 @@ func (c *Cutter) AddObjects(objects []orchestrator.Object) {
 	for _, object := range objects {
 		added := source{object: object, end: object.Start + max(object.Size, 0)}
 		switch {
+		case object.Gone:
+			added.cut = nowhere
 		case object.Format == orchestrator.FormatMessages:
 		case !object.Splittable():
 			added.cut = nowhere

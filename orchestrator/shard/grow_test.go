@@ -21,8 +21,14 @@ import (
 //   - Once it is given no more, everything recorded is settled.
 func TestStandingMachineSafety(t *testing.T) {
 	t.Parallel()
+	standingIsSafe(t, false)
+}
+
+func standingIsSafe(t *testing.T, ordered bool) {
+	t.Helper()
 	rapid.Check(t, func(t *rapid.T) {
 		w := newWorld(input{})
+		w.ordered = ordered
 		for i := range rapid.IntRange(1, 3).Draw(t, "parts") {
 			w.source = append(w.source, orchestrator.Object{
 				URI: fmt.Sprintf("kafka://payments/%d", i), Start: rapid.Int64Range(0, 50).Draw(t, "begins at"), Format: orchestrator.FormatMessages,

@@ -29,6 +29,7 @@ type Machine struct {
 	reading     bool           // an append was refused, the winner's entry has not been read yet
 	askJournal  bool           // the effect ReadJournal is due
 	grows       bool           // a standing job: its objects come while it is open
+	ordered     bool           // at most one shard of a source is published and not settled
 	grow        Grow           // the newest
 	reach       []reach
 
@@ -209,7 +210,7 @@ func (m *Machine) nextEntry() (orchestrator.JournalEntry, bool) {
 		return none, false
 	}
 	missing := m.demand.Ahead - m.sums.score.unsettled
-	if _, index := m.cutter.nextIndex(m.cutter.indexes); index {
+	if _, index := m.cutter.nextIndex(m.cutter.indexes); index || m.ordered {
 		missing = mostPerEntry
 	} else if missing < max(1, m.demand.Ahead/8) {
 		return none, false
@@ -217,6 +218,9 @@ func (m *Machine) nextEntry() (orchestrator.JournalEntry, bool) {
 	m.cutter.SetRowBytes(m.RowBytes())
 	uncut := m.RowsUncut()
 	cuts := m.cutter.Next(func(before int64) int64 {
+		if m.ordered {
+			return wholeObject
+		}
 		if uncut < 0 {
 			return m.demand.rows(-1)
 		}
@@ -233,6 +237,9 @@ func (m *Machine) due() []orchestrator.Shard {
 	ahead := m.demand.Ahead
 	if !m.demanded {
 		ahead = MostAhead
+	}
+	if m.ordered {
+		return m.dueInOrder(ahead)
 	}
 	var shards []orchestrator.Shard
 	for ; m.cursor < len(m.shards); m.cursor++ {

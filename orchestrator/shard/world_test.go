@@ -24,6 +24,7 @@ type world struct {
 	settled     int    // AllSettled effects performed in this epoch
 	broken      []string
 	source      []orchestrator.Object // of a standing job: from where it begins to where messages have arrived
+	ordered     bool                  // its machines keep the order of each source
 }
 
 type journalRecord struct {
@@ -78,6 +79,9 @@ func (w *world) submit() {
 // start gives a new process a machine and lets it recover from what is durable.
 func (w *world) start(name string) {
 	d := &dispatcher{name: name, epoch: w.epoch, machine: NewMachine(w.job, w.epoch, slices.Clone(w.closed), 1), ahead: MostAhead, sent: map[int]bool{}}
+	if w.ordered {
+		d.machine.KeepOrder()
+	}
 	w.dispatchers[name] = d
 	for _, record := range w.journal {
 		w.feed(d, JournalRead{record.seq, record.entry})
@@ -165,6 +169,7 @@ func (w *world) perform(d *dispatcher, answer bool) Effect {
 		w.readJournal(d, effect.From)
 	case Publish:
 		w.checkPublish(d, effect)
+		w.checkOrder(d, effect)
 		var numbers []int
 		for _, one := range effect.Shards {
 			w.stream = append(w.stream, message{one, d.name})

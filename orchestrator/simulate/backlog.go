@@ -20,6 +20,8 @@ type Flow struct {
 	Most     int     // workers at a time
 	Starts   []Start // of the first worker that is asked for, the second, ...; it begins anew at its end
 	Slower   float64 // how many times as long starts take as policies are told; 0: once
+	// FirstScored is told for each tick in which work arrives how many seconds after its first arrival that is begun; nil: nobody asks.
+	FirstScored func(tick int, after float64)
 }
 
 // Start is how long it takes from the request of a worker until it can load, and how long to load, in seconds.
@@ -185,6 +187,9 @@ func (f *flowing) look(lot Lot, part, begin, end float64) {
 	all := f.flow.Arrivals[lot.Tick]
 	first := f.tick * (float64(lot.Tick) + 1 - lot.Work/all) // arrival of the first of it
 	last := first + f.tick*part/all
+	if f.flow.FirstScored != nil && lot.Work == all {
+		f.flow.FirstScored(lot.Tick, max(begin-first, 0))
+	}
 	f.result.WorstAge = max(f.result.WorstAge, begin-first, end-last)
 	before, after := begin-f.flow.due(lot.Tick, first), end-f.flow.due(lot.Tick, last)
 	f.result.WorstLateness = max(f.result.WorstLateness, before, after)

@@ -13,10 +13,15 @@ import (
 // PlannedFlow lets planner.Compute decide how many workers there are for a flow, told what its documents say: one queue with one pool. The policy remembers, so
 // that each run needs its own. The error says what the documents lack.
 func (i Installation) PlannedFlow(flow *Flow) (FlowPolicy, error) {
+	return i.PlannedFlowWithPeaks(flow, nil)
+}
+
+// PlannedFlowWithPeaks is the same where it is known what comes; nil: it is not.
+func (i Installation) PlannedFlowWithPeaks(flow *Flow, peaks func(FlowView) []orchestrator.Peak) (FlowPolicy, error) {
 	if len(i.Policy.Queues) != 1 || len(i.Policy.Pools) != 1 || len(i.Speeds) != 1 {
 		return nil, errors.New("a simulated flow has one queue, one pool, and a model with a profile")
 	}
-	p := &plannedFlow{Installation: i, queue: i.Policy.Queues[0], pool: i.Policy.Pools[0], speed: i.Speeds[0]}
+	p := &plannedFlow{peaks: peaks, Installation: i, queue: i.Policy.Queues[0], pool: i.Policy.Pools[0], speed: i.Speeds[0]}
 	p.Policy.Interval = flow.Tick
 	p.model = orchestrator.ModelRef{Name: p.speed.Model}
 	return p.decide, nil
@@ -31,6 +36,7 @@ type plannedFlow struct {
 	pool    orchestrator.PoolPolicy
 	speed   orchestrator.Speed
 	model   orchestrator.ModelRef
+	peaks   func(FlowView) []orchestrator.Peak // nil: nothing is known to come
 	memory  orchestrator.Memory
 	names   []string               // of workers, by number
 	waiting []orchestrator.Arrival // kept between decisions, as are the workers
@@ -73,7 +79,12 @@ func (p *plannedFlow) observe(view FlowView, now time.Time) orchestrator.Observa
 	backlog := orchestrator.BacklogView{Tenant: p.queue.Tenant, Queue: p.queue.Name, Model: p.model, Reading: read, Waiting: p.waiting}
 	backlog.RecentRate = p.average(&p.recent, view, tenMinutes)
 	backlog.DailyRate = p.average(&p.daily, view, 24*time.Hour)
+	var peaks []orchestrator.Peak
+	if p.peaks != nil {
+		peaks = p.peaks(view)
+	}
 	return orchestrator.Observation{
+		Peaks:    peaks,
 		Backlogs: []orchestrator.BacklogView{backlog}, Speeds: p.Speeds, Memory: p.memory, Workers: p.workers,
 		Pools: []orchestrator.PoolView{{Name: p.pool.Name, Reading: read, Replicas: len(view.Workers)}},
 	}

@@ -12,7 +12,9 @@
 //	bucket  nightshift_models        DIGEST             ModelSnapshot
 //	bucket  nightshift_workers       WORKER             Presence, with a time to live
 //	bucket  nightshift_assignments   WORKER             Assignment; guard: revision
-//	bucket  nightshift_plans         pool, queue names  the last plan and the planner's memory
+//	bucket  nightshift_plans         pool, queue names  the last plan, the planner's memory, and what arrived at each queue
+//	bucket  nightshift_consumers     WORKER             ConsumerWord, with a time to live; written by programs of users
+//	bucket  nightshift_schedules     SCHEDULE           what was decided of its occurrences; guard: revision
 //
 // A full stream refuses new messages (Discard: new); nothing is dropped. Streams whose answers decide something are read from their
 // leader (no direct gets).

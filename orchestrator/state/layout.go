@@ -25,6 +25,8 @@ const (
 	WorkerBucket     = "nightshift_workers"
 	AssignmentBucket = "nightshift_assignments"
 	PlanBucket       = "nightshift_plans"
+	ScheduleBucket   = "nightshift_schedules"
+	ConsumerBucket   = "nightshift_consumers"
 
 	shardSubject      = "nightshift.shards."
 	journalSubject    = "nightshift.journal."
@@ -32,6 +34,12 @@ const (
 	attemptSubject    = "nightshift.attempts."
 	logSubject        = "nightshift.logs."
 	assignmentSubject = "nightshift.assignments."
+)
+
+// A consumer's word counts for that long, and all of them need little.
+const (
+	consumerTTL   = 15 * time.Second
+	consumerBytes = 16 << 20
 )
 
 // Errors that a caller decides on.
@@ -42,6 +50,8 @@ var (
 	ErrNotFound = errors.New("not found")
 	// ErrFull says that the store refuses new messages because its limit is reached.
 	ErrFull = errors.New("the store is full")
+	// ErrAway says that no server answers for the record now, as while a leader is elected. Whether a write was stored is not known.
+	ErrAway = errors.New("JetStream does not answer")
 )
 
 // Config are the settings of the layout. The zero value of a field means its default.
@@ -72,19 +82,21 @@ func (c Config) withDefaults() Config {
 
 // Store gives typed access to the layout. It is safe for concurrent use.
 type Store struct {
-	config      Config
-	nc          *nats.Conn
-	js          jetstream.JetStream
-	shards      jetstream.Stream
-	journal     jetstream.Stream
-	commits     jetstream.Stream
-	attempts    jetstream.Stream
-	jobs        jetstream.KeyValue
-	models      jetstream.KeyValue
-	workers     jetstream.KeyValue
-	assignments jetstream.KeyValue
-	plans       jetstream.KeyValue
-	consumers   sync.Map // consumer name -> jetstream.Consumer
+	config        Config
+	nc            *nats.Conn
+	js            jetstream.JetStream
+	shards        jetstream.Stream
+	journal       jetstream.Stream
+	commits       jetstream.Stream
+	attempts      jetstream.Stream
+	jobs          jetstream.KeyValue
+	models        jetstream.KeyValue
+	workers       jetstream.KeyValue
+	assignments   jetstream.KeyValue
+	plans         jetstream.KeyValue
+	schedules     jetstream.KeyValue
+	consumerWords jetstream.KeyValue
+	consumers     sync.Map // consumer name -> jetstream.Consumer
 }
 
 // Create makes or updates every stream and bucket, then opens them. The service calls it at start.
@@ -117,9 +129,12 @@ func Create(ctx context.Context, nc *nats.Conn, config Config) (*Store, error) {
 	return Open(ctx, nc, config)
 }
 
+// answerWithin bounds the wait for an answer that may have been lost with its server, where the library has no bound of its own.
+const answerWithin = 10 * time.Second
+
 // Open uses a layout that a service has created.
 func Open(ctx context.Context, nc *nats.Conn, config Config) (*Store, error) {
-	js, err := jetstream.New(nc)
+	js, err := jetstream.New(nc, jetstream.WithPublishAsyncTimeout(answerWithin))
 	if err != nil {
 		return nil, fmt.Errorf("open JetStream: %w", err)
 	}
@@ -137,7 +152,7 @@ func Open(ctx context.Context, nc *nats.Conn, config Config) (*Store, error) {
 	}
 	for name, bucket := range map[string]*jetstream.KeyValue{
 		JobBucket: &store.jobs, ModelBucket: &store.models, WorkerBucket: &store.workers,
-		AssignmentBucket: &store.assignments, PlanBucket: &store.plans,
+		AssignmentBucket: &store.assignments, PlanBucket: &store.plans, ScheduleBucket: &store.schedules, ConsumerBucket: &store.consumerWords,
 	} {
 		opening.Go(func() (err error) {
 			if *bucket, err = js.KeyValue(ctxOpening, name); err != nil {
@@ -189,8 +204,12 @@ func buckets(config Config) []jetstream.KeyValueConfig {
 	}
 	workers := bucket(WorkerBucket, "nightshift: heartbeats of workers")
 	workers.TTL = config.PresenceTTL
+	consumers := bucket(ConsumerBucket, "nightshift: what consumers of the user's own say of themselves")
+	consumers.TTL, consumers.MaxBytes = consumerTTL, min(config.MaxBytes, consumerBytes)
+	schedules := bucket(ScheduleBucket, "nightshift: what was decided of each schedule")
+	schedules.MaxBytes = min(config.MaxBytes, scheduleBytes)
 	return []jetstream.KeyValueConfig{
-		workers,
+		workers, consumers, schedules,
 		bucket(JobBucket, "nightshift: one record per job"),
 		bucket(ModelBucket, "nightshift: what a worker needs to load a model, by digest"),
 		bucket(AssignmentBucket, "nightshift: what each worker shall do now"),
@@ -203,10 +222,12 @@ func classify(err error) error {
 	var api *jetstream.APIError
 	if errors.As(err, &api) {
 		switch api.ErrorCode {
-		case jetstream.JSErrCodeStreamWrongLastSequence:
+		case jetstream.JSErrCodeStreamWrongLastSequence, 10164: // the second: another message on the subject is on its way (servers of a cluster)
 			return fmt.Errorf("%w: %w", ErrConflict, err)
-		case 10077, 10047, 10023, 10164: // stream store failed by its limits; storage or resources exceeded
+		case 10077, 10047, 10023: // stream store failed by its limits; storage or resources exceeded
 			return fmt.Errorf("%w: %w", ErrFull, err)
+		case 10008: // JSClusterNotAvailErr
+			return fmt.Errorf("%w: %w", ErrAway, err)
 		}
 	}
 	switch {
@@ -214,6 +235,9 @@ func classify(err error) error {
 		return fmt.Errorf("%w: %w", ErrConflict, err)
 	case errors.Is(err, jetstream.ErrKeyNotFound), errors.Is(err, jetstream.ErrMsgNotFound), errors.Is(err, jetstream.ErrKeyDeleted):
 		return fmt.Errorf("%w: %w", ErrNotFound, err)
+	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, nats.ErrTimeout), errors.Is(err, nats.ErrNoResponders), errors.Is(err, jetstream.ErrNoStreamResponse),
+		errors.Is(err, jetstream.ErrAsyncPublishTimeout):
+		return fmt.Errorf("%w: %w", ErrAway, err)
 	}
 	return err
 }

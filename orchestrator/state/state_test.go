@@ -9,6 +9,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/nats-io/nats.go/jetstream"
+
 	"nightshift.dev/nightshift/orchestrator"
 	"nightshift.dev/nightshift/orchestrator/embedded/embeddedtest"
 )
@@ -318,5 +320,36 @@ func TestAssignmentsAreAnnounced(t *testing.T) {
 	}
 	if got, _, err := store.Assignment(t.Context(), "w-1"); err != nil || len(got.Jobs) != 1 || got.Jobs[0].JobEpoch != 7 {
 		t.Errorf("assignment = %+v, %v; want the order that is one", got, err)
+	}
+}
+
+// N4: servers that do not answer are told apart from records that are not there.
+func TestAbsentServersAreAway(t *testing.T) {
+	t.Parallel()
+	server := embeddedtest.Start(t)
+	store, err := Create(t.Context(), embeddedtest.Connect(t, server), Config{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	server.Stop()
+	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+	defer cancel()
+	_, commit := store.CommitOf(ctx, shardOf(1))
+	_, attempt := store.RecordAttempt(ctx, shardOf(1), 0, orchestrator.AttemptEvent{})
+	_, job := store.CreateJob(ctx, orchestrator.Job{JobKey: nightly})
+	for what, err := range map[string]error{"a commit": commit, "an attempt": attempt, "a job": job} {
+		if !errors.Is(err, ErrAway) {
+			t.Errorf("%s: %v, want ErrAway", what, err)
+		}
+	}
+}
+
+// C4, R5, W6: servers of a cluster refuse a guarded write with another code while one on the same subject is on its way. That one may be stored.
+func TestConflictsOfAClusterAreConflicts(t *testing.T) {
+	t.Parallel()
+	for code, want := range map[jetstream.ErrorCode]error{10071: ErrConflict, 10164: ErrConflict, 10077: ErrFull, 10008: ErrAway} {
+		if err := classify(&jetstream.APIError{ErrorCode: code}); !errors.Is(err, want) {
+			t.Errorf("%d: %v, want %v", code, err, want)
+		}
 	}
 }

@@ -16,6 +16,7 @@ const (
 	CodeLoadFailed   = "load_failed"   // the scorer did not get ready
 	CodeScorerFailed = "scorer_failed" // the scorer died too often, or answered what cannot be written
 	CodeStoreFull    = "store_full"    // JetStream refuses messages
+	CodeStoreAway    = "store_away"    // JetStream does not answer, as while its servers elect a leader
 	CodeMachineLost  = "machine_lost"  // the shard's attempts ended without a word, too often
 	CodeMemoryShort  = "memory_short"  // a row needs more memory than its worker has now
 	CodeInternal     = "internal"      // none of the above: please report it
@@ -50,6 +51,8 @@ func diagnose(ctx context.Context, err error) (cause, orchestrator.Failure) {
 		return causeDrained, orchestrator.Failure{}
 	case errors.Is(err, state.ErrFull):
 		return causeBlocked, orchestrator.Failure{Code: CodeStoreFull, Message: err.Error()}
+	case errors.Is(err, state.ErrAway):
+		return causeBlocked, orchestrator.Failure{Code: CodeStoreAway, Message: err.Error()}
 	case errors.As(err, &inObject):
 		failure := orchestrator.Failure{Code: inObject.Code, Message: err.Error()}
 		switch inObject.Code {

@@ -35,6 +35,9 @@ func (l *logs) about(ctx context.Context, job orchestrator.JobKey) {
 	if other {
 		l.flush(ctx)
 		l.mu.Lock()
+		if l.job.ID == "" {
+			l.lines, l.dropped = nil, 0 // of nobody
+		}
 		l.job = job
 		l.mu.Unlock()
 	}

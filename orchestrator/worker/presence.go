@@ -85,6 +85,13 @@ func (p *presence) drop(shard orchestrator.Shard) {
 	})
 }
 
+// holds says that a shard is in hand.
+func (p *presence) holds() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return len(p.hands) > 0
+}
+
 // idle says that no job of the assignment of this epoch has a shard.
 func (p *presence) idle(epoch uint64) {
 	p.set(func(value *orchestrator.Presence) {

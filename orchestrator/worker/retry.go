@@ -24,7 +24,7 @@ type again struct {
 // readBase reads which rows of the base failed; nil when the shard has no base with results.
 func (a *attempt) readBase(ctx context.Context) (*again, error) {
 	base := a.shard.Base
-	if base == nil || base.Result == nil || base.Errors == nil {
+	if base == nil || base.Result == nil && !a.publishes() || base.Errors == nil {
 		return nil, nil
 	}
 	data, err := a.objects.ReadAll(ctx, base.Errors.URI, base.Errors.Bytes)
@@ -63,9 +63,13 @@ func (g *again) add(row *format.Row, object string, line []byte) {
 	}
 }
 
-// merge writes the shard's part: the base's rows and the new ones in the order of the input.
+// merge writes the shard's part: the base's rows and the new ones in the order of the input. Of results that are published the base's are where they were.
 func (o *output) merge() error {
 	g := o.again
+	if o.publishes() {
+		o.rows, o.ok = g.rows, g.rows-o.failed
+		return nil
+	}
 	old, err := format.OpenPart(o.ctx, o.objects, *g.base.Result, o.job.OutputFormat)
 	if err != nil {
 		return err

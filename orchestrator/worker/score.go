@@ -68,6 +68,7 @@ type flight struct {
 	chunk   *format.Chunk
 	batch   scorer.Batch
 	answers <-chan answer
+	written chan struct{} // closed when its results are
 }
 
 // score reads the range, feeds it to the scorer and writes what comes back.
@@ -111,6 +112,9 @@ func (a *attempt) score(ctx context.Context, giveTurn func()) (orchestrator.Comm
 	if sent != nil {
 		return orchestrator.Commit{}, sent
 	}
+	if err := out.publish(); err != nil {
+		return orchestrator.Commit{}, err
+	}
 	if a.again != nil {
 		if err := out.merge(); err != nil {
 			return orchestrator.Commit{}, err
@@ -144,6 +148,7 @@ func (a *attempt) openRows(ctx context.Context) (*format.Rows, error) {
 
 // send reads chunks and hands their good rows to the scorer.
 func (a *attempt) send(ctx context.Context, rows *format.Rows, flights chan<- flight) error {
+	var last flight
 	for {
 		chunk, err := rows.Next(a.batchRows())
 		if errors.Is(err, io.EOF) {
@@ -155,7 +160,11 @@ func (a *attempt) send(ctx context.Context, rows *format.Rows, flights chan<- fl
 		if a.again != nil {
 			a.again.keep(chunk)
 		}
-		next := flight{chunk: chunk, batch: batchOf(chunk)}
+		if err := a.inOrder(ctx, last.written); err != nil {
+			return err
+		}
+		next := flight{chunk: chunk, batch: batchOf(chunk), written: make(chan struct{})}
+		last = next
 		if next.batch.Rows() > 0 {
 			if next.answers, err = a.session.submit(ctx, a.model, next.batch); err != nil {
 				return err
@@ -205,8 +214,23 @@ func (a *attempt) receive(ctx context.Context, flights <-chan flight, out *outpu
 			return err
 		}
 		next.chunk.Release()
+		close(next.written)
 	}
 	return nil
+}
+
+// inOrder waits, where rows are scored in their order, until those before have their scores: a batch that fails is scored again row by row, and what is behind it
+// may not be scored meanwhile.
+func (a *attempt) inOrder(ctx context.Context, written <-chan struct{}) error {
+	if a.job.Standing == nil || !a.job.Standing.Ordered || written == nil {
+		return nil
+	}
+	select {
+	case <-written:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
 }
 
 // output gathers what an attempt writes.
@@ -215,6 +239,7 @@ type output struct {
 	ctx      context.Context
 	part     *format.PartWriter
 	errors   *format.ErrorWriter
+	results  unpublished
 	rows, ok int64
 	failed   int64
 }
@@ -276,6 +301,9 @@ func (o *output) createPart() error {
 }
 
 func (o *output) result(row *format.Row, line []byte) error {
+	if o.publishes() {
+		return o.gather(row, line)
+	}
 	if o.again != nil {
 		o.again.add(row, o.shard.Object.URI, line)
 		return nil

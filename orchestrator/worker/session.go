@@ -80,6 +80,13 @@ func (s *session) ready(model orchestrator.ModelSnapshot) bool {
 	return s.process != nil && s.model.Digest == model.Digest && s.process.Alive()
 }
 
+// has says that the model is loaded.
+func (s *session) has(model orchestrator.ModelRef) bool {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	return s.process != nil && s.model == model && s.process.Alive()
+}
+
 // load makes sure that the model is loaded and says how many seconds that took, 0 when it was.
 func (s *session) load(ctx context.Context, model orchestrator.ModelSnapshot) (seconds float64, err error) {
 	s.mu.RLock()

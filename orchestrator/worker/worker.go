@@ -27,14 +27,16 @@ type Config struct {
 	Heartbeat time.Duration
 	// Orphan is how long a worker goes on without reaching NATS before it ends.
 	Orphan time.Duration
-	// Messages reads the sources of standing jobs.
+	// Messages reads the sources of standing jobs, and publishes their results.
 	Messages Messages
 	Log      *slog.Logger
 }
 
-// Messages reads ranges of sources.
+// Messages reads ranges of sources, and publishes results beside them.
 type Messages interface {
 	Open(ctx context.Context, source orchestrator.Source, from orchestrator.Object, part orchestrator.Range) (format.Messages, error)
+	// Publish returns when all rows are stored, in their order, but for those that it marks as refused.
+	Publish(ctx context.Context, source orchestrator.Source, to orchestrator.ResultsTo, rows []orchestrator.Published) error
 }
 
 // Worker pulls, scores and commits until it is told to end.
@@ -157,12 +159,28 @@ func (w *Worker) next(ctx context.Context) *state.Delivery {
 				w.assignments.wait(ctx, idleWait)
 			}
 		}
+		w.warm(ctx, assignment.Warm)
 		w.presence.idle(known)
 		if len(assignment.Jobs) == 0 {
 			w.assignments.wait(ctx, w.config.Heartbeat)
 		}
 	}
 	return nil
+}
+
+// warm loads the model that the worker shall have ready, unless it holds a shard.
+func (w *Worker) warm(ctx context.Context, model orchestrator.ModelRef) {
+	if model.Digest == "" || w.session.has(model) || w.presence.holds() {
+		return
+	}
+	snapshot, err := w.store.Model(ctx, model.Digest)
+	if err == nil {
+		w.logs.about(ctx, orchestrator.JobKey{}) // no job's lines
+		_, err = w.session.load(ctx, snapshot)
+	}
+	if err != nil && ctx.Err() == nil {
+		w.config.Log.Warn("the model for what comes is not loaded", "model", model.Name, "error", err)
+	}
 }
 
 func newAttemptID(worker string) string {

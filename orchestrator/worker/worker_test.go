@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/nats-io/nats.go"
 
 	"nightshift.dev/nightshift/orchestrator"
 	"nightshift.dev/nightshift/orchestrator/embedded/embeddedtest"
@@ -45,10 +46,12 @@ while True:
 
 // bench is one job on a real store, ready for a worker.
 type bench struct {
-	t     *testing.T
-	dir   string
-	store *state.Store
-	job   orchestrator.Job
+	t        *testing.T
+	dir      string
+	conn     *nats.Conn
+	store    *state.Store
+	job      orchestrator.Job
+	messages Messages
 }
 
 func prepare(t *testing.T, change func(*orchestrator.Job, *orchestrator.ModelSnapshot)) *bench {
@@ -61,7 +64,7 @@ func prepare(t *testing.T, change func(*orchestrator.Job, *orchestrator.ModelSna
 	if err != nil {
 		t.Fatal(err)
 	}
-	b := &bench{t: t, dir: t.TempDir(), store: store}
+	b := &bench{t: t, dir: t.TempDir(), conn: nc, store: store}
 	b.write("echo.py", echo)
 	b.write("rows.jsonl", `{"id":"a","n":1}`+"\n"+`{"id":"b","n":2}`+"\n"+`{"id":"c","n":3}`+"\n")
 	model := orchestrator.ModelSnapshot{
@@ -126,11 +129,21 @@ func (b *bench) start() {
 // startWith starts a worker that is assigned to jobs.
 func (b *bench) startWith(jobs ...orchestrator.Job) {
 	b.t.Helper()
-	config := Config{ID: "w-0-1", Pool: "local", Host: "here", Grace: time.Second, Heartbeat: 100 * time.Millisecond, Orphan: time.Minute, Log: slog.New(slog.DiscardHandler)}
+	config := settings()
+	config.Messages = b.messages
 	assignment := orchestrator.Assignment{Worker: config.ID, Epoch: 1}
 	for _, job := range jobs {
 		assignment.Jobs = append(assignment.Jobs, &orchestrator.Order{JobKey: job.JobKey, JobEpoch: job.Epoch, Model: job.Model})
 	}
+	b.startAs(config, assignment)
+}
+
+func settings() Config {
+	return Config{ID: "w-0-1", Pool: "local", Host: "here", Grace: time.Second, Heartbeat: 100 * time.Millisecond, Orphan: time.Minute, Log: slog.New(slog.DiscardHandler)}
+}
+
+func (b *bench) startAs(config Config, assignment orchestrator.Assignment) {
+	b.t.Helper()
 	_, err := b.store.PutAssignment(b.t.Context(), assignment, 0)
 	b.must(err)
 	ctx, stop := context.WithCancel(b.t.Context())
@@ -406,7 +419,7 @@ func starts(count int) (events []orchestrator.AttemptEvent) {
 
 // attemptOn makes an attempt by hand, for the steps whose failures lie in an answer that is lost.
 func (b *bench) attemptOn(shard orchestrator.Shard, id string) *attempt {
-	w := New(Config{ID: "w-0-9", Log: slog.New(slog.DiscardHandler)}, b.store)
+	w := New(Config{ID: "w-0-9", Log: slog.New(slog.DiscardHandler), Messages: b.messages}, b.store)
 	known, err := w.jobs.of(b.t.Context(), shard)
 	b.must(err)
 	return &attempt{worker: w, id: id, shard: shard, jobContext: known}
