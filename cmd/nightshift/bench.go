@@ -20,7 +20,7 @@ import (
 func (p *program) benchCommand() *cobra.Command {
 	command := &cobra.Command{Use: "bench", Short: "Measure nightshift on this machine", Args: cobra.NoArgs, RunE: func(command *cobra.Command, _ []string) error { return command.Help() }}
 	command.AddCommand(p.benchDataplaneCommand(), p.benchDrainCommand(), p.benchDeadlineCommand(), p.benchElasticCommand(), p.benchScaleCommand(), p.benchBacklogCommand(),
-		p.benchModelLoadCommand(), p.benchForecastCommand(), p.benchRehearsalCommand(), p.benchPeakCommand())
+		p.benchModelLoadCommand(), p.benchForecastCommand(), p.benchRehearsalCommand(), p.benchPeakCommand(), copyCommand())
 	return command
 }
 
@@ -150,7 +150,12 @@ func (d *dataplane) run(ctx context.Context) (*dataplaneReport, error) {
 
 // prepare makes the folder with the class, the documents and the scorer host.
 func (d *dataplane) prepare() error {
-	interpreter, err := exec.LookPath(d.python)
+	interpreter, err := "python3", error(nil)
+	if d.python != "" {
+		if interpreter, err = exec.LookPath(d.python); err == nil {
+			interpreter, err = filepath.Abs(interpreter)
+		}
+	}
 	if err != nil {
 		return fmt.Errorf("--python: %w", err)
 	}
@@ -167,9 +172,6 @@ func (d *dataplane) prepare() error {
 	}
 	if d.dir, err = filepath.Abs(d.dir); err != nil {
 		return fmt.Errorf("find the folder of the run: %w", err)
-	}
-	if interpreter, err = filepath.Abs(interpreter); err != nil {
-		return fmt.Errorf("--python: %w", err)
 	}
 	return d.writeFolder(interpreter)
 }

@@ -36,12 +36,19 @@ func (r *drainReport) print(out screen) error {
 	return out.table(append(rows, cells("median", "", "", fmt.Sprintf("%.2f", r.Ratio))))
 }
 
-// drainQueue is added to the documents of the run.
+// drainModel and drainQueue are added to the documents of the run.
+const drainModel = `---
+apiVersion: nightshift.dev/v1alpha1
+kind: Model
+metadata: {name: copy}
+spec: {scorer: {command: [%q, bench, copy]}, batchRows: %d}
+`
+
 const drainQueue = `---
 apiVersion: nightshift.dev/v1alpha1
 kind: Queue
 metadata: {name: drain}
-spec: {source: nats, nats: {stream: ROWS, consumer: scoring}, model: identity, pools: [local], output: {root: out}, drain: {key: id, rollEvery: 1h}, objective: {finishWithin: 1s}}
+spec: {source: nats, nats: {stream: ROWS, consumer: scoring}, model: %s, pools: [local], output: {root: out}, drain: {key: id, rollEvery: 1h}, objective: {finishWithin: 1s}}
 `
 
 func (p *program) benchDrainCommand() *cobra.Command {
@@ -52,7 +59,8 @@ func (p *program) benchDrainCommand() *cobra.Command {
 		Use:   "drain",
 		Short: "Measure how fast a stream or topic is drained, against a bare consumer loop",
 		Long: `Drain publishes rows to a stream of a nightshift dev of its own, reads and acknowledges them with one client in a bare loop, and then lets a queue drain
-the same stream with a class that returns its batch as it is. Workers are warm: they have scored some rows before. With --brokers it does so with a Kafka topic of four partitions, which it makes and removes.`,
+the same stream with scorers that copy their batches, or, with --python, with a Python class that returns its batch as it is. Workers are warm: they have scored some rows before.
+With --brokers it does so with a Kafka topic of four partitions, which it makes and removes.`,
 		Example: "  nightshift bench drain\n  nightshift bench drain --brokers 127.0.0.1:9092",
 		Args:    cobra.NoArgs,
 		RunE: func(command *cobra.Command, _ []string) error {
@@ -66,7 +74,7 @@ the same stream with a class that returns its batch as it is. Workers are warm: 
 	flags.IntVar(&run.scorers, "scorers", 2, "scorer processes")
 	flags.IntVar(&run.rounds, "rounds", 3, "how often both are measured")
 	flags.Uint64Var(&run.seed, "seed", 1, "seed of the rows")
-	flags.StringVar(&run.python, "python", "python3", "Python of the scorers, 3.11 or newer; faster with numpy and orjson")
+	flags.StringVar(&run.python, "python", "", "Python of scorers that decode and encode every row, 3.11 or newer; faster with numpy and orjson (default: scorers that copy)")
 	flags.StringVar(&run.dir, "dir", "", "folder for the run, removed at its end (default: a temporary one)")
 	format = formatOption(command, formatFlag, formatJSON, formatYAML)
 	return command
@@ -84,7 +92,11 @@ func (d *dataplane) drain(ctx context.Context, brokers []string) (*drainReport, 
 	if _, err := writeRows(d.input, d.rows, d.seed); err != nil {
 		return nil, err
 	}
-	queue, topic := drainQueue, (*topicBench)(nil)
+	model := "identity"
+	if d.python == "" {
+		model = "copy"
+	}
+	queue, topic := fmt.Sprintf(drainQueue, model), (*topicBench)(nil)
 	if len(brokers) > 0 {
 		var err error
 		if topic, err = newTopicBench(ctx, brokers); err != nil {
@@ -95,13 +107,13 @@ func (d *dataplane) drain(ctx context.Context, brokers []string) (*drainReport, 
 		if err != nil {
 			return nil, err
 		}
-		queue = fmt.Sprintf(drainTopicQueue, list, topic.topic, topic.topic)
+		queue = fmt.Sprintf(drainTopicQueue, list, topic.topic, topic.topic, model)
 	}
 	documents, err := os.ReadFile(d.documents)
 	if err != nil {
 		return nil, fmt.Errorf("read the documents of the run: %w", err)
 	}
-	if err := os.WriteFile(d.documents, append(documents, queue...), 0o600); err != nil {
+	if err := os.WriteFile(d.documents, append(documents, fmt.Sprintf(drainModel, d.program, d.batchRows)+queue...), 0o600); err != nil {
 		return nil, fmt.Errorf("write the documents of the run: %w", err)
 	}
 	service, err := d.startDev(ctx)

@@ -14,12 +14,12 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 )
 
-// drainTopicQueue is added to the documents of the run; it takes brokers, topic and group.
+// drainTopicQueue is added to the documents of the run; it takes brokers, topic, group and model.
 const drainTopicQueue = `---
 apiVersion: nightshift.dev/v1alpha1
 kind: Queue
 metadata: {name: drain}
-spec: {source: kafka, kafka: {brokers: %s, topic: %s, group: %s}, model: identity, pools: [local], output: {root: out}, drain: {key: id, rollEvery: 1h}, objective: {finishWithin: 1s}}
+spec: {source: kafka, kafka: {brokers: %s, topic: %s, group: %s}, model: %s, pools: [local], output: {root: out}, drain: {key: id, rollEvery: 1h}, objective: {finishWithin: 1s}}
 `
 
 const drainPartitions = 4

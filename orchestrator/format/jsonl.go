@@ -16,10 +16,9 @@ import (
 type jsonl struct {
 	lines *lines
 	end   int64 // rows that begin here or later belong to others
-	rows  *jsonrow.Reader
-	look  func(text []byte) (key []byte, valid bool)
-	uri   string
-	stop  func() error
+	rowCheck
+	uri  string
+	stop func() error
 }
 
 func openJSONL(ctx context.Context, source Source, from orchestrator.Object, part orchestrator.Range, options Options) (decoder, error) {
@@ -55,21 +54,25 @@ func openJSONL(ctx context.Context, source Source, from orchestrator.Object, par
 }
 
 func newJSONL(in io.Reader, offset, end int64, uri string, options Options) *jsonl {
-	reader := &jsonl{lines: newLines(in, offset, options.maxRowBytes()), end: end, rows: jsonrow.NewReader(options.Key), uri: uri}
-	reader.look = reader.check
-	return reader
+	return &jsonl{lines: newLines(in, offset, options.maxRowBytes()), end: end, rowCheck: rowCheck{rows: jsonrow.NewReader(options.Key)}, uri: uri}
 }
 
-// check finds the key of a row and says whether it is one.
-func (j *jsonl) check(text []byte) (key []byte, valid bool) {
-	key, valid = j.rows.Column(text)
+// rowCheck looks at a line of JSON.
+type rowCheck struct {
+	rows    *jsonrow.Reader
+	glances bool // somebody else checks the rows
+}
+
+func (c *rowCheck) uncheck() { c.glances = true }
+
+// look finds the key of a row and says whether it is one; at a glance it only finds the key, and what parsers behind us would rather not meet.
+func (c *rowCheck) look(text []byte) (key []byte, valid bool) {
+	if c.glances {
+		key, valid = c.rows.Glance(text)
+		return key, valid && !tooDeep(text)
+	}
+	key, valid = c.rows.Column(text)
 	return key, valid && utf8.Valid(text)
-}
-
-// glance only finds the key, and what parsers behind us would rather not meet.
-func (j *jsonl) glance(text []byte) (key []byte, valid bool) {
-	key, valid = j.rows.Glance(text)
-	return key, valid && !tooDeep(text)
 }
 
 func (j *jsonl) next(into *Chunk) error {

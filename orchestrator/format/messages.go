@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
-	"unicode/utf8"
 
 	"nightshift.dev/nightshift/orchestrator"
 	"nightshift.dev/nightshift/orchestrator/jsonrow"
@@ -20,7 +19,7 @@ type Messages interface {
 // OpenMessages gives the rows of messages: the payload of each is one JSON object, on one line or several.
 func OpenMessages(messages Messages, uri string, options Options) *Rows {
 	return &Rows{decoder: &messageRows{
-		messages: messages, uri: uri, limit: options.maxRowBytes(), rows: jsonrow.NewReader(options.Key), arena: newArena(),
+		messages: messages, uri: uri, limit: options.maxRowBytes(), rowCheck: rowCheck{rows: jsonrow.NewReader(options.Key)}, arena: newArena(),
 	}}
 }
 
@@ -28,9 +27,9 @@ type messageRows struct {
 	messages Messages
 	uri      string
 	limit    int
-	rows     *jsonrow.Reader
-	arena    arena
-	line     bytes.Buffer
+	rowCheck
+	arena arena
+	line  bytes.Buffer
 }
 
 func (m *messageRows) next(into *Chunk) error {
@@ -62,14 +61,16 @@ func (m *messageRows) next(into *Chunk) error {
 func (m *messageRows) read(row *Row, text []byte, into *Chunk) {
 	if bytes.IndexByte(text, '\n') >= 0 || bytes.IndexByte(text, '\r') >= 0 {
 		m.line.Reset()
-		if json.Compact(&m.line, text) == nil {
-			text = m.line.Bytes()
+		if json.Compact(&m.line, text) != nil {
+			row.Error = whyBad(text)
+			return
 		}
+		text = m.line.Bytes()
 	}
 	m.arena.room(len(text))
 	line := m.arena.take(into, append(m.arena.rest(), text...))
-	key, valid := m.rows.Column(line)
-	if !valid || !utf8.Valid(line) {
+	key, valid := m.look(line)
+	if !valid {
 		row.Error = whyBad(line)
 		return
 	}

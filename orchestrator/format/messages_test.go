@@ -3,6 +3,7 @@ package format
 import (
 	"errors"
 	"io"
+	"slices"
 	"strings"
 	"testing"
 
@@ -39,7 +40,7 @@ func TestMessagesAreRows(t *testing.T) {
 	payload := func(at int64, text string) orchestrator.Message {
 		return orchestrator.Message{Position: at, Payload: []byte(text)}
 	}
-	messages := &pile{list: []orchestrator.Message{
+	list := []orchestrator.Message{
 		payload(3, `{"id":"a","n":1}`),
 		payload(5, " {\"n\": 2,\r\n \"id\": null} \n"),
 		payload(6, ""),
@@ -50,18 +51,50 @@ func TestMessagesAreRows(t *testing.T) {
 		payload(14, `{"id":"`+strings.Repeat("x", 80)+`"}`),
 		payload(15, "{\"id\":\n"),
 		payload(20, `{"id":7}`),
-	}}
-	rows := OpenMessages(messages, "nats://ROWS", Options{Key: "id", MaxRowBytes: 64})
-	var got []string
+	}
+	want := []string{
+		`{"id":"a","n":1} key "a"`,
+		`{"n":2,"id":null} key `,
+		"empty_message: the message has no payload",
+		"messages_lost: the source has deleted the messages from 7 to 10 before they were read; this line stands for all of them",
+		"not_an_object", "invalid_json", "invalid_utf8", "row_too_long", "invalid_json",
+		`{"id":7} key 7`,
+	}
+	for _, unchecked := range []bool{false, true} { // then a row is looked at closely afterwards, as if a scorer had refused it
+		messages := &pile{list: slices.Clone(list)}
+		rows := OpenMessages(messages, "nats://ROWS", Options{Key: "id", MaxRowBytes: 64})
+		if unchecked {
+			rows.Unchecked()
+		}
+		got := readMessages(t, rows, unchecked)
+		for i := range got {
+			if i < len(want) && !strings.Contains(want[i], " ") {
+				got[i], _, _ = strings.Cut(got[i], ":")
+			}
+		}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("rows (-want +got), unchecked %t\n%s", unchecked, diff)
+		}
+		if err := rows.Close(); err != nil || !messages.closed {
+			t.Errorf("closed %t (%v)", messages.closed, err)
+		}
+	}
+}
+
+func readMessages(t *testing.T, rows *Rows, unchecked bool) (got []string) {
+	t.Helper()
 	for {
 		chunk, err := rows.Next(4)
 		if errors.Is(err, io.EOF) {
-			break
+			return got
 		}
 		if err != nil {
 			t.Fatal(err)
 		}
 		for _, row := range chunk.Rows {
+			if unchecked {
+				Recheck(&row, "nats://ROWS")
+			}
 			switch {
 			case row.Error == nil:
 				got = append(got, string(row.Line)+" key "+string(row.Key))
@@ -73,24 +106,5 @@ func TestMessagesAreRows(t *testing.T) {
 			}
 		}
 		chunk.Release()
-	}
-	want := []string{
-		`{"id":"a","n":1} key "a"`,
-		`{"n":2,"id":null} key `,
-		"empty_message: the message has no payload",
-		"messages_lost: the source has deleted the messages from 7 to 10 before they were read; this line stands for all of them",
-		"not_an_object", "invalid_json", "invalid_utf8", "row_too_long", "invalid_json",
-		`{"id":7} key 7`,
-	}
-	for i := range got {
-		if i < len(want) && !strings.Contains(want[i], " ") {
-			got[i], _, _ = strings.Cut(got[i], ":")
-		}
-	}
-	if diff := cmp.Diff(want, got); diff != "" {
-		t.Errorf("rows (-want +got)\n%s", diff)
-	}
-	if err := rows.Close(); err != nil || !messages.closed {
-		t.Errorf("closed %t (%v)", messages.closed, err)
 	}
 }
