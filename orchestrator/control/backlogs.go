@@ -22,7 +22,7 @@ type Backlogs interface {
 
 // Drains is the dispatcher, as far as backlogs concern it.
 type Drains interface {
-	// Hear takes the newest readings.
+	// Hear takes the readings that the last decision has seen: what it cuts of them, it cuts as that decision says.
 	Hear(readings []orchestrator.Backlog)
 	// Standing is what the standing jobs of each queue that has a source have recorded and not settled.
 	Standing() []orchestrator.StandingView
@@ -56,7 +56,6 @@ func (b *backlogs) watch(ctx context.Context, from Backlogs, changed func()) {
 		if ctx.Err() != nil {
 			return
 		}
-		b.drains.Hear(readings)
 		if b.take(readings) {
 			changed()
 		}
@@ -82,7 +81,7 @@ func (b *backlogs) take(readings []orchestrator.Backlog) (changed bool) {
 	for _, one := range readings {
 		name := one.Tenant + " " + one.Queue
 		before := b.readings[name]
-		changed = changed || before.Arrived != one.Arrived || before.Pending != one.Pending || before.Err != one.Err
+		changed = changed || before.Arrived != one.Arrived || before.Pending != one.Pending || before.Err != one.Err || before.Identity != one.Identity
 		if one.Err != "" && before.Err == "" && !before.At.IsZero() { // what was read last, with the error
 			failed := before
 			failed.At, failed.Err = one.At, one.Err
@@ -95,6 +94,16 @@ func (b *backlogs) take(readings []orchestrator.Backlog) (changed bool) {
 		b.histories[name].Add(one)
 	}
 	return changed
+}
+
+// newest are the readings by tenant and queue.
+func (b *backlogs) newest() []orchestrator.Backlog {
+	if b == nil {
+		return nil
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return slices.Collect(maps.Values(b.readings))
 }
 
 // views are what the planner looks at.

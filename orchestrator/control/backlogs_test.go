@@ -138,3 +138,41 @@ func TestPartitionsBoundTheWorkers(t *testing.T) {
 		t.Errorf("nothing waits: %d, want 1", got)
 	}
 }
+
+// What comes while a decision is made is heard after the next one: nothing is cut as a decision says that has not seen it.
+func TestOnlyWhatADecisionHasSeenIsHeard(t *testing.T) {
+	t.Parallel()
+	d, w := open(t, 1, "cheap"), &warehouse{}
+	d.loop.config.Drains, d.loop.backlogs = w, newBacklogs(w)
+	first, second := readingOf(six, 90, 11, 101), readingOf(six.Add(time.Second), 900, 11, 911)
+	d.loop.backlogs.take([]orchestrator.Backlog{first})
+	d.jobs.onApply = func() {
+		if w.heard != nil {
+			t.Error("it is heard before the plan is applied")
+		}
+		d.loop.backlogs.take([]orchestrator.Backlog{second})
+	}
+	d.loop.once(t.Context(), six)
+	if diff := cmp.Diff([]orchestrator.Backlog{first}, w.heard); diff != "" {
+		t.Errorf("heard (-want +got)\n%s", diff)
+	}
+	d.jobs.onApply = nil
+	d.loop.once(t.Context(), six)
+	if diff := cmp.Diff([]orchestrator.Backlog{second}, w.heard); diff != "" {
+		t.Errorf("heard after the second decision (-want +got)\n%s", diff)
+	}
+}
+
+// A source that was made again is another decision, though the counts are as before.
+func TestSourceThatWasMadeAgainIsAChange(t *testing.T) {
+	t.Parallel()
+	b := newBacklogs(&warehouse{})
+	one := readingOf(six, 90, 11, 101)
+	if !b.take([]orchestrator.Backlog{one}) || b.take([]orchestrator.Backlog{one}) {
+		t.Error("the same again is a change, or the first reading is none")
+	}
+	one.Identity = "another"
+	if !b.take([]orchestrator.Backlog{one}) {
+		t.Error("another identity is no change")
+	}
+}

@@ -179,6 +179,7 @@ func (l *Loop) sleep(ctx context.Context, most time.Duration) {
 
 // once observes, computes, applies and records, and says when to do so again.
 func (l *Loop) once(ctx context.Context, now time.Time) time.Duration {
+	readings := l.backlogs.newest() // the decision sees these, or newer ones
 	observation, workers := l.observe(ctx, now)
 	plan := planner.Compute(observation, l.config.Policy(), now)
 	l.tables.want(plan.Tables, l.Wake)
@@ -187,7 +188,11 @@ func (l *Loop) once(ctx context.Context, now time.Time) time.Duration {
 	near := l.near
 	l.mu.Unlock()
 	l.recorder.offer(observation, near, plan)
-	if err := l.apply(ctx, observation, plan, workers); err != nil && ctx.Err() == nil {
+	err := l.apply(ctx, observation, plan, workers)
+	if l.config.Drains != nil {
+		l.config.Drains.Hear(readings)
+	}
+	if err != nil && ctx.Err() == nil {
 		l.config.Log.Warn("the plan is not applied whole; the next one starts from a new observation", "error", err)
 		return time.Second
 	}
