@@ -1,10 +1,15 @@
 package faults
 
 import (
+	"context"
+	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
 	"math/rand/v2"
+	"os/exec"
 	"slices"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -100,4 +105,60 @@ func TestThreeServersLoseAndDoubleNothing(t *testing.T) {
 		in.check(in.finish(job.ID, 3*time.Minute), rowsOfJob)
 	}
 	in.checkDrained(drained, rows)
+}
+
+// doctor runs `nightshift doctor` and gives its exit code and what it says of durability.
+func (in *installation) doctor() (code int, durability string) {
+	in.t.Helper()
+	ctx, cancel := context.WithTimeout(in.t.Context(), time.Minute)
+	defer cancel()
+	command := exec.CommandContext(ctx, program, "doctor", "--nats", in.url(), "-o", "json")
+	out, err := command.Output()
+	if ended := new(exec.ExitError); err != nil && !errors.As(err, &ended) {
+		in.t.Fatal(err)
+	}
+	var report struct {
+		Checks []struct{ Verdict, Check, Found, Next string }
+	}
+	if err := json.Unmarshal(out, &report); err != nil {
+		in.t.Fatalf("%v: %s", err, out)
+	}
+	for _, one := range report.Checks {
+		if one.Check == "durability" {
+			durability = one.Verdict + " " + one.Found + ". " + one.Next
+		}
+	}
+	return command.ProcessState.ExitCode(), durability
+}
+
+// A stream of jobs with one replica on a cluster is refused by doctor, and what it advises helps.
+func TestDoctorRefusesOneReplicaOnACluster(t *testing.T) {
+	t.Parallel()
+	in := install(t, setting{rows: 1, ack: 2 * time.Second, servers: 3})
+	if _, found := in.doctor(); !strings.HasPrefix(found, "ok ") {
+		t.Errorf("with three replicas: %s", found)
+	}
+	in.killOrchestrator()
+	js, err := jetstream.New(in.conn)
+	if err != nil {
+		t.Fatal(err)
+	}
+	stream, err := js.Stream(t.Context(), state.CommitStream)
+	if err != nil {
+		t.Fatal(err)
+	}
+	config := stream.CachedInfo().Config
+	config.Replicas = 1
+	if _, err := js.UpdateStream(t.Context(), config); err != nil {
+		t.Fatal(err)
+	}
+	code, found := in.doctor()
+	if want := "fail " + state.CommitStream + " with one replica on cluster faults"; code == 0 || !strings.HasPrefix(found, want) || !strings.Contains(found, "--replicas 3") {
+		t.Errorf("exit code %d, %q; want %q", code, found, want)
+	}
+	in.orchestrator = in.startOrchestrator("state")
+	in.eventually("the service gives the stream its replicas", 30*time.Second, func() bool {
+		_, found := in.doctor()
+		return strings.HasPrefix(found, "ok ")
+	})
 }
