@@ -15,7 +15,7 @@ import (
 )
 
 const (
-	rangeBytes  = 8 << 20  // of one answer, at most; a larger batch comes whole
+	rangeBytes  = 2 << 20  // of one answer, at most; a larger batch comes whole. 8 MiB cost a quarter more CPU: what is decoded leaves the cache
 	leastBytes  = 64 << 10 // of one answer
 	guessBytes  = 128      // of a record, before any was read
 	rangeWaitMs = 500
