@@ -94,6 +94,7 @@ type engine struct {
 	replicas int
 	slots    int // workers of a replica; 0: it does not say
 	refuse   bool
+	ended    []string
 	requests []request
 }
 
@@ -107,6 +108,12 @@ func (e *engine) Observe(context.Context) orchestrator.PoolView {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	return orchestrator.PoolView{Name: e.pool, Replicas: e.replicas, Slots: e.slots, Reading: orchestrator.Reading{At: time.Now().UTC(), Source: "test"}}
+}
+
+func (e *engine) Ended() []string {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.ended
 }
 
 func (e *engine) Scale(_ context.Context, replicas, slots int, leaving []string) error {

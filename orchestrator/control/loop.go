@@ -22,6 +22,8 @@ type Engine interface {
 	Observe(ctx context.Context) orchestrator.PoolView
 	// Scale asks for a number of replicas, each with so many workers. leaving are workers that drain and shall not be counted any more.
 	Scale(ctx context.Context, replicas, slots int, leaving []string) error
+	// Ended are workers that have ended lately, as far as it knows: what they said last does not count until it expires.
+	Ended() []string
 }
 
 // Jobs is the dispatcher, as far as decisions concern it.
@@ -204,6 +206,11 @@ func (l *Loop) observe(ctx context.Context, now time.Time) (orchestrator.Observa
 	facts := l.config.Jobs.TakeFacts()
 	l.mu.Lock()
 	l.memory = planner.Learn(l.memory, facts)
+	for _, engine := range l.config.Engines {
+		for _, id := range engine.Ended() {
+			delete(l.workers, id)
+		}
+	}
 	for id, worker := range l.workers {
 		if now.Sub(worker.At) > l.config.PresenceTTL {
 			delete(l.workers, id) // its heartbeats have stopped

@@ -46,6 +46,21 @@ func TestWorkerWhoseHeartbeatsStoppedIsNotCounted(t *testing.T) {
 	}
 }
 
+// Of a worker whose process the engine has seen end, the last words do not count, though they have not expired.
+func TestWorkerThatHasEndedIsNotCounted(t *testing.T) {
+	t.Parallel()
+	d := open(t, 2, "cheap")
+	d.say(idle("cheap", "cheap-0", 0))
+	d.say(idle("cheap", "cheap-1", 1))
+	d.engines["cheap"].ended = []string{"cheap-0", "long-gone"}
+	d.run()
+	d.eventually("a decision without it", func() bool {
+		d.loop.Wake()
+		all := d.jobs.decisions()
+		return len(all) > 0 && cmp.Equal(names(all[len(all)-1].workers), []string{"cheap-1"})
+	})
+}
+
 // The next check of an idle desk is half a minute away: what comes sooner was triggered. The first of several changes may be seen by a decision that
 // was under way; the later ones need a trigger of their own.
 var several = []string{"cheap-0", "cheap-1", "cheap-2", "cheap-3"}

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -14,14 +15,23 @@ func TestWorkerThatDiesIsStartedAgainInItsSlot(t *testing.T) {
 	t.Parallel()
 	h := prepare(t)
 	e := h.engine()
+	var told atomic.Int64
+	e.config.Changed = func() { told.Add(1) }
 	h.run(e)
 	h.must(e.Scale(t.Context(), 2, e.config.Slots, nil))
 	before := h.ready(e, 2)
+	if told.Load() != 0 || len(e.Ended()) != 0 {
+		t.Errorf("before anything ends: told %d times, ended %v", told.Load(), e.Ended())
+	}
 	h.end(e, before[0])
 	h.eventually("another worker is up", func() bool {
 		list := known(e)
 		return len(list) == 2 && list[0].PID != before[0].PID && h.log(list[0].ID) != ""
 	})
+	if diff := cmp.Diff([]string{before[0].ID}, e.Ended()); diff != "" {
+		t.Errorf("ended (-want +got):\n%s", diff)
+	}
+	h.eventually("it is told", func() bool { return told.Load() > 0 })
 	after := known(e)
 	if after[0].Slot != 0 || after[0].ID == before[0].ID || after[1] != before[1] {
 		t.Errorf("workers = %v after the first of %v died", after, before)

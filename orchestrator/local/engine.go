@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 	"syscall"
 	"time"
@@ -29,7 +30,7 @@ type Config struct {
 	// Own says that the command is a program of the user's own, which is told by SIGTERM to leave; MostGrace bounds the grace that it declares.
 	Own       bool
 	MostGrace time.Duration
-	Changed   func() // is called when the provider has done something; nil: nobody is told
+	Changed   func() // is called when the provider has done something, or a worker has ended that was wanted; nil: nobody is told
 	Log       *slog.Logger
 }
 
@@ -42,13 +43,14 @@ type Engine struct {
 	replicas int
 	slots    int // workers of a replica: at most config.Slots
 	workers  map[string]*process
+	gone     []string  // that have ended, the last ones
 	quick    int       // workers that ended within quickEnd of their start, in a row
 	notUntil time.Time // no start before
 	ledger   orchestrator.Ledger
 	granted  int  // by the provider, when it was last looked at
 	looked   bool // it was
 	refused  int  // replicas that are asked for and not granted
-	news     bool // that nobody was told of yet
+	news     bool // that nobody was told of yet: of the provider, or of a worker that ended though it was wanted
 }
 
 const (
@@ -56,6 +58,7 @@ const (
 	// drainLimit is how long a worker that leaves may still work on what it holds before it is told to hand it back.
 	drainLimit = 15 * time.Minute
 	pollExit   = 250 * time.Millisecond // how often adopted processes, which are no children, are looked at
+	mostGone   = 256                    // remembered of those that have ended: their last words end by themselves within seconds
 )
 
 // New reads which workers still run, and keeps them.
@@ -90,6 +93,13 @@ func (e *Engine) Observe(context.Context) orchestrator.PoolView {
 		view.Available = &granted
 	}
 	return view
+}
+
+// Ended are workers whose processes have ended, the last ones: whatever they have said of themselves no longer holds.
+func (e *Engine) Ended() []string {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return slices.Clone(e.gone)
 }
 
 // Scale sets the number of replicas and of the workers of each. leaving are workers that drain by their assignments and do not count any more; they end by themselves,
@@ -140,7 +150,7 @@ func (e *Engine) Run(ctx context.Context) error {
 	}
 }
 
-// tell says that the provider has done something.
+// tell says that something has happened that nobody asked for.
 func (e *Engine) tell() {
 	e.mu.Lock()
 	news := e.news

@@ -97,6 +97,9 @@ func (e *Engine) refuseLocked(granted int) {
 // goneLocked forgets a worker that has ended, and what it has cost is known.
 func (e *Engine) goneLocked(worker *process, now time.Time) {
 	delete(e.workers, worker.ID)
+	e.gone = append(e.gone, worker.ID)
+	e.gone = e.gone[max(len(e.gone)-mostGone, 0):]
+	e.news = e.news || !worker.leaves()
 	worker.forget(e.config.Dir)
 	e.ledger.Seconds += e.seconds(worker, now)
 	e.keepLedgerLocked()
