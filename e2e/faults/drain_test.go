@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"strings"
@@ -172,6 +173,19 @@ func TestStreamIsDrained(t *testing.T) {
 	in.checkDrained(jobs, 4000)
 }
 
+// killOne kills a worker, the orchestrator, or whatever server the test says, which comes back.
+func (in *installation) killOne(chance *rand.Rand, server func()) {
+	in.t.Helper()
+	switch chance.IntN(3) {
+	case 0:
+		in.signalOne(chance, in.workers(), syscall.SIGKILL)
+	case 1:
+		in.restartOrchestrator()
+	default:
+		server()
+	}
+}
+
 // G1 to G6, G10: a stream is drained while its workers, the orchestrator and the server are killed.
 func TestStreamIsDrainedWhateverDies(t *testing.T) {
 	for name, config := range map[string]jetstream.StreamConfig{"limits": {}, "work queue": {Retention: jetstream.WorkQueuePolicy, AllowDirect: true}} {
@@ -186,15 +200,7 @@ func drainWhateverDies(t *testing.T, config jetstream.StreamConfig) {
 	for at := 0; at < rows; at += rows / rounds {
 		in.publish(js, at, at+rows/rounds)
 		in.eventually("a worker is at it", 30*time.Second, func() bool { return in.settled(js) > at/2 })
-		switch chance.IntN(3) {
-		case 0:
-			in.signalOne(chance, in.workers(), syscall.SIGKILL)
-		case 1:
-			in.restartOrchestrator()
-		case 2:
-			in.killNATS()
-			in.startNATS()
-		}
+		in.killOne(chance, func() { in.killNATS(); in.startNATS() })
 	}
 	in.checkDrained(in.drained(js, 3*time.Minute), rows)
 }

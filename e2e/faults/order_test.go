@@ -7,7 +7,6 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
@@ -88,15 +87,7 @@ func TestOrderIsKeptWhateverDies(t *testing.T) {
 	for at := 0; at < rows; at += rows / rounds {
 		in.publishInOrder(js, at, at+rows/rounds)
 		in.eventually("a worker is at it", time.Minute, func() bool { return in.settled(js) > at/2 })
-		switch chance.IntN(3) {
-		case 0:
-			in.signalOne(chance, in.workers(), syscall.SIGKILL)
-		case 1:
-			in.restartOrchestrator()
-		case 2:
-			in.killNATS()
-			in.startNATS()
-		}
+		in.killOne(chance, func() { in.killNATS(); in.startNATS() })
 	}
 	jobs := in.drained(js, 4*time.Minute)
 	in.checkPublished(jobs, in.readResults(js), rows)

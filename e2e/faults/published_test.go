@@ -3,7 +3,6 @@ package faults
 import (
 	"errors"
 	"fmt"
-	"syscall"
 	"testing"
 	"time"
 
@@ -115,15 +114,7 @@ func TestResultsArePublishedWhateverDies(t *testing.T) {
 	for at := 0; at < rows; at += rows / rounds {
 		in.publish(js, at, at+rows/rounds)
 		in.eventually("a worker is at it", 30*time.Second, func() bool { return in.settled(js) > at/2 })
-		switch chance.IntN(3) {
-		case 0:
-			in.signalOne(chance, in.workers(), syscall.SIGKILL)
-		case 1:
-			in.restartOrchestrator()
-		case 2:
-			in.killNATS()
-			in.startNATS()
-		}
+		in.killOne(chance, func() { in.killNATS(); in.startNATS() })
 	}
 	jobs := in.drained(js, 3*time.Minute)
 	in.checkPublished(jobs, in.readResults(js), rows)

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"syscall"
 	"testing"
 	"time"
 
@@ -93,15 +92,7 @@ func TestTopicKeepsItsOrderWhateverDies(t *testing.T) {
 			t.Fatal(err)
 		}
 		in.eventually("some of it is settled", time.Minute, func() bool { left := lag(); return left >= 0 && left < int64(rows/rounds) })
-		switch chance.IntN(3) {
-		case 0:
-			in.signalOne(chance, in.workers(), syscall.SIGKILL)
-		case 1:
-			in.restartOrchestrator()
-		case 2:
-			cluster.Brokers[0].Kill()
-			cluster.Brokers[0].Restart(t)
-		}
+		in.killOne(chance, func() { cluster.Brokers[0].Kill(); cluster.Brokers[0].Restart(t) })
 	}
 	in.eventually("the group has no lag", 3*time.Minute, func() bool { return lag() == 0 })
 	jobs := in.ended("drained", time.Minute)

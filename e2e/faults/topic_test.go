@@ -5,7 +5,6 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
@@ -97,15 +96,7 @@ func TestTopicIsDrainedWhateverDies(t *testing.T) {
 	for at := 0; at < rows; at += rows / rounds {
 		in.produce(at, at+rows/rounds)
 		in.eventually("some of it is settled", time.Minute, func() bool { left := in.lag(); return left >= 0 && left < int64(rows/rounds) })
-		switch chance.IntN(3) {
-		case 0:
-			in.signalOne(chance, in.workers(), syscall.SIGKILL)
-		case 1:
-			in.restartOrchestrator()
-		case 2:
-			cluster.Brokers[0].Kill()
-			cluster.Brokers[0].Restart(t)
-		}
+		in.killOne(chance, func() { cluster.Brokers[0].Kill(); cluster.Brokers[0].Restart(t) })
 	}
 	in.eventually("the group has no lag", 2*time.Minute, func() bool { return in.lag() == 0 })
 	in.checkDrained(in.ended("drained", time.Minute), rows)
