@@ -48,6 +48,8 @@ type Config struct {
 	Speeds   func() []orchestrator.Speed // from the models' profiles
 	// Documents is what Policy and Speeds follow from, as text without secrets: it is recorded beside the decisions.
 	Documents string
+	// Decided hears of every decision: on what, how long it took to compute, and what kept it from being applied whole (nil: nothing). nil: nobody asks.
+	Decided func(observation orchestrator.Observation, plan orchestrator.Plan, took time.Duration, err error)
 	// PresenceTTL is the age from which a worker's last word no longer counts.
 	PresenceTTL time.Duration
 	Log         *slog.Logger
@@ -180,14 +182,20 @@ func (l *Loop) sleep(ctx context.Context, most time.Duration) {
 // once observes, computes, applies and records, and says when to do so again.
 func (l *Loop) once(ctx context.Context, now time.Time) time.Duration {
 	observation, workers := l.observe(ctx, now)
+	began := time.Now()
 	plan := planner.Compute(observation, l.config.Policy(), now)
+	took := time.Since(began)
 	l.tables.want(plan.Tables, l.Wake)
 	l.mu.Lock()
 	l.plan, l.memory = plan, plan.Memory
 	near := l.near
 	l.mu.Unlock()
 	l.recorder.offer(observation, near, plan)
-	if err := l.apply(ctx, observation, plan, workers); err != nil && ctx.Err() == nil {
+	err := l.apply(ctx, observation, plan, workers)
+	if l.config.Decided != nil {
+		l.config.Decided(observation, plan, took, err)
+	}
+	if err != nil && ctx.Err() == nil {
 		l.config.Log.Warn("the plan is not applied whole; the next one starts from a new observation", "error", err)
 		return time.Second
 	}
