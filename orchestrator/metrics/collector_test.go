@@ -206,6 +206,36 @@ func TestUnknownPoolsAndJobsAreLeftOut(t *testing.T) {
 	})
 }
 
+// A queue is late when a job is known to be; it is not when all that are due are known not to be.
+func TestLate(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		now := time.Now().UTC()
+		observation, plan := decide(now)
+		late, fine, unsaid := observation.Jobs[1], observation.Jobs[2], observation.Jobs[2]
+		unsaid.ID = "unsaid" // nothing is planned of it
+		for name, one := range map[string]struct {
+			jobs []orchestrator.JobView
+			want string
+		}{
+			"none":            {nil, ""},
+			"never due":       {observation.Jobs[3:], ""},
+			"in time":         {[]orchestrator.JobView{fine}, "0\n"},
+			"nobody can say":  {[]orchestrator.JobView{fine, unsaid}, ""},
+			"late for sure":   {[]orchestrator.JobView{fine, unsaid, late}, "1\n"},
+			"the past is due": {observation.Jobs[:1], "1\n"},
+		} {
+			observation.Jobs = one.jobs
+			c := collector()
+			c.Decided(observation, plan, 0, nil)
+			_, got, _ := strings.Cut(shown(t, c), `nightshift_queue_late{queue="nightly",tenant="beta"} `)
+			if !strings.HasPrefix(got, one.want) || one.want == "" && got != "" {
+				t.Errorf("%s: %.10q, want %q", name, got, one.want)
+			}
+		}
+	})
+}
+
 // Names are as Prometheus' own linter wants them.
 func TestNamesFollowTheConventions(t *testing.T) {
 	t.Parallel()

@@ -25,7 +25,7 @@ var (
 	oldestAge     = describe("queue_oldest_row_age_seconds", "How long ago the oldest row arrived that is not done, 0 where there is none; absent while it is not known.", "tenant", "queue")
 	arrivedRows   = describe("queue_arrived_rows_total", "Rows that ever came to the queue's source; absent while it is not known.", "tenant", "queue")
 	settledRows   = describe("queue_settled_rows_total", "Rows of the queue's source that were ever done or lost; absent while it is not known.", "tenant", "queue")
-	backlogWorker = describe("queue_backlog_workers", "Workers that the last decision gave to the queue's source.", "tenant", "queue")
+	backlogWorker = describe("queue_backlog_workers", "Workers that the last decision gave to the queue's source; consumers of the user's own are given nothing.", "tenant", "queue")
 )
 
 // Of queues of jobs, and of both.

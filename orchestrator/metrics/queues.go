@@ -67,6 +67,7 @@ func (s scrape) backlog(reading orchestrator.Backlog, policy orchestrator.QueueP
 type waiting struct {
 	states     map[orchestrator.JobState]int
 	due, late  int
+	unsaid     int // of those due: nobody can say when they end
 	workers    int
 	rows       int64
 	rowsHidden bool // those of a job are not known
@@ -99,7 +100,7 @@ func (s scrape) jobs(queues []Queue, last *decision) {
 		}
 		s.gauge(jobWorkers, float64(of.workers), queue.Tenant, queue.Queue)
 		s.gauge(lateJobs, float64(of.late), queue.Tenant, queue.Queue)
-		if of.due > 0 {
+		if of.late > 0 || of.due > 0 && of.unsaid == 0 {
 			s.gauge(late, one(of.late > 0), queue.Tenant, queue.Queue)
 		}
 	}
@@ -126,8 +127,11 @@ func count(last *decision, now time.Time) map[orchestrator.QueueName]*waiting {
 			continue
 		}
 		of.due++
-		if now.After(job.Deadline) || plan.Finish.After(job.Deadline) {
+		switch {
+		case now.After(job.Deadline) || plan.Finish.After(job.Deadline):
 			of.late++
+		case plan.Finish.IsZero():
+			of.unsaid++
 		}
 	}
 	return known
