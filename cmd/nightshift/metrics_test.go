@@ -154,9 +154,9 @@ func serveMetrics(ctx context.Context, t *testing.T, url string) *installation {
 	if err != nil {
 		t.Fatal(err)
 	}
-	options.metrics = in.metrics.Address()
-	if _, err := startService(ctx, conn, p.reach(), options, slog.New(slog.DiscardHandler)); err == nil || !strings.Contains(err.Error(), "address already in use") {
-		t.Errorf("a second service at one address: %v", err)
+	second := run(ctx, url, nil, "run", "-f", file, "--dir", filepath.Join(folder, "second"), "--max-store", fmt.Sprint(options.maxStore), "--metrics", in.metrics.Address())
+	if second.code != 1 || !strings.Contains(second.errs, "serve metrics: ") || !strings.Contains(second.errs, "address already in use") {
+		t.Errorf("a second service at one address: %+v", second)
 	}
 	return in
 }
