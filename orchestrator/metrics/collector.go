@@ -47,7 +47,7 @@ type decision struct {
 	plan        orchestrator.Plan
 }
 
-// computeBuckets are in seconds, from decisions on a few jobs to those on a million rows of a table.
+// computeBuckets are in seconds, from decisions on a few jobs to those on very many.
 var computeBuckets = []float64{.0001, .0003, .001, .003, .01, .03, .1, .3, 1, 3, 10}
 
 // New makes a collector.
