@@ -42,12 +42,16 @@ credentials and certificates are those of the context.`,
 				return err
 			}
 			log.Info("serving", "nats", redacted(nc.ConnectedUrl()), "dir", options.dir)
+			if in.metrics != nil {
+				log.Info("serving metrics", "address", "http://"+in.metrics.Address()+"/metrics")
+			}
 			return in.wait(command.Context())
 		},
 	}
 	serviceFlags(command, &options)
 	command.Flags().IntVar(&options.replicas, "replicas", 1, "replicas of every stream; 3 in production")
 	command.Flags().BoolVar(&options.keepWorkers, "keep-workers", false, "leave local workers running when the service ends")
+	command.Flags().StringVar(&options.metrics, "metrics", "", "address at which Prometheus finds /metrics: HOST:PORT, or :PORT for this machine only (default: none)")
 	return command
 }
 

@@ -20,6 +20,7 @@ import (
 	"nightshift.dev/nightshift/orchestrator/document"
 	"nightshift.dev/nightshift/orchestrator/forecaster"
 	"nightshift.dev/nightshift/orchestrator/local"
+	"nightshift.dev/nightshift/orchestrator/metrics"
 	"nightshift.dev/nightshift/orchestrator/planner"
 	"nightshift.dev/nightshift/orchestrator/service"
 	"nightshift.dev/nightshift/orchestrator/state"
@@ -36,7 +37,8 @@ type serviceOptions struct {
 	keepWorkers   bool
 	replicas      int
 	maxStore      int64
-	embedded      bool // the NATS server is in this process
+	metrics       string // address of the endpoint; empty: there is none
+	embedded      bool   // the NATS server is in this process
 }
 
 // installation is a running service: everything but NATS.
@@ -49,6 +51,8 @@ type installation struct {
 	sources    *sources
 	forecaster *forecaster.Forecaster
 	service    *service.Service
+	collector  *metrics.Collector
+	metrics    *metrics.Server // nil: there is none
 	engines    []*local.Engine
 	documents  document.Set
 	cancel     context.CancelFunc
@@ -107,9 +111,13 @@ func startService(ctx context.Context, nc *nats.Conn, reach []string, options se
 		},
 	})
 	in.calendar = calendar.New(calendar.Config{Store: store, Jobs: in.dispatcher, Documents: documents.Documents, Model: in.keptModels(ctx, documents.Snapshot), Prewarm: in.prewarm(ctx, documents.Policy), Log: log})
+	in.collector = metrics.New(metrics.Config{
+		Queues: measuredQueues(set), Policy: documents.Policy, Version: version,
+		Sources: metrics.Sources{Backlogs: func() []orchestrator.BacklogStatus { return in.loop.Backlogs() }, Forecast: in.forecaster.Forecast},
+	})
 	in.loop = control.New(control.Config{
 		Store: store, Jobs: in.dispatcher, Engines: engines, Policy: documents.Policy, Speeds: documents.Speeds,
-		Backlogs: sources.backlogs, Drains: in.dispatcher, Expected: in.expected,
+		Backlogs: sources.backlogs, Drains: in.dispatcher, Expected: in.expected, Decided: in.collector.Decided,
 		Documents: string(bare), PresenceTTL: presenceTTL, Log: log,
 	})
 	return in, in.run(ctx, nc, log)
@@ -122,6 +130,15 @@ func forecastQueues(set document.Set) (queues []forecaster.Queue) {
 			QueueName: orchestrator.QueueName{Tenant: one.Spec.Tenant, Queue: one.Name}, Zone: one.Spec.Zone(), Holidays: one.Spec.Calendar.Holidays,
 			Drains: one.Spec.Source != document.SourceJobs, ByTheClock: one.Spec.Objective.TimeZone != "",
 		})
+	}
+	return queues
+}
+
+// measuredQueues are all queues, too.
+func measuredQueues(set document.Set) (queues []metrics.Queue) {
+	for _, one := range set.Queues {
+		name := orchestrator.QueueName{Tenant: one.Spec.Tenant, Queue: one.Name}
+		queues = append(queues, metrics.Queue{QueueName: name, Drains: one.Spec.Source != document.SourceJobs})
 	}
 	return queues
 }
@@ -169,6 +186,13 @@ func (in *installation) run(ctx context.Context, nc *nats.Conn, log *slog.Logger
 				in.failed <- fmt.Errorf("%s: %w", what, err)
 			}
 		})
+	}
+	if in.options.metrics != "" {
+		var err error
+		if in.metrics, err = metrics.Listen(ctx, in.options.metrics); err != nil {
+			return err
+		}
+		start("metrics", func(ctx context.Context) error { return in.metrics.Serve(ctx, in.collector) })
 	}
 	start("dispatcher", in.dispatcher.Run)
 	select {

@@ -50,6 +50,8 @@ type Config struct {
 	Speeds   func() []orchestrator.Speed // from the models' profiles
 	// Documents is what Policy and Speeds follow from, as text without secrets: it is recorded beside the decisions.
 	Documents string
+	// Decided hears of every decision: on what, how long it took to compute, and what kept it from being applied whole (nil: nothing). nil: nobody asks.
+	Decided func(observation orchestrator.Observation, plan orchestrator.Plan, took time.Duration, err error)
 	// PresenceTTL is the age from which a worker's last word no longer counts.
 	PresenceTTL time.Duration
 	Log         *slog.Logger
@@ -183,7 +185,9 @@ func (l *Loop) sleep(ctx context.Context, most time.Duration) {
 func (l *Loop) once(ctx context.Context, now time.Time) time.Duration {
 	readings := l.backlogs.newest() // the decision sees these, or newer ones
 	observation, workers := l.observe(ctx, now)
+	began := time.Now()
 	plan := planner.Compute(observation, l.config.Policy(), now)
+	took := time.Since(began)
 	l.tables.want(plan.Tables, l.Wake)
 	l.mu.Lock()
 	l.plan, l.memory = plan, plan.Memory
@@ -193,6 +197,9 @@ func (l *Loop) once(ctx context.Context, now time.Time) time.Duration {
 	err := l.apply(ctx, observation, plan, workers)
 	if l.config.Drains != nil {
 		l.config.Drains.Hear(readings)
+	}
+	if l.config.Decided != nil {
+		l.config.Decided(observation, plan, took, err)
 	}
 	if err != nil && ctx.Err() == nil {
 		l.config.Log.Warn("the plan is not applied whole; the next one starts from a new observation", "error", err)

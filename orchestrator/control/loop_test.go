@@ -125,6 +125,26 @@ func TestPlanIsTheLastDecision(t *testing.T) {
 	}
 }
 
+// Every decision is heard of when it was applied, with what kept it from being applied whole.
+func TestDecisionsAreHeardOf(t *testing.T) {
+	t.Parallel()
+	d := open(t, 0, "cheap") // which has to grow to one
+	var heard []error
+	d.loop.config.Decided = func(observation orchestrator.Observation, plan orchestrator.Plan, took time.Duration, err error) {
+		heard = append(heard, err)
+		if len(observation.Pools) != 1 || took <= 0 || cmp.Diff(d.lastDecision().plan, plan, cmpopts.EquateEmpty()) != "" {
+			t.Errorf("%+v in %s on %+v", plan, took, observation.Pools)
+		}
+	}
+	d.engines["cheap"].refuse = true
+	d.loop.once(t.Context(), time.Now().UTC())
+	d.engines["cheap"].refuse = false
+	d.loop.once(t.Context(), time.Now().UTC())
+	if len(heard) != 2 || heard[0] == nil || !strings.Contains(heard[0].Error(), "no machine to be had") || heard[1] != nil {
+		t.Errorf("heard: %v", heard)
+	}
+}
+
 // Not parallel: no other test may have a loop at this time.
 func TestRunEndsWithItsContextAndLeavesNoGoroutine(t *testing.T) {
 	d := open(t, 1, "cheap")
