@@ -26,6 +26,7 @@ type part struct {
 	partition           int32
 	start, settled, end int64
 	lag                 int64 // -1: as the offsets say
+	uncounted           bool  // a member may hold records before settled: nobody has committed them
 }
 
 // finding is what one round says about a source: either an error, or parts.
@@ -228,7 +229,8 @@ func (m *memory) judgePart(s Source, at spot, a answers, group groupAnswer, f *f
 		f.notes = append(f.notes, fmt.Sprintf("an open transaction holds back offsets %d to %d of partition %d", end, high-1, at.partition))
 	}
 	next[at.partition] = now
-	f.parts = append(f.parts, part{partition: at.partition, start: start, settled: min(settled, max(end, start)), end: end, lag: lag})
+	uncounted := settled > max(now.committed, 0)
+	f.parts = append(f.parts, part{partition: at.partition, start: start, settled: min(settled, max(end, start)), end: end, lag: lag, uncounted: uncounted})
 }
 
 // from is where a group of policy latest begins: at the end, as it was first seen. A partition that was added later is read from its beginning.

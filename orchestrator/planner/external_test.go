@@ -11,7 +11,7 @@ import (
 	"nightshift.dev/nightshift/orchestrator"
 )
 
-// TestEveryCaseOfConsumersIsShown holds docs/external.md to its transcript: all cases, in order.
+// TestEveryCaseOfConsumersIsShown holds docs/external.md to its transcript, and to the tests with processes and brokers: all cases, in order.
 func TestEveryCaseOfConsumersIsShown(t *testing.T) {
 	t.Parallel()
 	numbers := func(pattern, path string) (found []string) {
@@ -22,8 +22,11 @@ func TestEveryCaseOfConsumersIsShown(t *testing.T) {
 	}
 	documented := numbers(`(?m)^\| (E\d+) \|`, "../../docs/external.md")
 	shown := numbers(`(?m)^# (E\d+): `, "testdata/plans/28_external")
+	for _, one := range []string{"external_kafka", "consumer_environment"} {
+		shown = append(shown, numbers(`(?m)^// (E\d+): `, "../../cmd/nightshift/"+one+"_test.go")...)
+	}
 	if diff := cmp.Diff(documented, shown); diff != "" || len(shown) == 0 {
-		t.Errorf("cases (-page +transcript):\n%s", diff)
+		t.Errorf("cases (-page +tests):\n%s", diff)
 	}
 }
 
@@ -39,7 +42,7 @@ func TestConsumersAreNotLost(t *testing.T) {
 		}
 		o.Speeds = []orchestrator.Speed{{Model: "bert", Pool: "own", RowsPerSecond: 1, Basis: basisProfile}}
 		backlog := orchestrator.BacklogView{
-			Queue: "items", Model: model("bert"), Held: int64(rapid.IntRange(0, 2).Draw(t, "held")), MostWorkers: rapid.IntRange(0, 4).Draw(t, "useful"),
+			Queue: "items", Model: model("bert"), Held: int64(rapid.IntRange(-1, 2).Draw(t, "held")), MostWorkers: rapid.IntRange(0, 4).Draw(t, "useful"),
 			Reading: orchestrator.Reading{At: midnight, Err: rapid.SampledFrom([]string{"", "no answer"}).Draw(t, "error")},
 		}
 		if rows := rapid.IntRange(0, 2).Draw(t, "waiting"); rows > 0 {
