@@ -21,6 +21,8 @@ type seen struct {
 	cut       time.Time // when its end was first seen to be before end
 }
 
+const nothingCommitted = "nothing is committed on partition"
+
 // part is one partition, judged.
 type part struct {
 	partition           int32
@@ -219,7 +221,7 @@ func (m *memory) judgePart(s Source, at spot, a answers, group groupAnswer, f *f
 	case s.Start == Latest:
 		now.from = m.from(at, start, end)
 		settled = now.from
-		f.notes = append(f.notes, fmt.Sprintf("nothing is committed on partition %d: counted from offset %d, its end when it was first read", at.partition, now.from))
+		f.notes = append(f.notes, fmt.Sprintf(nothingCommitted+" %d: counted from offset %d, its end when it was first read", at.partition, now.from))
 	}
 	if settled < start {
 		f.notes = append(f.notes, fmt.Sprintf("offsets %d to %d of partition %d are lost: they were deleted before they were done", settled, start-1, at.partition))

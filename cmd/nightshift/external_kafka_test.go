@@ -40,7 +40,7 @@ func TestTopicConsumerProcess(t *testing.T) {
 	}
 	member, err := kgo.NewClient(
 		kgo.SeedBrokers(strings.Split(os.Getenv("NIGHTSHIFT_KAFKA_BROKERS"), ",")...), kgo.ConsumerGroup(group), kgo.ConsumeTopics(os.Getenv("NIGHTSHIFT_KAFKA_TOPIC")),
-		kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()), kgo.DisableAutoCommit(), kgo.FetchMaxWait(100*time.Millisecond),
+		kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()), kgo.DisableAutoCommit(), kgo.FetchMaxWait(100*time.Millisecond), kgo.SessionTimeout(6*time.Second), kgo.HeartbeatInterval(time.Second),
 	)
 	if err != nil {
 		t.Fatal(err)
@@ -161,7 +161,7 @@ func TestConsumersOfATopic(t *testing.T) {
 		return running == 0 && backlog.Err == "" && backlog.Pending == 0
 	})
 	for partition := range int32(3) {
-		o.produce("many", partition, 20)
+		o.produce("many", partition, 9)
 	}
 	o.until("each partition has a consumer that is busy", func(_, busy int, _ orchestrator.Backlog) bool { return busy == 3 })
 	o.produce("last", 2, 1)
@@ -182,7 +182,7 @@ func TestConsumersOfATopic(t *testing.T) {
 
 	finish(t, o.folder, "silent")
 	for partition := range int32(3) {
-		o.produce("more", partition, 20)
+		o.produce("more", partition, 9)
 	}
 	o.until("the pool has grown again", func(running, _ int, _ orchestrator.Backlog) bool { return running == 3 })
 	o.produce("very last", 2, 1)
