@@ -119,7 +119,7 @@ func checkKept(info *jetstream.StreamInfo, within time.Duration) (found []orches
 		warn("Make it anew with file storage", "the stream is kept in memory: a server that restarts loses what was not scored")
 	}
 	if clustered(info) && config.Replicas <= 1 {
-		warn("nats stream edit "+config.Name+" --replicas 3", "the stream has one replica in a cluster: while its server is away nothing is drained")
+		warn("nats stream edit "+config.Name+" --replicas 3", "the stream has one replica in a cluster: while its server is away nothing is taken from it")
 	}
 	return found
 }

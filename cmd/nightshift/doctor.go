@@ -86,7 +86,7 @@ func (p *program) doctorCommand() *cobra.Command {
 		Use:   "doctor",
 		Short: "Check NATS, JetStream, the service and, with -f, everything that documents name",
 		Long: `Doctor prints a line for each check, with ok, warn or fail, and what to do. With -f it also checks the documents, the space where results go, the streams and topics
-that queues drain, with the rights that it has itself (nothing in them is changed), and starts the scorer of each model, which loads it. The exit code is 1 when a check fails.`,
+that queues drain or size a pool of consumers by, with the rights that it has itself (nothing in them is changed), and starts the scorer of each model, which loads it. The exit code is 1 when a check fails.`,
 		Example: "  nightshift doctor\n  nightshift doctor -f nightshift.yaml",
 		Args:    arguments(0, 0, "nothing"),
 		RunE: func(command *cobra.Command, _ []string) error {
