@@ -2,6 +2,7 @@ package planner
 
 import (
 	"regexp"
+	"slices"
 	"testing"
 	"time"
 
@@ -11,7 +12,7 @@ import (
 	"nightshift.dev/nightshift/orchestrator"
 )
 
-// TestEveryCaseOfConsumersIsShown holds docs/external.md to its transcript, and to the tests with processes and brokers: all cases, in order.
+// TestEveryCaseOfConsumersIsShown holds docs/external.md to its transcript, and to the tests of what is no plan: all cases, in order.
 func TestEveryCaseOfConsumersIsShown(t *testing.T) {
 	t.Parallel()
 	numbers := func(pattern, path string) (found []string) {
@@ -22,9 +23,12 @@ func TestEveryCaseOfConsumersIsShown(t *testing.T) {
 	}
 	documented := numbers(`(?m)^\| (E\d+) \|`, "../../docs/external.md")
 	shown := numbers(`(?m)^# (E\d+): `, "testdata/plans/28_external")
-	for _, one := range []string{"external_kafka", "consumer_environment"} {
-		shown = append(shown, numbers(`(?m)^// (E\d+): `, "../../cmd/nightshift/"+one+"_test.go")...)
+	for _, one := range []string{
+		"cmd/nightshift/external_kafka", "cmd/nightshift/consumer_environment", "backlog/jetstream/check_sized", "backlog/kafka/check_sized", "orchestrator/service/consumers",
+	} {
+		shown = append(shown, numbers(`(?m)^// (E\d+): `, "../../"+one+"_test.go")...)
 	}
+	shown = slices.Compact(shown)
 	if diff := cmp.Diff(documented, shown); diff != "" || len(shown) == 0 {
 		t.Errorf("cases (-page +tests):\n%s", diff)
 	}
