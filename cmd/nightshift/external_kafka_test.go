@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"syscall"
 	"testing"
@@ -90,6 +91,7 @@ type own struct {
 	folder  string
 	cluster *kafkatest.Cluster
 	client  *kgo.Client
+	nats    string
 	in      *installation
 }
 
@@ -111,6 +113,7 @@ func startOwn(ctx context.Context, t *testing.T) *own {
 		t.Fatal(err)
 	}
 	t.Cleanup(server.Stop)
+	o.nats = server.URL()
 	conn, err := server.Connect()
 	if err != nil {
 		t.Fatal(err)
@@ -150,6 +153,9 @@ func (o *own) until(what string, holds func(running, busy int, backlog orchestra
 	})
 }
 
+// listed is what explain says of the queue when three are busy.
+var listed = regexp.MustCompile(`(?s)^pool own: 3 replicas.*\n(consumer own-\S+: pool own, slot [012], busy since 20\S+ \S+Z\n){3}`)
+
 // E14: consumers of a topic are scaled from zero by a burst and back when their group has committed everything. None is ended while it holds a record: those that say so, and
 // those that say nothing while anything is lag.
 func TestConsumersOfATopic(t *testing.T) {
@@ -164,6 +170,9 @@ func TestConsumersOfATopic(t *testing.T) {
 		o.produce("many", partition, 9)
 	}
 	o.until("each partition has a consumer that is busy", func(_, busy int, _ orchestrator.Backlog) bool { return busy == 3 })
+	if told := run(ctx, o.nats, nil, "explain", "work"); told.code != exitDone || !listed.MatchString(told.out) {
+		t.Errorf("nobody says who is busy: exit %d\n%s%s", told.code, told.out, told.errs)
+	}
 	o.produce("last", 2, 1)
 	finish(t, o.folder, "many")
 	o.until("the idle have gone, and the busy one has not", func(running, busy int, backlog orchestrator.Backlog) bool {
