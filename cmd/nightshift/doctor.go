@@ -129,12 +129,13 @@ func (p *program) examineNATS(ctx context.Context, e *examination) error {
 	defer client.close()
 	ctx, cancel := context.WithTimeout(ctx, p.within)
 	defer cancel()
+	const tick = 100 * time.Microsecond // never 0, however fast
 	began := time.Now()
 	if err := client.conn.FlushWithContext(ctx); err != nil {
 		e.say(checkFail, "NATS", fmt.Sprintf("%s does not answer: %v", client.address, err), "")
 		return context.Cause(ctx)
 	}
-	e.say(checkOK, "NATS", fmt.Sprintf("%s answers within %s", client.address, time.Since(began).Round(100*time.Microsecond)), "")
+	e.say(checkOK, "NATS", fmt.Sprintf("%s answers within %s", client.address, time.Since(began).Truncate(tick)+tick), "")
 	examineServer(e, client.conn.ConnectedServerVersion())
 	about := askService(ctx, client.conn)
 	if examineJetStream(ctx, e, client.conn, about) {
