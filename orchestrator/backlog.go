@@ -11,19 +11,21 @@ type Backlog struct {
 	Tenant string `json:"tenant"`
 	Queue  string `json:"queue"`
 	Reading
-	Identity    string    `json:"identity,omitempty"` // another one says that the source was made again: its positions mean other rows
-	Method      string    `json:"method"`             // how it was counted: what was asked of whom
-	Pending     int64     `json:"pending"`            // not handed to anybody yet
-	InFlight    int64     `json:"inFlight"`           // handed out, and not done
-	Redelivered int64     `json:"redelivered"`        // of those in flight, handed out more than once
-	Poisoned    int64     `json:"poisoned"`           // given up after the most deliveries; in neither of the others
-	UpperBound  bool      `json:"upperBound"`         // Pending counts positions that may hold no row: compacted away, aborted, markers of transactions
-	Oldest      time.Time `json:"oldest,omitzero"`    // when the oldest row that is not done arrived; zero: there is none, or it is unknown
-	Arrived     int64     `json:"arrived"`            // rows that ever arrived; only the difference of two readings means something
-	Settled     int64     `json:"settled"`            // rows that were ever done or lost, in the same way
-	MostWorkers int       `json:"mostWorkers"`        // more workers at once would find nothing to do; 0: unknown
-	Notes       []string  `json:"notes,omitempty"`    // sentences on what stands but looks odd, and on what is lost
-	Parts       []Part    `json:"parts,omitempty"`    // in order
+	Identity string `json:"identity,omitempty"` // another one says that the source was made again: its positions mean other rows
+	Method   string `json:"method"`             // how it was counted: what was asked of whom
+	Pending  int64  `json:"pending"`            // not handed to anybody yet
+	InFlight int64  `json:"inFlight"`           // handed out, and not done
+	// HoldsInFlight says that Pending counts all that is handed out and not done, which nobody tells apart: InFlight is unknown, and where nothing is pending nobody holds anything.
+	HoldsInFlight bool      `json:"holdsInFlight,omitempty"`
+	Redelivered   int64     `json:"redelivered"`     // of those in flight, handed out more than once
+	Poisoned      int64     `json:"poisoned"`        // given up after the most deliveries; in neither of the others
+	UpperBound    bool      `json:"upperBound"`      // Pending counts positions that may hold no row: compacted away, aborted, markers of transactions
+	Oldest        time.Time `json:"oldest,omitzero"` // when the oldest row that is not done arrived; zero: there is none, or it is unknown
+	Arrived       int64     `json:"arrived"`         // rows that ever arrived; only the difference of two readings means something
+	Settled       int64     `json:"settled"`         // rows that were ever done or lost, in the same way
+	MostWorkers   int       `json:"mostWorkers"`     // more workers at once would find nothing to do; 0: unknown
+	Notes         []string  `json:"notes,omitempty"` // sentences on what stands but looks odd, and on what is lost
+	Parts         []Part    `json:"parts,omitempty"` // in order
 }
 
 // Source is where the rows of a backlog are; one of its fields is set. Credentials are never part of it.

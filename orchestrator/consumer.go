@@ -12,6 +12,18 @@ type Consumer struct {
 	MostGrace time.Duration
 }
 
+// ConsumerView is what is shown of such a process.
+type ConsumerView struct {
+	ID    string      `json:"id"`
+	Pool  string      `json:"pool"`
+	Slot  int         `json:"slot"`
+	State WorkerState `json:"state"`           // idle, busy, unknown
+	Grace string      `json:"grace,omitempty"` // a duration, that counts: it may be told to end while it is busy
+	// Since is when its state began, by its own word; of one that is unknown, when it was started.
+	Since  time.Time `json:"since,omitzero"`
+	Leaves bool      `json:"leaves,omitempty"` // it was told to end
+}
+
 // ConsumerWord is what such a process says of itself.
 type ConsumerWord struct {
 	Busy  *bool     `json:"busy"` // nil: it does not say

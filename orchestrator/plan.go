@@ -51,7 +51,7 @@ type BacklogView struct {
 	Reading Reading
 	// Waiting is what has arrived and is neither done nor held by a worker, oldest first. One entry may stand for many arrivals; its time is the first.
 	Waiting   []Arrival
-	Held      int64 // rows that workers hold
+	Held      int64 // rows that workers hold; -1: unknown
 	BatchRows int   // the model's best batch; 0 is unknown
 	// MostWorkers is how many workers find something to do at once, where rows are scored in their order or by the user's own consumers; 0: any number.
 	MostWorkers int

@@ -1,8 +1,8 @@
 package orchestrator
 
-// SourceFinding is something about a source that stands in the way of draining it, or may.
+// SourceFinding is something about a source that stands in the way of draining it, or of sizing a pool by it, or may.
 type SourceFinding struct {
-	Refused bool // nothing is drained while it is so
+	Refused bool // nothing is drained, or sized, while it is so
 	Found   string
 	Next    string // what to do
 }

@@ -15,8 +15,8 @@ import (
 
 // Check looks for what stands in the way of draining a consumer with this connection, and changes nothing. What arrives is due within a time, 0: unknown.
 func Check(ctx context.Context, js jetstream.JetStream, from orchestrator.NATSSource, within time.Duration) []orchestrator.SourceFinding {
-	if _, err := js.AccountInfo(ctx); errors.Is(err, jetstream.ErrJetStreamNotEnabled) || errors.Is(err, jetstream.ErrJetStreamNotEnabledForAccount) {
-		return []orchestrator.SourceFinding{{Refused: true, Found: "JetStream is not enabled for this account", Next: "Switch it on (jetstream: enabled) for the account"}}
+	if found := notEnabled(ctx, js); found != nil {
+		return found
 	}
 	if missing := missingRights(js, alwaysNeeded(js, from)); len(missing) > 0 {
 		return missing // what they hide is not known
@@ -25,7 +25,7 @@ func Check(ctx context.Context, js jetstream.JetStream, from orchestrator.NATSSo
 	if err != nil {
 		var said *orchestrator.SourceError
 		if errors.As(err, &said) && said.Code == orchestrator.SourceChanged {
-			return []orchestrator.SourceFinding{{Refused: true, Found: "there is no stream " + from.Stream + " in this account", Next: "Make it, or correct the queue's nats.stream"}}
+			return noStream(from)
 		}
 		return []orchestrator.SourceFinding{{Refused: true, Found: strings.TrimPrefix(err.Error(), nameOf(from)+": ")}}
 	}
@@ -41,6 +41,17 @@ func Check(ctx context.Context, js jetstream.JetStream, from orchestrator.NATSSo
 	return append(found, checkKept(info, within)...)
 }
 
+func notEnabled(ctx context.Context, js jetstream.JetStream) []orchestrator.SourceFinding {
+	if _, err := js.AccountInfo(ctx); errors.Is(err, jetstream.ErrJetStreamNotEnabled) || errors.Is(err, jetstream.ErrJetStreamNotEnabledForAccount) {
+		return []orchestrator.SourceFinding{{Refused: true, Found: "JetStream is not enabled for this account", Next: "Switch it on (jetstream: enabled) for the account"}}
+	}
+	return nil
+}
+
+func noStream(from orchestrator.NATSSource) []orchestrator.SourceFinding {
+	return []orchestrator.SourceFinding{{Refused: true, Found: "there is no stream " + from.Stream + " in this account", Next: "Make it, or correct the queue's nats.stream"}}
+}
+
 // alwaysNeeded are the rights without which nothing is known.
 func alwaysNeeded(js jetstream.JetStream, source orchestrator.NATSSource) []string {
 	return []string{apiSubject(js, "STREAM.INFO", source.Stream), apiSubject(js, "CONSUMER.INFO", source.Stream, source.Consumer)}
@@ -48,20 +59,22 @@ func alwaysNeeded(js jetstream.JetStream, source orchestrator.NATSSource) []stri
 
 // rightsOfRanges are the subjects that reading ranges, and settling them, publish to.
 func rightsOfRanges(js jetstream.JetStream, source orchestrator.NATSSource, retention jetstream.RetentionPolicy) []string {
-	const ours = "nightshift-doctor" // in the place of a name that is made up for each reading
 	if retention == jetstream.WorkQueuePolicy {
 		return []string{
 			apiSubject(js, "DIRECT.GET", source.Stream), apiSubject(js, "STREAM.MSG.GET", source.Stream), apiSubject(js, "STREAM.PURGE", source.Stream),
 		}
 	}
+	return append(rightsOfConsumers(js, source), apiSubject(js, "CONSUMER.RESET", source.Stream, source.Consumer))
+}
+
+// rightsOfConsumers are the subjects that making, reading and removing a consumer of ours publish to.
+func rightsOfConsumers(js jetstream.JetStream, source orchestrator.NATSSource) []string {
+	const ours = "nightshift-doctor" // in the place of a name that is made up for each reading
 	create := apiSubject(js, "CONSUMER.CREATE", source.Stream, ours)
 	if len(source.Subjects) == 1 {
 		create += "." + source.Subjects[0]
 	}
-	return []string{
-		create, apiSubject(js, "CONSUMER.MSG.NEXT", source.Stream, ours), apiSubject(js, "CONSUMER.DELETE", source.Stream, ours),
-		apiSubject(js, "CONSUMER.RESET", source.Stream, source.Consumer),
-	}
+	return []string{create, apiSubject(js, "CONSUMER.MSG.NEXT", source.Stream, ours), apiSubject(js, "CONSUMER.DELETE", source.Stream, ours)}
 }
 
 // missingRights tries each subject with a request that no server does: its body is not what any request has, and it asks for a level of the API that there is
@@ -106,7 +119,7 @@ func checkKept(info *jetstream.StreamInfo, within time.Duration) (found []orches
 		warn("Make it anew with file storage", "the stream is kept in memory: a server that restarts loses what was not scored")
 	}
 	if clustered(info) && config.Replicas <= 1 {
-		warn("nats stream edit "+config.Name+" --replicas 3", "the stream has one replica in a cluster: while its server is away nothing is drained")
+		warn("nats stream edit "+config.Name+" --replicas 3", "the stream has one replica in a cluster: while its server is away nothing is taken from it")
 	}
 	return found
 }

@@ -44,6 +44,7 @@ func TestRealBroker(t *testing.T) {
 		{"K32_check_of_members", checkMembers},
 		{"K33_check_of_a_broker_that_is_gone", checkUnreachable},
 		{"K34_records_without_a_value", tombstones},
+		{"E17_check_of_rights_to_size_a_pool", checkSizedRights},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			w := newWorld(t, cluster.Addresses()...)

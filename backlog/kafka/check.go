@@ -27,18 +27,11 @@ type checking struct {
 
 // Check looks for what stands in the way of draining a group's topic with this connection, and changes nothing. What arrives is due within a time, 0: unknown.
 func Check(ctx context.Context, connection Connection, source Source, within time.Duration) []orchestrator.SourceFinding {
-	reader, err := New(connection, []Source{source})
+	reader, backlog, err := readForCheck(ctx, connection, source)
 	if err != nil {
 		return []orchestrator.SourceFinding{{Refused: true, Found: err.Error()}}
 	}
 	defer reader.Close()
-	backlog := reader.Read(ctx, time.Now())[0]
-	for round := 1; backlog.Err != "" && round < checkRounds && wait(ctx, time.Second) == nil; round++ {
-		backlog = reader.Read(ctx, time.Now())[0]
-	}
-	if backlog.Err != "" {
-		return []orchestrator.SourceFinding{{Refused: true, Found: backlog.Err}}
-	}
 	c := checking{client: reader.client, source: source}
 	c.topicRights(ctx)
 	c.groupRights(ctx)
@@ -50,6 +43,23 @@ func Check(ctx context.Context, connection Connection, source Source, within tim
 		}
 	}
 	return c.found
+}
+
+// readForCheck gives a reading that has no error, and its reader, for the caller to close.
+func readForCheck(ctx context.Context, connection Connection, source Source) (*Reader, orchestrator.Backlog, error) {
+	reader, err := New(connection, []Source{source})
+	if err != nil {
+		return nil, orchestrator.Backlog{}, err
+	}
+	backlog := reader.Read(ctx, time.Now())[0]
+	for round := 1; backlog.Err != "" && round < checkRounds && wait(ctx, time.Second) == nil; round++ {
+		backlog = reader.Read(ctx, time.Now())[0]
+	}
+	if backlog.Err != "" {
+		reader.Close()
+		return nil, backlog, errors.New(backlog.Err)
+	}
+	return reader, backlog, nil
 }
 
 func (c *checking) say(refused bool, next, text string, values ...any) {

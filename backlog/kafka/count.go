@@ -2,6 +2,7 @@ package kafka
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"nightshift.dev/nightshift/orchestrator"
@@ -22,6 +23,7 @@ func (r *Reader) count(s Source, f finding) orchestrator.Backlog {
 		return b
 	}
 	b.Pending, b.Arrived, b.Settled, b.Notes, b.Identity = 0, 0, 0, f.notes, f.id.text()
+	b.HoldsInFlight = !s.Share && !slices.ContainsFunc(f.parts, func(p part) bool { return p.uncounted })
 	topic := r.policies[s.Topic]
 	oldest, known := time.Time{}, true
 	for _, p := range f.parts {

@@ -21,11 +21,14 @@ type seen struct {
 	cut       time.Time // when its end was first seen to be before end
 }
 
+const nothingCommitted = "nothing is committed on partition"
+
 // part is one partition, judged.
 type part struct {
 	partition           int32
 	start, settled, end int64
 	lag                 int64 // -1: as the offsets say
+	uncounted           bool  // a member may hold records before settled: nobody has committed them
 }
 
 // finding is what one round says about a source: either an error, or parts.
@@ -218,7 +221,7 @@ func (m *memory) judgePart(s Source, at spot, a answers, group groupAnswer, f *f
 	case s.Start == Latest:
 		now.from = m.from(at, start, end)
 		settled = now.from
-		f.notes = append(f.notes, fmt.Sprintf("nothing is committed on partition %d: counted from offset %d, its end when it was first read", at.partition, now.from))
+		f.notes = append(f.notes, fmt.Sprintf(nothingCommitted+" %d: counted from offset %d, its end when it was first read", at.partition, now.from))
 	}
 	if settled < start {
 		f.notes = append(f.notes, fmt.Sprintf("offsets %d to %d of partition %d are lost: they were deleted before they were done", settled, start-1, at.partition))
@@ -228,7 +231,8 @@ func (m *memory) judgePart(s Source, at spot, a answers, group groupAnswer, f *f
 		f.notes = append(f.notes, fmt.Sprintf("an open transaction holds back offsets %d to %d of partition %d", end, high-1, at.partition))
 	}
 	next[at.partition] = now
-	f.parts = append(f.parts, part{partition: at.partition, start: start, settled: min(settled, max(end, start)), end: end, lag: lag})
+	uncounted := settled > max(now.committed, 0)
+	f.parts = append(f.parts, part{partition: at.partition, start: start, settled: min(settled, max(end, start)), end: end, lag: lag, uncounted: uncounted})
 }
 
 // from is where a group of policy latest begins: at the end, as it was first seen. A partition that was added later is read from its beginning.

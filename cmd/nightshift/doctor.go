@@ -86,7 +86,7 @@ func (p *program) doctorCommand() *cobra.Command {
 		Use:   "doctor",
 		Short: "Check NATS, JetStream, the service and, with -f, everything that documents name",
 		Long: `Doctor prints a line for each check, with ok, warn or fail, and what to do. With -f it also checks the documents, the space where results go, the streams and topics
-that queues drain, with the rights that it has itself (nothing in them is changed), and starts the scorer of each model, which loads it. The exit code is 1 when a check fails.`,
+that queues drain or size a pool of consumers by, with the rights that it has itself (nothing in them is changed), and starts the scorer of each model, which loads it. The exit code is 1 when a check fails.`,
 		Example: "  nightshift doctor\n  nightshift doctor -f nightshift.yaml",
 		Args:    arguments(0, 0, "nothing"),
 		RunE: func(command *cobra.Command, _ []string) error {
@@ -129,12 +129,13 @@ func (p *program) examineNATS(ctx context.Context, e *examination) error {
 	defer client.close()
 	ctx, cancel := context.WithTimeout(ctx, p.within)
 	defer cancel()
+	const tick = 100 * time.Microsecond // never 0, however fast
 	began := time.Now()
 	if err := client.conn.FlushWithContext(ctx); err != nil {
 		e.say(checkFail, "NATS", fmt.Sprintf("%s does not answer: %v", client.address, err), "")
 		return context.Cause(ctx)
 	}
-	e.say(checkOK, "NATS", fmt.Sprintf("%s answers within %s", client.address, time.Since(began).Round(100*time.Microsecond)), "")
+	e.say(checkOK, "NATS", fmt.Sprintf("%s answers within %s", client.address, time.Since(began).Truncate(tick)+tick), "")
 	examineServer(e, client.conn.ConnectedServerVersion())
 	about := askService(ctx, client.conn)
 	if examineJetStream(ctx, e, client.conn, about) {

@@ -40,6 +40,9 @@ func (p *program) examineDocuments(ctx context.Context, e *examination, files []
 	defer forget()
 	models := catalog.New(set, host)
 	for _, queue := range set.Queues {
+		if queue.Spec.Delivery == document.DeliveryExternal {
+			continue // writes nothing, and is not submitted to
+		}
 		settings, _ := models.Queue(queue.Spec.Tenant, queue.Name)
 		e.report(examineOutput(queue.Name, settings.Output))
 		if queue.Spec.Source == document.SourceJobs {
@@ -53,8 +56,14 @@ func (p *program) examineDocuments(ctx context.Context, e *examination, files []
 		if pool.Spec.Interruptions != nil {
 			e.report(examineInterruptions(pool))
 		}
+		if pool.Spec.Local != nil {
+			e.report(examineCommand(pool))
+		}
 	}
 	for _, model := range set.Models {
+		if onlyConsumed(set.Queues, model.Name) {
+			continue // its scorer is never started
+		}
 		examineModel(ctx, e, models, model)
 		if ctx.Err() != nil {
 			return ctx.Err()
@@ -123,6 +132,30 @@ func examineInterruptions(pool document.Pool) finding {
 		return finding{checkFail, "interruptions", err.Error(), "Put the file there, or change the pool's interruptions"}
 	}
 	return finding{checkOK, "interruptions", fmt.Sprintf("pool %s: %s", pool.Name, traceText(pool)), ""}
+}
+
+// examineCommand looks for the program that a pool runs, as the service does when it is started here.
+func examineCommand(pool document.Pool) finding {
+	program := pool.Spec.Local.Command[0]
+	path, err := exec.LookPath(program)
+	if err != nil {
+		return finding{checkFail, "command", fmt.Sprintf("pool %s: %v", pool.Name, err), "Install it, or change the pool's local.command"}
+	}
+	return finding{checkOK, "command", fmt.Sprintf("pool %s runs %s", pool.Name, path), ""}
+}
+
+// onlyConsumed says whether all queues of a model, at least one, are worked off by consumers of the user's own.
+func onlyConsumed(queues []document.Queue, model string) (only bool) {
+	for _, queue := range queues {
+		if queue.Spec.Model != model {
+			continue
+		}
+		if queue.Spec.Delivery != document.DeliveryExternal {
+			return false
+		}
+		only = true
+	}
+	return only
 }
 
 // examineModel looks for the interpreter, and starts the scorer, which loads the model.

@@ -15,7 +15,7 @@ import (
 // sourceWithin bounds the looks at one source.
 const sourceWithin = 30 * time.Second
 
-// examineSources looks at what queues drain, with the rights of this connection and of the variables for Kafka.
+// examineSources looks at what queues drain, or size a pool by, with the rights of this connection and of the variables for Kafka.
 func (p *program) examineSources(ctx context.Context, e *examination, queues []document.Queue) error {
 	look := topicRanges()
 	if slices.ContainsFunc(queues, func(queue document.Queue) bool { return queue.Spec.NATS != nil }) {
@@ -30,7 +30,7 @@ func (p *program) examineSources(ctx context.Context, e *examination, queues []d
 		}
 	}
 	for _, queue := range queues {
-		if queue.Spec.Source != document.SourceJobs && queue.Spec.Delivery != document.DeliveryExternal {
+		if queue.Spec.Source != document.SourceJobs {
 			look.examine(ctx, e, queue)
 		}
 		if ctx.Err() != nil {
@@ -53,14 +53,22 @@ func (r *ranges) examine(ctx context.Context, e *examination, queue document.Que
 		e.say(verdict, "source", fmt.Sprintf("queue %s: %s: %s", queue.Name, name, one.Found), one.Next)
 	}
 	if len(found) == 0 {
-		e.say(checkOK, "source", fmt.Sprintf("queue %s: %s can be drained", queue.Name, name), "")
+		can := "can be drained"
+		if queue.Spec.Delivery == document.DeliveryExternal {
+			can = "can be read"
+		}
+		e.say(checkOK, "source", fmt.Sprintf("queue %s: %s %s", queue.Name, name, can), "")
 	}
 }
 
 func (r *ranges) checkSource(ctx context.Context, queue document.Queue) (name string, found []orchestrator.SourceFinding) {
 	within := queue.Spec.Objective.FinishWithin
+	checkStream, checkTopic := jetstream.Check, kafka.Check
+	if queue.Spec.Delivery == document.DeliveryExternal {
+		checkStream, checkTopic = jetstream.CheckSized, kafka.CheckSized
+	}
 	if from := queue.Spec.NATS; from != nil {
-		return "nats " + from.Stream + "/" + from.Consumer, jetstream.Check(ctx, r.js, orchestrator.NATSSource{Stream: from.Stream, Consumer: from.Consumer}, within)
+		return "nats " + from.Stream + "/" + from.Consumer, checkStream(ctx, r.js, orchestrator.NATSSource{Stream: from.Stream, Consumer: from.Consumer}, within)
 	}
 	from := queue.Spec.Kafka
 	source := kafka.Source{Queue: queue.Name, Topic: from.Topic, Group: from.Group, Isolation: from.Isolation, Start: from.Start}
@@ -70,5 +78,5 @@ func (r *ranges) checkSource(ctx context.Context, queue document.Queue) (name st
 			Refused: true, Found: "sasl is " + from.SASL + ", and there is no user or no password here", Next: "Set " + kafkaUserVariable + " and " + kafkaPasswordVariable,
 		}}
 	}
-	return name, kafka.Check(ctx, r.connection(kafkaSource(*from)), source, within)
+	return name, checkTopic(ctx, r.connection(kafkaSource(*from)), source, within)
 }

@@ -14,7 +14,7 @@ func (p *program) explainCommand() *cobra.Command {
 		Use:   "explain [QUEUE|POOL|JOB]",
 		Short: "Say why there are as many workers as there are, and what a job waits for",
 		Long: `Explain prints the chains of reasons of the present plan: for each pool, each rule that changed its number of replicas, and for each open job what
-is expected of it and why.`,
+is expected of it and why. Of a queue that consumers of your own work off, it lists those that run, and what each does.`,
 		Args: arguments(0, 1, "nothing"), ValidArgsFunction: p.completeJob,
 		RunE: func(command *cobra.Command, args []string) error {
 			client, err := p.client()

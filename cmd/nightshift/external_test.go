@@ -8,7 +8,7 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
-	"sync/atomic"
+	"slices"
 	"syscall"
 	"testing"
 	"time"
@@ -31,7 +31,6 @@ func TestConsumerProcess(t *testing.T) {
 	}
 	told := make(chan os.Signal, 1)
 	signal.Notify(told, syscall.SIGTERM)
-	id := os.Getenv("NIGHTSHIFT_CONSUMER")
 	conn, err := nats.Connect(os.Getenv("NIGHTSHIFT_NATS"), nats.MaxReconnects(-1))
 	if err != nil {
 		t.Fatal(err)
@@ -40,26 +39,11 @@ func TestConsumerProcess(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	words, err := js.KeyValue(t.Context(), "nightshift_consumers")
-	if err != nil {
-		t.Fatal(err)
-	}
-	say := func(busy bool) {
-		data, _ := json.Marshal(map[string]any{"busy": busy, "since": time.Now().UTC()})
-		if _, err := words.Put(t.Context(), id, data); err != nil {
-			t.Log(err)
-		}
-	}
-	end := func(holds string) {
-		if err := os.WriteFile(filepath.Join(folder, "ended-"+id), []byte(holds), 0o600); err != nil {
-			t.Fatal(err)
-		}
-		os.Exit(0)
-	}
+	say := sayer(t, js)
 	for {
 		select {
 		case <-told:
-			end("")
+			end(t, folder, "")
 		default:
 		}
 		say(false)
@@ -74,11 +58,33 @@ func TestConsumerProcess(t *testing.T) {
 			}
 			select {
 			case <-told:
-				end(string(message.Data()))
+				end(t, folder, string(message.Data()))
 			case <-time.After(100 * time.Millisecond):
 			}
 		}
 	}
+}
+
+// sayer puts what the consumer does where the service looks.
+func sayer(t *testing.T, js jetstream.JetStream) func(busy bool) {
+	words, err := js.KeyValue(t.Context(), "nightshift_consumers")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return func(busy bool) {
+		data, _ := json.Marshal(map[string]any{"busy": busy, "since": time.Now().UTC()})
+		if _, err := words.Put(t.Context(), os.Getenv("NIGHTSHIFT_CONSUMER"), data); err != nil {
+			t.Log(err)
+		}
+	}
+}
+
+// end ends the process of a consumer, and leaves behind what it held.
+func end(t *testing.T, folder, holds string) {
+	if err := os.WriteFile(filepath.Join(folder, "ended-"+os.Getenv("NIGHTSHIFT_CONSUMER")), []byte(holds), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	os.Exit(0)
 }
 
 // next waits a little for a message; nil: there is none, or no such consumer now.
@@ -94,8 +100,11 @@ func next(ctx context.Context, js jetstream.JetStream) jetstream.Msg {
 	return message
 }
 
-// externals are the documents of a pool of such processes.
-func externals(t *testing.T, folder string) string {
+// ofStream is the source of the first test's queue.
+const ofStream = "source: nats, nats: {stream: WORK, consumer: own}"
+
+// externals are the documents of a pool of such processes: what the name of the test says, by a source.
+func externals(t *testing.T, folder, process, source string, most int) string {
 	program, err := os.Executable()
 	if err != nil {
 		t.Fatal(err)
@@ -112,21 +121,15 @@ apiVersion: nightshift.dev/v1alpha1
 kind: Pool
 metadata: {name: own}
 spec:
-  local: {command: [env, %q, %q, -test.run=^TestConsumerProcess$]}
-  replicas: {max: 3}
+  local: {command: [env, %q, %q, -test.run=^%s$]}
+  replicas: {max: %d}
   scaleDownDelay: 0s
 ---
 apiVersion: nightshift.dev/v1alpha1
 kind: Queue
 metadata: {name: work}
-spec:
-  source: nats
-  delivery: external
-  nats: {stream: WORK, consumer: own}
-  model: theirs
-  pools: [own]
-  objective: {finishWithin: 20s}
-`, consumerFolder+"="+folder, program)
+spec: {delivery: external, model: theirs, pools: [own], objective: {finishWithin: 20s}, %s}
+`, consumerFolder+"="+folder, program, process, most, source)
 	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -169,7 +172,7 @@ func TestConsumersOfTheUsersOwn(t *testing.T) {
 	}
 	publish("last", 1)
 	publish("many", 59)
-	in := serve(ctx, t, conn, server.URL(), folder)
+	in := serve(ctx, t, conn, server.URL(), folder, externals(t, folder, "TestConsumerProcess", ofStream, 3))
 	defer func() {
 		if err := in.stop(); err != nil {
 			t.Error(err)
@@ -196,18 +199,7 @@ func TestConsumersOfTheUsersOwn(t *testing.T) {
 		list := in.loop.Backlogs()
 		return len(list) == 1 && list[0].Err != "", fmt.Sprint(list)
 	})
-	var ended atomic.Int64
-	decided := in.loop.Plan().At
-	waitUntil(ctx, t, "decisions without a reading", func() (bool, string) {
-		running, _ := consumersNow(ctx, in)
-		if len(running) != 1 || running[0].Leaves {
-			ended.Add(1)
-		}
-		return in.loop.Plan().At.Sub(decided) > 2*time.Second, ""
-	})
-	if ended.Load() > 0 {
-		t.Error("a consumer went while the backlog could not be read")
-	}
+	nobodyGoes(ctx, t, in, 1, "while the backlog could not be read")
 	if _, err := js.CreateConsumer(ctx, "WORK", durable); err != nil {
 		t.Fatal(err)
 	}
@@ -215,9 +207,29 @@ func TestConsumersOfTheUsersOwn(t *testing.T) {
 	until("nobody is left once it is empty", func(running []orchestrator.Consumer, _ map[orchestrator.WorkerState]int) bool {
 		return len(running) == 0
 	})
+	endedIdle(t, folder, 3)
+}
+
+// nobodyGoes holds a pool to its size for some decisions.
+func nobodyGoes(ctx context.Context, t *testing.T, in *installation, want int, when string) {
+	t.Helper()
+	decided, gone := in.loop.Plan().At, false
+	waitUntil(ctx, t, "decisions "+when, func() (bool, string) {
+		running, _ := consumersNow(ctx, in)
+		gone = gone || len(running) != want || slices.ContainsFunc(running, func(one orchestrator.Consumer) bool { return one.Leaves })
+		return in.loop.Plan().At.Sub(decided) > 2*time.Second, ""
+	})
+	if gone {
+		t.Error("a consumer went " + when)
+	}
+}
+
+// endedIdle looks at what consumers held when they ended.
+func endedIdle(t *testing.T, folder string, least int) {
+	t.Helper()
 	endings, err := filepath.Glob(filepath.Join(folder, "ended-*"))
-	if err != nil || len(endings) < 3 {
-		t.Errorf("%d consumers ended by themselves, want 3 at least: %v", len(endings), err)
+	if err != nil || len(endings) < least {
+		t.Errorf("%d consumers ended by themselves, want %d at least: %v", len(endings), least, err)
 	}
 	for _, one := range endings {
 		if holds, err := os.ReadFile(one); err != nil || len(holds) > 0 {
@@ -227,8 +239,8 @@ func TestConsumersOfTheUsersOwn(t *testing.T) {
 }
 
 // serve starts the service in this process.
-func serve(ctx context.Context, t *testing.T, conn *nats.Conn, url, folder string) *installation {
-	options := serviceOptions{documents: []string{externals(t, folder)}, dir: filepath.Join(folder, "state"), grace: 5 * time.Second, ackWait: 30 * time.Second, orphanTimeout: time.Minute, maxStore: 64 << 20}
+func serve(ctx context.Context, t *testing.T, conn *nats.Conn, url, folder, documents string) *installation {
+	options := serviceOptions{documents: []string{documents}, dir: filepath.Join(folder, "state"), grace: 5 * time.Second, ackWait: 30 * time.Second, orphanTimeout: time.Minute, maxStore: 64 << 20}
 	in, err := startService(ctx, conn, (&program{nats: url}).reach(), options, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)

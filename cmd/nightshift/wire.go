@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"sync"
 	"time"
@@ -173,6 +174,7 @@ func (in *installation) engine(pool document.Pool, reach []string, log *slog.Log
 	}
 	if own := pool.Spec.Local; own != nil {
 		config.Own, config.MostGrace, config.Command = true, own.MaxGrace, func(string, int) []string { return own.Command }
+		config.Env = append(slices.Clone(reach), kafkaVariables(in.documents.Queues, pool.Name)...)
 	}
 	return local.New(config)
 }

@@ -79,6 +79,8 @@ type ExplainResponse struct {
 	// Queues are those whose backlog waits or is served.
 	Queues []orchestrator.QueuePlan `json:"queues"`
 	Jobs   []orchestrator.JobPlan   `json:"jobs"` // the most urgent first, at most 100
+	// Consumers are the user's own in the pools of the tenant's queues whose delivery is external, by pool and slot, at most 100.
+	Consumers []orchestrator.ConsumerView `json:"consumers,omitempty"`
 	// Forecasts are that of the queue that is asked for, or else those that are on: verdict and errors, without history and what is expected.
 	Forecasts []orchestrator.QueueForecast `json:"forecasts,omitempty"`
 }

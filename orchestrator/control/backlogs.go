@@ -143,12 +143,15 @@ func (b *backlogs) views(now time.Time) []orchestrator.BacklogView {
 
 // external takes what the reading says of rows that consumers of the user's own take: nothing of it is recorded by us.
 func (b *backlogs) external(view *orchestrator.BacklogView, reading orchestrator.Backlog) {
-	view.MostWorkers, view.Held = reading.MostWorkers, max(reading.InFlight, 0)
+	view.MostWorkers, view.Held = reading.MostWorkers, reading.InFlight
+	if reading.HoldsInFlight {
+		view.Held = 0 // it waits, as far as anybody knows
+	}
 	if view.Waiting = nil; reading.Pending > 0 {
 		view.Waiting = b.histories[reading.Tenant+" "+reading.Queue].Waiting(reading.Pending, reading.Oldest)
 	}
-	if view.Reading.Err == "" && (reading.Pending < 0 || reading.InFlight < 0) {
-		view.Reading.Err = "how much is pending and in flight is not known"
+	if view.Reading.Err == "" && reading.Pending < 0 {
+		view.Reading.Err = "how much is pending is not known"
 	}
 }
 

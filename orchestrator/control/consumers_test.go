@@ -98,7 +98,17 @@ func TestBacklogOfConsumers(t *testing.T) {
 	}
 	reading.At, reading.InFlight = six.Add(time.Second), -1
 	b.take([]orchestrator.Backlog{reading})
-	if view := b.views(six)[0]; view.Reading.Err == "" {
+	if view := b.views(six)[0]; view.Reading.Err != "" || view.Held != -1 || len(view.Waiting) != 1 {
 		t.Errorf("in flight is unknown: %+v", view)
+	}
+	reading.At, reading.HoldsInFlight = six.Add(2*time.Second), true
+	b.take([]orchestrator.Backlog{reading})
+	if view := b.views(six)[0]; view.Reading.Err != "" || view.Held != 0 || len(view.Waiting) != 1 {
+		t.Errorf("in flight is pending: %+v", view)
+	}
+	reading.At, reading.Pending = six.Add(3*time.Second), -1
+	b.take([]orchestrator.Backlog{reading})
+	if view := b.views(six)[0]; view.Reading.Err == "" {
+		t.Errorf("pending is unknown: %+v", view)
 	}
 }

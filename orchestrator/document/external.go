@@ -43,8 +43,8 @@ func deliveryFields(f visitor, spec *QueueSpec) {
 		return
 	}
 	choiceOf(f, "delivery", &spec.Delivery, DeliveryShards, DeliveryExternal)
-	if f.sound("delivery", "source") && spec.Delivery == DeliveryExternal && spec.Source != SourceNATS {
-		f.problem("delivery", "external is given with source: %s; allowed: with source: nats", spec.Source)
+	if f.sound("delivery", "source") && spec.Delivery == DeliveryExternal && spec.Source == SourceJobs {
+		f.problem("delivery", "external is given with source: %s; allowed: with source: nats or kafka", spec.Source)
 	}
 }
 

@@ -35,7 +35,13 @@ func TestExampleOfConsumersIsDocuments(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, one := range []Set{set, again} {
+	blocks := yamlBlock.FindAllSubmatch(text, -1)
+	before, after, _ := strings.Cut(string(match[1]), "  source: nats\n  delivery: external\n  nats: {stream: PAYMENTS, consumer: scoring}\n")
+	ofKafka, err := Decode(File{page, []byte(before + string(blocks[1][1]) + after)})
+	if err != nil || ofKafka.Queues[0].Spec.Kafka == nil {
+		t.Fatalf("the example of Kafka: %v", err)
+	}
+	for _, one := range []Set{set, again, ofKafka} {
 		if policy := one.Policy(); !policy.Queues[0].External || one.Pools[0].Spec.Local.MaxGrace != 10*time.Minute {
 			t.Errorf("policy %+v, pool %+v", policy.Queues, one.Pools[0].Spec)
 		}

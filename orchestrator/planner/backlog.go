@@ -16,6 +16,8 @@ type backlog struct {
 	work  float64 // seconds of one worker, waiting and held; -1: unknown
 	doubt string  // why the reading does not count; empty: it does
 	next  float64 // seconds until the first that waits is due; infinite: nothing waits, or it is never due
+	// heldUnknown says that workers may hold rows that nobody counts.
+	heldUnknown bool
 }
 
 // addBacklogs gives each queue what has been read of its backlog.
@@ -49,6 +51,7 @@ func compareArrivals(a, b orchestrator.Arrival) int {
 // measure cuts absurd numbers and turns rows into seconds of one worker.
 func (b *backlog) measure() {
 	view := &b.view
+	b.heldUnknown = view.Held < 0
 	view.Waiting, view.Held = saneArrivals(view.Waiting), min(max(view.Held, 0), mostRows)
 	view.RecentRate, view.DailyRate = saneRate(view.RecentRate), saneRate(view.DailyRate)
 	b.work = -1

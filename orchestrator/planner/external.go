@@ -70,6 +70,8 @@ func (p *pool) provenEmpty() (empty bool, why string) {
 			return false, fmt.Sprintf("the backlog of queue %s is not known: %s", q.policy.Name, b.doubt)
 		case len(b.view.Waiting) > 0 || b.view.Held > 0:
 			return false, fmt.Sprintf("queue %s is not empty", q.policy.Name)
+		case b.heldUnknown:
+			return false, fmt.Sprintf("how much of queue %s is in flight is not known", q.policy.Name)
 		}
 	}
 	return true, ""

@@ -2,6 +2,7 @@ package planner
 
 import (
 	"regexp"
+	"slices"
 	"testing"
 	"time"
 
@@ -11,7 +12,7 @@ import (
 	"nightshift.dev/nightshift/orchestrator"
 )
 
-// TestEveryCaseOfConsumersIsShown holds docs/external.md to its transcript: all cases, in order.
+// TestEveryCaseOfConsumersIsShown holds docs/external.md to its transcript, and to the tests of what is no plan: all cases, in order.
 func TestEveryCaseOfConsumersIsShown(t *testing.T) {
 	t.Parallel()
 	numbers := func(pattern, path string) (found []string) {
@@ -22,8 +23,14 @@ func TestEveryCaseOfConsumersIsShown(t *testing.T) {
 	}
 	documented := numbers(`(?m)^\| (E\d+) \|`, "../../docs/external.md")
 	shown := numbers(`(?m)^# (E\d+): `, "testdata/plans/28_external")
+	for _, one := range []string{
+		"cmd/nightshift/external_kafka", "cmd/nightshift/consumer_environment", "backlog/jetstream/check_sized", "backlog/kafka/check_sized", "orchestrator/service/consumers",
+	} {
+		shown = append(shown, numbers(`(?m)^// (E\d+): `, "../../"+one+"_test.go")...)
+	}
+	shown = slices.Compact(shown)
 	if diff := cmp.Diff(documented, shown); diff != "" || len(shown) == 0 {
-		t.Errorf("cases (-page +transcript):\n%s", diff)
+		t.Errorf("cases (-page +tests):\n%s", diff)
 	}
 }
 
@@ -39,7 +46,7 @@ func TestConsumersAreNotLost(t *testing.T) {
 		}
 		o.Speeds = []orchestrator.Speed{{Model: "bert", Pool: "own", RowsPerSecond: 1, Basis: basisProfile}}
 		backlog := orchestrator.BacklogView{
-			Queue: "items", Model: model("bert"), Held: int64(rapid.IntRange(0, 2).Draw(t, "held")), MostWorkers: rapid.IntRange(0, 4).Draw(t, "useful"),
+			Queue: "items", Model: model("bert"), Held: int64(rapid.IntRange(-1, 2).Draw(t, "held")), MostWorkers: rapid.IntRange(0, 4).Draw(t, "useful"),
 			Reading: orchestrator.Reading{At: midnight, Err: rapid.SampledFrom([]string{"", "no answer"}).Draw(t, "error")},
 		}
 		if rows := rapid.IntRange(0, 2).Draw(t, "waiting"); rows > 0 {

@@ -215,7 +215,7 @@ func (s *Service) upload(_ context.Context, call call, request api.UploadRequest
 }
 
 // explain gives the planner's chains for a pool, a queue, a job, or all of them.
-func (s *Service) explain(_ context.Context, call call, request api.ExplainRequest) (any, error) {
+func (s *Service) explain(ctx context.Context, call call, request api.ExplainRequest) (any, error) {
 	plan, name := s.config.Plan(), request.Name
 	plan.Jobs = slices.DeleteFunc(slices.Clone(plan.Jobs), func(job orchestrator.JobPlan) bool {
 		return job.Tenant != call.tenant || name != "" && job.ID != name && job.Queue != name
@@ -223,15 +223,19 @@ func (s *Service) explain(_ context.Context, call call, request api.ExplainReque
 	plan.Queues = slices.DeleteFunc(slices.Clone(plan.Queues), func(queue orchestrator.QueuePlan) bool {
 		return queue.Tenant != call.tenant || name != "" && queue.Queue != name
 	})
-	forecasts := s.forecasts(call.tenant, name)
+	forecasts, consumed := s.forecasts(call.tenant, name), s.consumedPools(call.tenant, name)
 	if name != "" {
-		plan.Pools = slices.DeleteFunc(slices.Clone(plan.Pools), func(pool orchestrator.PoolPlan) bool { return pool.Name != name })
+		plan.Pools = slices.DeleteFunc(slices.Clone(plan.Pools), func(pool orchestrator.PoolPlan) bool {
+			return pool.Name != name && !slices.Contains(consumed, pool.Name) // of an external queue, its pools are all there is
+		})
 		if len(plan.Pools)+len(plan.Jobs)+len(plan.Queues)+len(forecasts) == 0 {
 			return nil, &api.Error{Code: api.CodeNotFound, Field: "name", Message: fmt.Sprintf(
 				"the present plan has no pool, and tenant %q no open job or queue with open jobs, called %q", call.tenant, name)}
 		}
 	}
-	answer := explained(plan)
+	answer, consumers := explained(plan), s.consumers(ctx, consumed)
+	answer.Text += explainConsumers(consumers)
+	answer.Consumers = consumers[:min(len(consumers), mostExplained)]
 	for _, one := range forecasts {
 		answer.Text += explainForecast(one)
 	}
