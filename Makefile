@@ -103,6 +103,7 @@ bench-dataplane: build ## rows per second against a direct feed and Ray Data
 	@PYTHON=$(PYTHON) NIGHTSHIFT=$(BIN)/nightshift CACHE=$(CACHE) bash scripts/bench-dataplane.sh
 
 clean: ## remove what was built and run here
+	@test ! -e .nightshift/cluster || $(MAKE) --no-print-directory cluster-down CLUSTER=.nightshift/cluster
 	rm -rf $(BIN) .nightshift examples/*/data examples/*/out
 
 $(GOLANGCI):
