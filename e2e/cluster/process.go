@@ -33,7 +33,7 @@ func start(dir, name, program string, environment []string, arguments ...string)
 	if err != nil {
 		return nil, err
 	}
-	defer log.Close()
+	defer log.Close() //nolint:errcheck // the process has its own
 	command := exec.Command(program, arguments...)
 	command.Env = append([]string{"HOME=" + filepath.Join(dir, "home"), "PATH=" + os.Getenv("PATH")}, environment...)
 	command.Dir, command.Stdout, command.Stderr = dir, log, log
