@@ -4,6 +4,9 @@ GO     ?= go
 PYTHON ?= python3
 BIN    := bin
 SEED   ?= 1
+# The cluster of cluster-up and cluster-down.
+SIZE    ?= light
+CLUSTER ?= .nightshift/cluster
 # Tools and environments are cached outside of the tree, by their versions.
 CACHE  ?= $(or $(NIGHTSHIFT_CACHE),$(if $(XDG_CACHE_HOME),$(XDG_CACHE_HOME),$(HOME)/.cache)/nightshift)
 
@@ -16,7 +19,7 @@ GOVULNCHECK := $(CACHE)/tools/govulncheck-$(GOVULNCHECK_VERSION)/govulncheck
 RUFF        := $(CACHE)/tools/ruff-$(RUFF_VERSION)/bin/ruff
 TEST_VENV   := $(CACHE)/venv/test-$(shell cat examples/fraud/requirements*.txt scripts/requirements-test.txt 2>/dev/null | cksum | cut -d' ' -f1)
 
-.PHONY: help build run demo-spot demo-night test test-long test-stores check generate generated fmt clean prove-guard prove-policy bench bench-other transcript bench-dataplane
+.PHONY: help build run demo-spot demo-night test test-long test-stores check generate generated fmt clean prove-guard prove-policy bench bench-other transcript bench-dataplane cluster-up cluster-down
 
 help: ## show the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 20
@@ -81,6 +84,12 @@ prove-guard: ## remove the commit guard in a scratch copy and see the fault test
 prove-policy: $(GOLANGCI) ## change one rule of the planner in a scratch copy and see every table of decisions change
 	@PYTHON=$(PYTHON) GOLANGCI=$(GOLANGCI) bash scripts/prove-policy.sh
 
+cluster-up: ## a Kubernetes control plane with KubeRay and fake GPU nodes, without containers (e2e/cluster): SIZE=light, CLUSTER=DIR
+	@$(GO) build -o $(BIN)/cluster ./e2e/cluster && NIGHTSHIFT_CACHE=$(CACHE) $(BIN)/cluster up --size $(SIZE) --dir $(CLUSTER)
+
+cluster-down: ## end what cluster-up has started, and remove it: CLUSTER=DIR
+	@$(GO) build -o $(BIN)/cluster ./e2e/cluster && $(BIN)/cluster down --dir $(CLUSTER)
+
 bench: build ## decisions against published policies: DATA=DIR
 	@NIGHTSHIFT=$(BIN)/nightshift $(PYTHON) scripts/bench.py $(DATA)
 
@@ -94,6 +103,7 @@ bench-dataplane: build ## rows per second against a direct feed and Ray Data
 	@PYTHON=$(PYTHON) NIGHTSHIFT=$(BIN)/nightshift CACHE=$(CACHE) bash scripts/bench-dataplane.sh
 
 clean: ## remove what was built and run here
+	@test ! -e .nightshift/cluster || $(MAKE) --no-print-directory cluster-down CLUSTER=.nightshift/cluster
 	rm -rf $(BIN) .nightshift examples/*/data examples/*/out
 
 $(GOLANGCI):
