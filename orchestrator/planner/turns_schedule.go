@@ -10,6 +10,7 @@ import (
 const (
 	marginPart  = .08      // of the time in which rows are due, see stock.margin
 	marginRows  = 2        // means of a row, likewise
+	spreadRows  = 1.5      // means of a row, see stock.spread
 	worthEarly  = 40       // loads that the work of a model is worth when it begins though nothing is urgent
 	earlyBefore = 6 * 3600 // seconds of workers in the time in which rows are due, from which on it takes more
 	worthBusy   = 1        // the same for a busy pool

@@ -174,7 +174,7 @@ func (s *stock) margin() float64 {
 
 // spread is how much longer than their mean the rows may take that each of so many workers does: it grows with the root of their number.
 func (s *stock) spread(workers float64) float64 {
-	return s.mean * math.Sqrt(math.Ceil((s.rows-s.aside)/workers))
+	return spreadRows * s.mean * math.Sqrt(math.Ceil((s.rows-s.aside)/workers))
 }
 
 // work is how long one worker executes what waits and can be on time.
