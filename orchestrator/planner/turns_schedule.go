@@ -9,6 +9,8 @@ import (
 // The numbers of the rule; docs/decisions/010-model-turns.md says where they come from.
 const (
 	marginPart  = .08      // of the time in which rows are due, see stock.margin
+	marginRows  = 2        // means of a row, likewise
+	spreadRows  = 1.5      // means of a row, see stock.spread
 	worthEarly  = 40       // loads that the work of a model is worth when it begins though nothing is urgent
 	earlyBefore = 6 * 3600 // seconds of workers in the time in which rows are due, from which on it takes more
 	worthBusy   = 1        // the same for a busy pool
@@ -25,6 +27,8 @@ type portion struct {
 	first   float64
 	workers float64 // that the model has with it
 	slack   float64 // seconds that are left for the last row that can be on time, where it was put
+	end     float64 // seconds until it is done there
+	spare   bool    // without it all is on time too, by the mean
 }
 
 // course is what a worker does one after another.
@@ -37,7 +41,8 @@ type course struct {
 // schedule puts the portions, first due first, on the worker that is free first, and begins what cannot wait, what is worth it, and what a busy pool should not
 // leave for later.
 func (r *round) schedule() {
-	portions, fits := r.inOrder(r.portions())
+	firstDue := r.portions()
+	portions, fits := r.inOrder(slices.Clone(firstDue))
 	waiting, courses := r.courses()
 	lay(portions, courses)
 	why := "the last moment at which all that waits, first due first, is on time with a margin"
@@ -53,9 +58,10 @@ func (r *round) schedule() {
 			r.start(one.first, why)
 		}
 	}
+	r.leave(firstDue)
 	for _, one := range portions {
-		one.stock.late = one.stock.late || one.slack < 0
-		if one.workers == 1 && !one.stock.begun {
+		one.stock.late = one.stock.late || one.slack < 0 && !one.spare
+		if one.workers == 1 {
 			r.atLast(one.stock)
 		}
 	}
@@ -105,8 +111,9 @@ func lay(portions []portion, courses []course) (late int) {
 		}
 		if len(courses) > 0 {
 			portions[i].slack = courses[at].add(one)
+			portions[i].end = courses[at].free
 		}
-		if late < 0 && portions[i].slack < 0 && one.stock.slack(one.stock.load, one.workers) >= 0 {
+		if late < 0 && portions[i].slack < 0 && !one.spare && one.stock.slack(one.stock.load, one.workers) >= 0 {
 			late = i
 		}
 	}
@@ -132,13 +139,25 @@ func (r *round) portions() (list []portion) {
 		default:
 			start = s.holders[0].free - s.work()/float64(have)
 		}
-		for ; have < min(r.most, mostPortions) && float64(have) < s.rows-s.aside && s.slack(start, float64(have)) < s.mean; have++ {
-			list = append(list, portion{stock: s, first: s.first(), workers: float64(have + 1)})
+		for ; have < min(r.most, mostPortions) && float64(have) < s.rows-s.aside; have++ {
+			left := s.slack(start, float64(have))
+			if left >= r.spare(s, have) {
+				break
+			}
+			list = append(list, portion{stock: s, first: s.first(), workers: float64(have + 1), spare: left >= 0})
 		}
 		s.late = s.slack(start, float64(have)) < 0
 	}
 	slices.SortStableFunc(list, func(a, b portion) int { return cmp.Compare(a.first, b.first) })
 	return list
+}
+
+// spare is the slack below which so many workers are too few for a model. A busy pool, which lacks loads, keeps one row.
+func (r *round) spare(s *stock, workers int) float64 {
+	if r.busy {
+		return s.mean
+	}
+	return s.spread(float64(workers))
 }
 
 // courses are those of the workers that wait, and after them the others.
@@ -173,11 +192,27 @@ func (c *course) add(one portion) (slack float64) {
 	return slack
 }
 
-// atLast lets a worker leave the queue of its model for another whose last moment has come, if the one it leaves can wait for its return.
-func (r *round) atLast(one *stock) {
-	if one.rows <= one.aside || len(one.holders) > 0 || one.slack(one.load, 1) > lastMoment*(one.load+one.mean) {
-		return
+// leave lets a worker leave the queue of its model for what is due first when the last moment of all that waits has come, first due first, did all workers turn to it.
+func (r *round) leave(portions []portion) {
+	waiting := slices.DeleteFunc(portions, func(one portion) bool { return one.workers > 1 || one.stock.begun })
+	lay(waiting, make([]course, len(r.servers)))
+	for _, one := range waiting {
+		if one.slack >= 0 && one.slack <= lastMoment*(one.stock.load+one.stock.mean) {
+			r.leaveFor(waiting[0].stock, one.end, "the last moment of all that waits has come, and the queue that the worker leaves can wait for its return")
+			return
+		}
 	}
+}
+
+// atLast lets a worker leave the queue of its model for another whose last moment has come.
+func (r *round) atLast(one *stock) {
+	if !one.begun && one.rows > one.aside && len(one.holders) == 0 && one.slack(one.load, 1) <= lastMoment*(one.load+one.mean) {
+		r.leaveFor(one, one.load+one.work(), "its last moment has come, and the queue that the worker leaves can wait for its return")
+	}
+}
+
+// leaveFor lets the worker begin whose own queue can wait longest for its return after so many seconds, unless none can or a worker has nothing to do.
+func (r *round) leaveFor(one *stock, seconds float64, why string) {
 	var victim *server
 	most := 0.0
 	for _, s := range r.servers {
@@ -185,15 +220,14 @@ func (r *round) atLast(one *stock) {
 			return
 		}
 		if s.idle && s.serves == s.has && s.has.doubt == "" && !s.has.overdue() {
-			back := one.load + one.work() + s.has.load
-			if left := s.has.slack(back, float64(len(s.has.holders))) - leavePart*s.has.margin(); left > most {
+			if left := s.has.slack(seconds+s.has.load, float64(len(s.has.holders))) - leavePart*s.has.margin(); left > most {
 				victim, most = s, left
 			}
 		}
 	}
 	if victim != nil {
 		one.late = false
-		victim.begin(one, "its last moment has come, and the queue that the worker leaves can wait for its return")
+		victim.begin(one, why)
 	}
 }
 

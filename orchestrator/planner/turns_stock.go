@@ -167,9 +167,14 @@ func (s *stock) slack(start, workers float64) float64 {
 }
 
 // margin is the slack at which work begins: what comes in the meantime, and executions that take longer than the mean, grow with the root of the time; peaks with
-// the time; the row itself may take as long again.
+// the time; the row itself may take much longer than a mean.
 func (s *stock) margin() float64 {
-	return math.Sqrt(s.within*(s.load+s.mean)) + marginPart*s.within + s.mean
+	return math.Sqrt(s.within*(s.load+s.mean)) + marginPart*s.within + marginRows*s.mean
+}
+
+// spread is how much longer than their mean the rows may take that each of so many workers does: it grows with the root of their number.
+func (s *stock) spread(workers float64) float64 {
+	return spreadRows * s.mean * math.Sqrt(math.Ceil((s.rows-s.aside)/workers))
 }
 
 // work is how long one worker executes what waits and can be on time.
