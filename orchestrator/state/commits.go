@@ -51,6 +51,10 @@ type CommitEvent struct {
 	CaughtUp bool
 }
 
+// watchedAgain is how long the server keeps what reads commits for somebody who is gone. With the library's five minutes the reading of a few hundred jobs, begun anew by
+// a service that is killed again and again, reaches the thousand consumers that a stream may have, and no job is read until they are forgotten.
+const watchedAgain = 15 * time.Second
+
 // WatchCommits gives every commit of a job in the order of the stream, of every epoch, those stored already first, until the context
 // ends. Exactly one event has CaughtUp set.
 func (s *Store) WatchCommits(ctx context.Context, key orchestrator.JobKey, each func(CommitEvent)) error {
@@ -59,7 +63,7 @@ func (s *Store) WatchCommits(ctx context.Context, key orchestrator.JobKey, each 
 	if err != nil {
 		return err
 	}
-	consumer, err := s.commits.OrderedConsumer(ctx, jetstream.OrderedConsumerConfig{FilterSubjects: []string{filter}})
+	consumer, err := s.commits.OrderedConsumer(ctx, jetstream.OrderedConsumerConfig{FilterSubjects: []string{filter}, InactiveThreshold: watchedAgain})
 	if err != nil {
 		return fmt.Errorf("read the commits of job %s: %w", key.ID, err)
 	}

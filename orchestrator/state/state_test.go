@@ -138,6 +138,27 @@ func TestWatchCommitsCatchesUpOnceThenFollows(t *testing.T) {
 	}
 }
 
+// Who reads commits and is killed is soon forgotten: a stream may have a thousand consumers, and each start reads those of every job that has not ended.
+func TestReadersOfCommitsAreSoonForgotten(t *testing.T) {
+	t.Parallel()
+	store := open(t, Config{})
+	if err := store.Commit(t.Context(), shardOf(0), orchestrator.Commit{}); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	defer cancel()
+	kept := time.Duration(0)
+	err := store.WatchCommits(ctx, nightly, func(CommitEvent) {
+		for one := range store.commits.ListConsumers(ctx).Info() {
+			kept = max(kept, one.Config.InactiveThreshold)
+		}
+		cancel()
+	})
+	if !errors.Is(err, context.Canceled) || kept == 0 || kept > 30*time.Second {
+		t.Errorf("kept for %s without a word, want half a minute at most (%v)", kept, err)
+	}
+}
+
 func TestShardIsDeliveredAgainUntilAcknowledged(t *testing.T) {
 	t.Parallel()
 	store := open(t, Config{AckWait: 300 * time.Millisecond})
