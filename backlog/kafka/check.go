@@ -71,12 +71,7 @@ func (c *checking) unseen(doing string, err error) { c.say(false, "", "%s", told
 
 // topicRights asks the broker what the user may do with the topic.
 func (c *checking) topicRights(ctx context.Context) {
-	request := kmsg.NewPtrMetadataRequest()
-	request.IncludeTopicAuthorizedOperations = true
-	topic := kmsg.NewMetadataRequestTopic()
-	topic.Topic = kmsg.StringPtr(c.source.Topic)
-	request.Topics = append(request.Topics, topic)
-	response, err := request.RequestWith(ctx, c.client)
+	response, err := askTopic(ctx, c.client, c.source.Topic, true)
 	if err == nil && len(response.Topics) == 1 {
 		err = kerr.ErrorForCode(response.Topics[0].ErrorCode)
 	}

@@ -8,7 +8,6 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
-	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"nightshift.dev/nightshift/orchestrator"
 )
@@ -94,13 +93,9 @@ func recordOf(topic string, row orchestrator.Published) *kgo.Record {
 
 // CheckResults refuses a topic that is not there.
 func (c *Cluster) CheckResults(ctx context.Context, source orchestrator.KafkaSource, topic string) error {
-	request := kmsg.NewPtrMetadataRequest()
-	one := kmsg.NewMetadataRequestTopic()
-	one.Topic = kmsg.StringPtr(topic)
-	request.Topics = append(request.Topics, one)
 	asked, cancel := context.WithTimeout(ctx, defaultTimeout)
 	defer cancel()
-	response, err := request.RequestWith(asked, c.client)
+	response, err := askTopic(asked, c.client, topic, false)
 	from := sourceOf(source)
 	switch {
 	case err != nil:

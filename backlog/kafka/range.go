@@ -202,15 +202,21 @@ func (r *Range) logStart() (int64, error) {
 	return found.Offset, kerr.ErrorForCode(found.ErrorCode)
 }
 
+// askTopic asks for a topic, and for what the user may do with it where that is wished.
+func askTopic(ctx context.Context, client *kgo.Client, name string, rights bool) (*kmsg.MetadataResponse, error) {
+	request := kmsg.NewPtrMetadataRequest()
+	request.IncludeTopicAuthorizedOperations = rights
+	topic := kmsg.NewMetadataRequestTopic()
+	topic.Topic = kmsg.StringPtr(name)
+	request.Topics = append(request.Topics, topic)
+	return request.RequestWith(ctx, client)
+}
+
 // findLeader asks for the topic's identity and for who leads the partition now.
 func (r *Range) findLeader() error {
-	request := kmsg.NewPtrMetadataRequest()
-	topic := kmsg.NewMetadataRequestTopic()
-	topic.Topic = kmsg.StringPtr(r.source.Topic)
-	request.Topics = append(request.Topics, topic)
 	ctx, cancel := context.WithTimeout(r.ctx, defaultTimeout)
 	defer cancel()
-	response, err := request.RequestWith(ctx, r.client)
+	response, err := askTopic(ctx, r.client, r.source.Topic, false)
 	switch {
 	case r.ctx.Err() != nil:
 		return r.ctx.Err()

@@ -150,12 +150,7 @@ func (d *dataplane) run(ctx context.Context) (*dataplaneReport, error) {
 
 // prepare makes the folder with the class, the documents and the scorer host.
 func (d *dataplane) prepare() error {
-	interpreter, err := "python3", error(nil)
-	if d.python != "" {
-		if interpreter, err = exec.LookPath(d.python); err == nil {
-			interpreter, err = filepath.Abs(interpreter)
-		}
-	}
+	interpreter, err := d.interpreter()
 	if err != nil {
 		return fmt.Errorf("--python: %w", err)
 	}
@@ -174,6 +169,18 @@ func (d *dataplane) prepare() error {
 		return fmt.Errorf("find the folder of the run: %w", err)
 	}
 	return d.writeFolder(interpreter)
+}
+
+// interpreter is that of the scorers, where any are Python programs.
+func (d *dataplane) interpreter() (string, error) {
+	if d.python == "" {
+		return "python3", nil // named in a document, never started
+	}
+	path, err := exec.LookPath(d.python)
+	if err != nil {
+		return "", err
+	}
+	return filepath.Abs(path)
 }
 
 func (d *dataplane) writeFolder(interpreter string) error {

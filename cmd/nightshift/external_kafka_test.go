@@ -4,16 +4,12 @@ import (
 	"context"
 	"fmt"
 	"os"
-	"os/signal"
 	"path/filepath"
 	"regexp"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
-	"github.com/nats-io/nats.go"
-	"github.com/nats-io/nats.go/jetstream"
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kgo"
 
@@ -25,20 +21,8 @@ import (
 // TestTopicConsumerProcess is a consumer of a topic, and no test: it takes records, is busy with each until a file has its value, and commits. What it reads it
 // knows by its environment. Once there is a file "silent" it says nothing.
 func TestTopicConsumerProcess(t *testing.T) {
-	folder, group := os.Getenv(consumerFolder), os.Getenv("NIGHTSHIFT_KAFKA_GROUP")
-	if os.Getenv("NIGHTSHIFT_CONSUMER") == "" || folder == "" {
-		t.Skip("the process of another test")
-	}
-	told := make(chan os.Signal, 1)
-	signal.Notify(told, syscall.SIGTERM)
-	conn, err := nats.Connect(os.Getenv("NIGHTSHIFT_NATS"), nats.MaxReconnects(-1))
-	if err != nil {
-		t.Fatal(err)
-	}
-	js, err := jetstream.New(conn)
-	if err != nil {
-		t.Fatal(err)
-	}
+	folder, told, js := consumerProcess(t)
+	group := os.Getenv("NIGHTSHIFT_KAFKA_GROUP")
 	member, err := kgo.NewClient(
 		kgo.SeedBrokers(strings.Split(os.Getenv("NIGHTSHIFT_KAFKA_BROKERS"), ",")...), kgo.ConsumerGroup(group), kgo.ConsumeTopics(os.Getenv("NIGHTSHIFT_KAFKA_TOPIC")),
 		kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()), kgo.DisableAutoCommit(), kgo.FetchMaxWait(100*time.Millisecond), kgo.SessionTimeout(6*time.Second), kgo.HeartbeatInterval(time.Second),

@@ -23,22 +23,28 @@ import (
 // consumerFolder is where the consumer of this test looks for what it may finish, and says how it ended. With it in the environment the test's program is one.
 const consumerFolder = "NIGHTSHIFT_TEST_CONSUMER_FOLDER"
 
-// TestConsumerProcess is such a consumer, and no test: it takes messages, is busy until a file has the name of the message, and acknowledges.
-func TestConsumerProcess(t *testing.T) {
-	folder := os.Getenv(consumerFolder)
+// consumerProcess is what a consumer has that the service has started: its folder, the signal to leave, and JetStream.
+func consumerProcess(t *testing.T) (folder string, told chan os.Signal, js jetstream.JetStream) {
+	t.Helper()
+	folder = os.Getenv(consumerFolder)
 	if os.Getenv("NIGHTSHIFT_CONSUMER") == "" || folder == "" {
 		t.Skip("the process of another test")
 	}
-	told := make(chan os.Signal, 1)
+	told = make(chan os.Signal, 1)
 	signal.Notify(told, syscall.SIGTERM)
 	conn, err := nats.Connect(os.Getenv("NIGHTSHIFT_NATS"), nats.MaxReconnects(-1))
 	if err != nil {
 		t.Fatal(err)
 	}
-	js, err := jetstream.New(conn)
-	if err != nil {
+	if js, err = jetstream.New(conn); err != nil {
 		t.Fatal(err)
 	}
+	return folder, told, js
+}
+
+// TestConsumerProcess is such a consumer, and no test: it takes messages, is busy until a file has the name of the message, and acknowledges.
+func TestConsumerProcess(t *testing.T) {
+	folder, told, js := consumerProcess(t)
 	say := sayer(t, js)
 	for {
 		select {

@@ -179,13 +179,3 @@ func TestWhatIsNotUnderstood(t *testing.T) {
 		}
 	}
 }
-
-func TestPortsDiffer(t *testing.T) {
-	taken := map[int]bool{}
-	for i := range 500 {
-		port, err := freePort(taken)
-		if err != nil || len(taken) != i+1 || !taken[port] {
-			t.Fatalf("port %d after %d others: %v", port, i, err)
-		}
-	}
-}

@@ -6,14 +6,14 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"math/rand/v2"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
 	"time"
+
+	"nightshift.dev/nightshift/e2e/loopback"
 )
 
 // cluster is one that is being started.
@@ -126,32 +126,14 @@ func (c *cluster) prepare(context.Context) error {
 	if c.reader, err = newReader(p); err != nil {
 		return err
 	}
-	taken := map[int]bool{}
+	// Another cluster that takes the same port before it is used makes this one fail, and none of both is mistaken for the other: they trust different authorities.
 	for _, port := range []*int{&c.ports.etcd, &c.ports.peer, &c.ports.api, &c.ports.controllers, &c.ports.scheduler, &c.ports.operator} {
-		if *port, err = freePort(taken); err != nil {
+		if *port, err = loopback.FindPort(); err != nil {
 			return err
 		}
 	}
 	c.api = fmt.Sprintf("https://127.0.0.1:%d", c.ports.api)
 	return p.writeKubeconfig(c.kubeconfig(), c.api)
-}
-
-// freePort is one on which nobody listens, of those that no system gives to connections by itself. Another cluster that takes the same one
-// before it is used makes this one fail, and none of both is mistaken for the other: they trust different authorities.
-func freePort(taken map[int]bool) (int, error) {
-	const first, behind, tries = 20_000, 32_000, 1000
-	for range tries {
-		port := first + rand.IntN(behind-first) //nolint:gosec // it is no secret
-		if taken[port] {
-			continue
-		}
-		listener, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", port))
-		if err == nil {
-			taken[port] = true
-			return port, listener.Close()
-		}
-	}
-	return 0, fmt.Errorf("no free port from %d to %d on 127.0.0.1 after %d tries", first, behind-1, tries)
 }
 
 // kubectl changes things. Its own cache stays in the cluster's folder.

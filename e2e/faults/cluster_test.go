@@ -70,6 +70,13 @@ var troubles = map[string]func(in *installation, chance *rand.Rand){
 	},
 }
 
+// inAnyOrder are all troubles.
+func inAnyOrder(chance *rand.Rand) []string {
+	names := slices.Sorted(maps.Keys(troubles))
+	chance.Shuffle(len(names), func(i, k int) { names[i], names[k] = names[k], names[i] })
+	return names
+}
+
 // trouble is what becomes of the servers of a job: all of them die or, where there are three, one of them has a trouble at least.
 func (in *installation) trouble(chance *rand.Rand) {
 	in.t.Helper()
@@ -90,10 +97,9 @@ func TestThreeServersLoseAndDoubleNothing(t *testing.T) {
 	const rows, rowsOfJob = 8_000, 10_000
 	in, js := drain(t, setting{rows: rowsOfJob, ack: 3 * time.Second, pause: .5, servers: 3})
 	chance := random(t)
-	at, order := 0, slices.Sorted(maps.Keys(troubles))
-	chance.Shuffle(len(order), func(i, k int) { order[i], order[k] = order[k], order[i] })
+	at := 0
 	var jobs []api.Job
-	for _, what := range order {
+	for _, what := range inAnyOrder(chance) {
 		in.publish(js, at, at+rows/len(troubles))
 		at += rows / len(troubles)
 		jobs = append(jobs, in.submit(fmt.Sprint("rows-", at))) // each trouble meets a job that has only begun

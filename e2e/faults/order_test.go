@@ -2,10 +2,8 @@ package faults
 
 import (
 	"fmt"
-	"maps"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -99,9 +97,8 @@ func TestThreeServersKeepTheOrder(t *testing.T) {
 	in, js := drainInOrder(t, setting{ack: 3 * time.Second, pause: .1, servers: 3})
 	chance := random(t)
 	const rows = 4_000
-	at, order := 0, slices.Sorted(maps.Keys(troubles))
-	chance.Shuffle(len(order), func(i, k int) { order[i], order[k] = order[k], order[i] })
-	for _, what := range order {
+	at := 0
+	for _, what := range inAnyOrder(chance) {
 		in.publishInOrder(js, at, at+rows/len(troubles))
 		at += rows / len(troubles)
 		t.Logf("%d rows are published, up to %d are settled: %s", at, in.settled(js), what)

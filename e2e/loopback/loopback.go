@@ -1,4 +1,5 @@
-// Package loopback gives tests ports of this machine for the servers that they start. Only tests import it; it imports the standard library.
+// Package loopback gives ports of this machine to tests, and to the cluster that they may use, for the servers that they start. Nothing else imports it; it imports the
+// standard library.
 package loopback
 
 import (
@@ -20,9 +21,18 @@ var (
 	given = map[int]bool{}
 )
 
-// FreePort gives a port on which nobody listens, another one with every call of the process.
+// FreePort is FindPort for a test.
 func FreePort(t testing.TB) int {
 	t.Helper()
+	port, err := FindPort()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return port
+}
+
+// FindPort gives a port on which nobody listens, another one with every call of the process.
+func FindPort() (int, error) {
 	mu.Lock()
 	defer mu.Unlock()
 	for range tries {
@@ -34,12 +44,8 @@ func FreePort(t testing.TB) int {
 		if err != nil {
 			continue
 		}
-		if err := listener.Close(); err != nil {
-			t.Fatal(err)
-		}
 		given[port] = true
-		return port
+		return port, listener.Close()
 	}
-	t.Fatalf("no free port from %d to %d after %d tries", first, behind-1, tries)
-	return 0
+	return 0, fmt.Errorf("no free port from %d to %d on 127.0.0.1 after %d tries", first, behind-1, tries)
 }

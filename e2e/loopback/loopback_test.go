@@ -5,7 +5,7 @@ import "testing"
 func TestPortsDiffer(t *testing.T) {
 	t.Parallel()
 	seen := map[int]bool{}
-	for range 200 {
+	for range 500 {
 		port := FreePort(t)
 		if seen[port] || port < first || port >= behind {
 			t.Fatalf("port %d, after %d others", port, len(seen))

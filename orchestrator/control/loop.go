@@ -211,12 +211,14 @@ func (l *Loop) once(ctx context.Context, now time.Time) time.Duration {
 
 func (l *Loop) observe(ctx context.Context, now time.Time) (orchestrator.Observation, []orchestrator.Presence) {
 	facts := l.config.Jobs.TakeFacts()
+	var ended []string
+	for _, engine := range l.config.Engines { // which may be busy: nobody else waits for them meanwhile
+		ended = append(ended, engine.Ended()...)
+	}
 	l.mu.Lock()
 	l.memory = planner.Learn(l.memory, facts)
-	for _, engine := range l.config.Engines {
-		for _, id := range engine.Ended() {
-			delete(l.workers, id)
-		}
+	for _, id := range ended {
+		delete(l.workers, id)
 	}
 	for id, worker := range l.workers {
 		if now.Sub(worker.At) > l.config.PresenceTTL {

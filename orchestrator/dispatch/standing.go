@@ -83,7 +83,7 @@ func (d *Dispatcher) lastOfChain(job orchestrator.Job) bool {
 	return job.Standing != nil && len(jobs) > 0 && jobs[len(jobs)-1].job.JobKey == job.JobKey
 }
 
-// Hear takes the newest readings of the queues' sources.
+// Hear takes the readings of the queues' sources that the plan was made of which was applied last.
 func (d *Dispatcher) Hear(readings []orchestrator.Backlog) {
 	d.mu.Lock()
 	for _, one := range readings {

@@ -136,7 +136,7 @@ func (r *Rows) AsRecords() {
 	}
 }
 
-// Unchecked leaves it to the reader of the lines to find those of JSON Lines that are no rows, which saves most of the time of reading
+// Unchecked leaves it to the reader of the lines to find those of JSON Lines, and messages, that are no rows, which saves most of the time of reading
 // them. Chunks may then hold such lines as good rows, with any key; Recheck tells. Call it before the first Next.
 func (r *Rows) Unchecked() {
 	if rows, ok := r.decoder.(interface{ uncheck() }); ok {

@@ -236,9 +236,9 @@ func TestLate(t *testing.T) {
 	})
 }
 
-// Names are as Prometheus' own linter wants them.
-func TestNamesFollowTheConventions(t *testing.T) {
-	t.Parallel()
+// gather is what a collector shows that knows everything.
+func gather(t *testing.T) []*dto.MetricFamily {
+	t.Helper()
 	c := collector(reading(clicks, time.Now()))
 	observation, plan := decide(time.Now())
 	c.Decided(observation, plan, 0, nil)
@@ -248,6 +248,13 @@ func TestNamesFollowTheConventions(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	return families
+}
+
+// Names are as Prometheus' own linter wants them.
+func TestNamesFollowTheConventions(t *testing.T) {
+	t.Parallel()
+	families := gather(t)
 	problems, err := promlint.NewWithMetricFamilies(families).Lint()
 	if err != nil {
 		t.Fatal(err)

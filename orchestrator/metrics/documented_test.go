@@ -5,10 +5,8 @@ import (
 	"regexp"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/google/go-cmp/cmp"
-	"github.com/prometheus/client_golang/prometheus"
 	dto "github.com/prometheus/client_model/go"
 )
 
@@ -21,15 +19,7 @@ var units = map[string]string{
 // TestEveryMetricIsDocumented holds docs/metrics.md to the code: every metric stands there, in order, with its type, unit, labels and help, and nothing else does.
 func TestEveryMetricIsDocumented(t *testing.T) {
 	t.Parallel()
-	c := collector(reading(clicks, time.Now()))
-	observation, plan := decide(time.Now())
-	c.Decided(observation, plan, 0, nil)
-	registry := prometheus.NewPedanticRegistry()
-	registry.MustRegister(c)
-	families, err := registry.Gather()
-	if err != nil {
-		t.Fatal(err)
-	}
+	families := gather(t)
 	if len(families) != len(descriptions)+2 {
 		t.Errorf("%d of %d metrics are shown", len(families), len(descriptions)+2)
 	}
