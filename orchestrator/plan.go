@@ -1,6 +1,9 @@
 package orchestrator
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // Observation is everything a decision may look at, read at one time. The planner reads nothing else.
 type Observation struct {
@@ -186,6 +189,16 @@ type PoolPlan struct {
 	Reasons  []Reason `json:"reasons"`
 	// Memory is what a worker needs with each model, as far as that is known.
 	Memory []MemoryPlan `json:"memory,omitempty"`
+}
+
+// Why is the reason of the last step that changed the number, or else says why fewer workers share a replica.
+func (p PoolPlan) Why() string {
+	for _, reason := range slices.Backward(p.Reasons) {
+		if reason.From != reason.To || reason.Code == "memory" {
+			return reason.Sentence
+		}
+	}
+	return "there is memory for more workers"
 }
 
 // QueuePlan is how many workers serve the backlog of a queue, and why.

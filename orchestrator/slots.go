@@ -1,5 +1,7 @@
 package orchestrator
 
+import "time"
+
 // PoolSlots says who shall run where in a pool whose replicas somebody else starts, such as the pods of a RayCluster: the engine writes it, and the driver inside
 // the cluster keeps a worker in every slot that it names.
 type PoolSlots struct {
@@ -19,5 +21,6 @@ type ReplicaSlots struct {
 	// Pods are its pods by name: one, or as many as it has hosts, with the workers spread over them in turn.
 	Pods []string `json:"pods"`
 	// Leaving says that its workers drain, and that none is started in it again.
-	Leaving bool `json:"leaving,omitempty"`
+	Leaving bool      `json:"leaving,omitempty"`
+	Since   time.Time `json:"since,omitzero"` // when the pool let it go; zero: somebody else takes it away
 }

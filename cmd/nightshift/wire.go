@@ -55,6 +55,7 @@ type installation struct {
 	collector  *metrics.Collector
 	metrics    *metrics.Server // nil: there is none
 	engines    []*local.Engine
+	rays       rayPools
 	documents  document.Set
 	cancel     context.CancelFunc
 	running    sync.WaitGroup
@@ -83,13 +84,19 @@ func startService(ctx context.Context, nc *nats.Conn, reach []string, options se
 		return nil, err
 	}
 	engines := map[string]control.Engine{}
-	for _, pool := range documents.Local() {
+	for _, pool := range documents.Pools(document.EngineLocal) {
 		engine, err := in.engine(pool, reach, log)
 		if err != nil {
 			return nil, err
 		}
 		engines[pool.Name] = engine
 		in.engines = append(in.engines, engine)
+	}
+	if in.rays, err = in.newRayPools(documents.Pools(document.EngineRay), log); err != nil {
+		return nil, err
+	}
+	for pool, engine := range in.rays.engines {
+		engines[pool] = engine
 	}
 	in.forecaster = forecaster.New(forecaster.Config{
 		Store: store, Queues: forecastQueues(set), Log: log, Known: func(now time.Time) []orchestrator.Peak { return in.calendar.Peaks(now, calendar.Horizon) },
@@ -210,6 +217,7 @@ func (in *installation) run(ctx context.Context, nc *nats.Conn, log *slog.Logger
 	for _, engine := range in.engines {
 		start("local engine", engine.Run)
 	}
+	in.rays.run(start)
 	config := service.Config{Conn: nc, Store: in.store, Jobs: in.dispatcher, Plan: in.loop.Plan, Backlogs: in.loop.Backlogs, Forecast: in.forecaster.Forecast, Observe: in.loop.Nearby, Schedules: in.calendar, Documents: in.documents, Version: version, Log: log}
 	if in.options.embedded {
 		config.EmbeddedServer = nc.ConnectedServerId()

@@ -11,7 +11,6 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strings"
 	"sync"
 	"time"
 
@@ -220,11 +219,11 @@ func (c *Catalog) Price(pool string) orchestrator.Money {
 	return of.Spec.Price.Times(1 / float64(max(of.Spec.SlotsPerReplica, 1)))
 }
 
-// Local gives the pools that run on this machine.
-func (c *Catalog) Local() []document.Pool {
+// Pools gives the pools that an engine runs.
+func (c *Catalog) Pools(engine document.Engine) []document.Pool {
 	var pools []document.Pool
 	for _, pool := range c.set.Pools {
-		if strings.EqualFold(string(pool.Spec.Engine), string(document.EngineLocal)) {
+		if pool.Spec.Engine == engine {
 			pools = append(pools, pool)
 		}
 	}

@@ -116,19 +116,19 @@ func (e *engine) Ended() []string {
 	return e.ended
 }
 
-func (e *engine) Scale(_ context.Context, replicas, slots int, leaving []string) error {
+func (e *engine) Scale(_ context.Context, plan orchestrator.PoolPlan, leaving []string) error {
 	if e.onScale != nil {
 		e.onScale()
 	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	e.requests = append(e.requests, request{replicas, leaving, time.Now()})
+	e.requests = append(e.requests, request{plan.Replicas, leaving, time.Now()})
 	if e.refuse {
 		return errors.New("no machine to be had")
 	}
-	e.replicas = replicas
+	e.replicas = plan.Replicas
 	if e.slots > 0 {
-		e.slots = slots
+		e.slots = plan.Slots
 	}
 	return nil
 }

@@ -20,8 +20,8 @@ import (
 type Engine interface {
 	// Observe says how many replicas are asked for at present; its Reading says how well that is known.
 	Observe(ctx context.Context) orchestrator.PoolView
-	// Scale asks for a number of replicas, each with so many workers. leaving are workers that drain and shall not be counted any more.
-	Scale(ctx context.Context, replicas, slots int, leaving []string) error
+	// Scale asks for the plan's number of replicas, each with so many workers. leaving are workers that drain and shall not be counted any more.
+	Scale(ctx context.Context, plan orchestrator.PoolPlan, leaving []string) error
 	// Ended are workers that have ended lately, as far as it knows: what they said last does not count until it expires.
 	Ended() []string
 }
@@ -318,11 +318,11 @@ func (l *Loop) apply(ctx context.Context, observation orchestrator.Observation, 
 		if !ok || pool.Replicas == pool.From && pool.Slots == slots {
 			continue
 		}
-		if err := engine.Scale(ctx, pool.Replicas, pool.Slots, leaving[pool.Name]); err != nil {
+		if err := engine.Scale(ctx, pool, leaving[pool.Name]); err != nil {
 			failed = errors.Join(failed, err)
 			continue
 		}
-		l.config.Log.Info("pool resized", "pool", pool.Name, "from", pool.From, "to", pool.Replicas, "slots", pool.Slots, "why", whyResized(pool))
+		l.config.Log.Info("pool resized", "pool", pool.Name, "from", pool.From, "to", pool.Replicas, "slots", pool.Slots, "why", pool.Why())
 	}
 	return failed
 }
@@ -344,16 +344,6 @@ func slotsOf(views []orchestrator.PoolView, pool orchestrator.PoolPlan) int {
 		}
 	}
 	return pool.Slots
-}
-
-// whyResized is the reason of the last step that changed the number, or else says why fewer workers share a replica.
-func whyResized(pool orchestrator.PoolPlan) string {
-	for _, reason := range slices.Backward(pool.Reasons) {
-		if reason.From != reason.To || reason.Code == "memory" {
-			return reason.Sentence
-		}
-	}
-	return "there is memory for more workers"
 }
 
 // record stores the memory when a number has changed, and now and then.

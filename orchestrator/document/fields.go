@@ -137,14 +137,18 @@ func defaultPool() PoolSpec {
 		SlotsPerReplica: 1,
 		Notice:          15 * time.Second, // of the providers the one that gives least, GKE
 		ScaleDownDelay:  30 * time.Second,
-		StartTime:       time.Second,
+		StartTime:       -1, // as the engine has it
 	}
 }
 
+// usualStart is believed of a replica's start until starts are measured: a process, or a node, an image and Ray.
+var usualStart = map[Engine]time.Duration{EngineLocal: time.Second, EngineRay: 3 * time.Minute}
+
 func poolFields(f visitor, spec *PoolSpec) {
 	f.required("replicas")
-	choiceOf(f, "engine", &spec.Engine, EngineLocal)
+	choiceOf(f, "engine", &spec.Engine, EngineLocal, EngineRay)
 	localFields(f, spec)
+	rayFields(f, spec)
 	choiceOf(f, "capacityType", &spec.CapacityType, orchestrator.CapacitySpot, orchestrator.CapacityOnDemand)
 	if f.optional("price", spec.Price.Currency != "") {
 		moneyFields(f, "price", &spec.Price)
@@ -162,6 +166,9 @@ func poolFields(f visitor, spec *PoolSpec) {
 	f.quantity("memoryPerReplica", &spec.MemoryPerReplica, 0, exbibyte)
 	f.duration("notice", &spec.Notice, 0, time.Hour)
 	f.duration("scaleDownDelay", &spec.ScaleDownDelay, 0, 24*time.Hour)
+	if spec.StartTime < 0 {
+		spec.StartTime = usualStart[spec.Engine]
+	}
 	f.duration("startTime", &spec.StartTime, 0, 24*time.Hour)
 	poolInterruptions(f, spec)
 }

@@ -64,6 +64,9 @@ func poolInterruptions(f visitor, spec *PoolSpec) {
 		spec.Interruptions = defaultInterruptions()
 	}
 	f.object("interruptions", func(f visitor) { interruptionsFields(f, spec.Interruptions) })
+	if f.sound("engine") && spec.Engine != EngineLocal {
+		f.problem("interruptions", "given with engine: %s, whose replicas are really taken away; allowed: with engine: local", spec.Engine)
+	}
 	if f.sound("capacityType") && spec.CapacityType != orchestrator.CapacitySpot {
 		f.problem("interruptions", "only spot replicas are taken away, and capacityType is %s; allowed: together with capacityType: spot", spec.CapacityType)
 	}

@@ -134,6 +134,14 @@ func drawPool(t *rapid.T, currency string) PoolSpec {
 		spec.CapacityType = orchestrator.CapacitySpot
 		spec.Interruptions = drawInterruptions(t)
 	}
+	if spec.Interruptions == nil && rapid.Bool().Draw(t, "ray") {
+		label := rapid.StringMatching(`[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?`)
+		spec.Engine = EngineRay
+		spec.Ray = &WorkerGroup{
+			Context: rapid.SampledFrom([]string{"", "blue"}).Draw(t, "context"), Namespace: label.Draw(t, "namespace"), Cluster: label.Draw(t, "cluster"), Group: label.Draw(t, "group"),
+			GrantLimit: drawDuration(t, "grantLimit", time.Second, time.Hour), RetryAfter: drawDuration(t, "retryAfter", time.Second, 24*time.Hour),
+		}
+	}
 	return spec
 }
 

@@ -95,6 +95,7 @@ type PoolSpec struct {
 	ScaleDownDelay   time.Duration  // how long fewer replicas must be enough before the pool shrinks
 	Notice           time.Duration  // from the announcement that a spot replica is taken to its end
 	Local            *LocalConsumer // instead of workers; nil: workers
+	Ray              *WorkerGroup   // of EngineRay
 	StartTime        time.Duration  // p95 from the request of a replica to a worker that can load
 	Interruptions    *Interruptions // of spot replicas on this machine; nil: nobody takes them away
 }
@@ -109,8 +110,11 @@ type PriceWindow struct {
 // Engine runs the workers of a pool.
 type Engine string
 
-// EngineLocal runs workers as processes of this machine.
-const EngineLocal Engine = "local"
+// The engines.
+const (
+	EngineLocal Engine = "local" // workers are processes of this machine
+	EngineRay   Engine = "ray"   // workers are actors in the pods of a RayCluster's worker group
+)
 
 // Replicas bounds the size of a pool.
 type Replicas struct{ Min, Max int }

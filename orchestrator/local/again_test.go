@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"nightshift.dev/nightshift/orchestrator"
 )
 
 func TestWorkerThatDiesIsStartedAgainInItsSlot(t *testing.T) {
@@ -18,7 +20,7 @@ func TestWorkerThatDiesIsStartedAgainInItsSlot(t *testing.T) {
 	var told atomic.Int64
 	e.config.Changed = func() { told.Add(1) }
 	h.run(e)
-	h.must(e.Scale(t.Context(), 2, e.config.Slots, nil))
+	h.must(e.Scale(t.Context(), orchestrator.PoolPlan{Replicas: 2, Slots: e.config.Slots}, nil))
 	before := h.ready(e, 2)
 	if told.Load() != 0 || len(e.Ended()) != 0 {
 		t.Errorf("before anything ends: told %d times, ended %v", told.Load(), e.Ended())
@@ -112,7 +114,7 @@ func TestProgramThatIsMissingIsTriedAgain(t *testing.T) {
 	config.Command = commandOf(later, h.dir, "obeys")
 	e, err := New(config)
 	h.must(err)
-	h.must(e.Scale(t.Context(), 1, e.config.Slots, nil))
+	h.must(e.Scale(t.Context(), orchestrator.PoolPlan{Replicas: 1, Slots: e.config.Slots}, nil))
 	if err := e.reconcile(time.Now()); err == nil {
 		t.Error("no error, though the program is missing")
 	}
@@ -132,7 +134,7 @@ func TestProgramThatStaysMissingIsTriedAfterGrowingPauses(t *testing.T) {
 	config.Command = func(string, int) []string { tries++; return []string{filepath.Join(h.dir, "missing")} }
 	e, err := New(config)
 	h.must(err)
-	h.must(e.Scale(t.Context(), 2, e.config.Slots, nil))
+	h.must(e.Scale(t.Context(), orchestrator.PoolPlan{Replicas: 2, Slots: e.config.Slots}, nil))
 	now := time.Now()
 	var seen []string
 	for at := time.Duration(0); at <= 8*time.Second; at += 500 * time.Millisecond {

@@ -5,6 +5,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"nightshift.dev/nightshift/orchestrator"
 )
 
 // A program of the user's own is told to end once, has the grace that it declared, no more than the pool allows and no less than any worker, and is then ended by force.
@@ -22,7 +24,7 @@ func TestConsumersHaveTheirGrace(t *testing.T) {
 		if environment := e.environment(one.ID); !slices.Contains(environment, "NIGHTSHIFT_CONSUMER="+one.ID) || !slices.Contains(environment, "NIGHTSHIFT_POOL=cpu") {
 			t.Errorf("the environment is %q", environment)
 		}
-		h.must(e.Scale(t.Context(), 0, 1, []string{}))
+		h.must(e.Scale(t.Context(), orchestrator.PoolPlan{Replicas: 0, Slots: 1}, []string{}))
 		h.must(e.Leave(one.ID, c.declared))
 		h.eventually("it is told", func() bool { return strings.Contains(h.log(one.ID), "told to end") })
 		h.must(e.Leave(one.ID, c.declared))

@@ -102,12 +102,12 @@ func (e *Engine) Ended() []string {
 	return slices.Clone(e.gone)
 }
 
-// Scale sets the number of replicas and of the workers of each. leaving are workers that drain by their assignments and do not count any more; they end by themselves,
+// Scale sets the number of replicas and of the workers of each, as planned. leaving are workers that drain by their assignments and do not count any more; they end by themselves,
 // or after drainLimit by force.
-func (e *Engine) Scale(_ context.Context, replicas, slots int, leaving []string) error {
+func (e *Engine) Scale(_ context.Context, plan orchestrator.PoolPlan, leaving []string) error {
 	e.mu.Lock()
-	failed := e.shareLocked(min(max(slots, 1), e.config.Slots), time.Now())
-	e.replicas = replicas
+	failed := e.shareLocked(min(max(plan.Slots, 1), e.config.Slots), time.Now())
+	e.replicas = plan.Replicas
 	for _, id := range leaving {
 		if worker, ok := e.workers[id]; ok && !worker.leaves() {
 			worker.Leaving = time.Now()

@@ -16,6 +16,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"nightshift.dev/nightshift/orchestrator"
 )
 
 // TestMain makes this test program a worker, or a whole engine, when it is started as one.
@@ -67,7 +69,7 @@ func beEngine(dir, program string) int {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), longestLife)
 	defer cancel()
-	if err := errors.Join(engine.Scale(ctx, 2, 1, nil), engine.Run(ctx)); err != nil {
+	if err := errors.Join(engine.Scale(ctx, orchestrator.PoolPlan{Replicas: 2, Slots: 1}, nil), engine.Run(ctx)); err != nil {
 		fmt.Println(err)
 		return 1
 	}
@@ -174,7 +176,7 @@ func (h *host) run(e *Engine) (stop func()) {
 // scale asks for a number of replicas and looks after them once.
 func (h *host) scale(e *Engine, replicas int, leaving ...string) {
 	h.t.Helper()
-	h.must(e.Scale(h.t.Context(), replicas, e.config.Slots, leaving))
+	h.must(e.Scale(h.t.Context(), orchestrator.PoolPlan{Replicas: replicas, Slots: e.config.Slots}, leaving))
 	h.must(e.reconcile(time.Now()))
 }
 

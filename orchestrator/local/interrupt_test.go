@@ -190,7 +190,7 @@ func TestLedgerCountsFromStartToEnd(t *testing.T) {
 	e, err := New(config)
 	h.must(err)
 	now := time.Now()
-	h.must(e.Scale(t.Context(), 1, e.config.Slots, nil))
+	h.must(e.Scale(t.Context(), orchestrator.PoolPlan{Replicas: 1, Slots: e.config.Slots}, nil))
 	h.must(e.reconcile(now))
 	workers := h.ready(e, 2)
 	near := func(ledger orchestrator.Ledger, want float64) {
@@ -200,7 +200,7 @@ func TestLedgerCountsFromStartToEnd(t *testing.T) {
 		}
 	}
 	near(e.ledgerLocked(now.Add(100*time.Second)), 100)
-	h.must(e.Scale(t.Context(), 0, e.config.Slots, []string{workers[0].ID}))
+	h.must(e.Scale(t.Context(), orchestrator.PoolPlan{Replicas: 0, Slots: e.config.Slots}, []string{workers[0].ID}))
 	h.end(e, workers[0])
 	h.must(e.reconcile(now.Add(200 * time.Second)))
 	near(e.ledgerLocked(now.Add(300*time.Second)), 100+150)

@@ -21,7 +21,7 @@ func TestAsManyWorkersStartAsAskedForEachWithItsSlot(t *testing.T) {
 	h := prepare(t)
 	e := h.engine()
 	h.run(e)
-	h.must(e.Scale(t.Context(), 3, e.config.Slots, nil))
+	h.must(e.Scale(t.Context(), orchestrator.PoolPlan{Replicas: 3, Slots: e.config.Slots}, nil))
 	for slot, one := range h.ready(e, 3) {
 		if named := regexp.MustCompile(fmt.Sprintf(`^cpu-%d-[0-9a-z]+$`, slot)); one.Slot != slot || !named.MatchString(one.ID) {
 			t.Errorf("worker %d is %s in slot %d", slot, one.ID, one.Slot)
@@ -44,7 +44,7 @@ func TestReplicaOfSeveralWorkers(t *testing.T) {
 	first, err := New(config)
 	h.must(err)
 	stop := h.run(first)
-	h.must(first.Scale(t.Context(), 3, 2, nil))
+	h.must(first.Scale(t.Context(), orchestrator.PoolPlan{Replicas: 3, Slots: 2}, nil))
 	h.ready(first, 6)
 	stop()
 	again, err := New(config)
@@ -58,7 +58,7 @@ func TestObserveSaysWhatIsAskedForAndSinceWhen(t *testing.T) {
 	t.Parallel()
 	h := prepare(t)
 	e := h.engine()
-	h.must(e.Scale(t.Context(), 5, e.config.Slots, nil)) // none has started
+	h.must(e.Scale(t.Context(), orchestrator.PoolPlan{Replicas: 5, Slots: e.config.Slots}, nil)) // none has started
 	before := time.Now()
 	got := e.Observe(t.Context())
 	want := orchestrator.PoolView{Name: "cpu", Replicas: 5, Slots: 1, Reading: orchestrator.Reading{Source: "local engine"}}
@@ -170,7 +170,7 @@ func TestWorkersGoOnWhenTheEngineEnds(t *testing.T) {
 	h := prepare(t)
 	e := h.engine()
 	stop := h.run(e)
-	h.must(e.Scale(t.Context(), 2, e.config.Slots, nil))
+	h.must(e.Scale(t.Context(), orchestrator.PoolPlan{Replicas: 2, Slots: e.config.Slots}, nil))
 	workers := h.ready(e, 2)
 	stop()
 	for _, one := range workers {

@@ -5,6 +5,8 @@ import (
 	"slices"
 	"testing"
 	"time"
+
+	"nightshift.dev/nightshift/orchestrator"
 )
 
 // H7, H8: where fewer workers share a replica, no more are started there, each is billed its larger part from then on, and a restart knows it.
@@ -15,7 +17,7 @@ func TestFewerWorkersShareAReplica(t *testing.T) {
 	config.Slots = 4
 	e, err := New(config)
 	h.must(err)
-	h.must(e.Scale(t.Context(), 1, 4, nil))
+	h.must(e.Scale(t.Context(), orchestrator.PoolPlan{Replicas: 1, Slots: 4}, nil))
 	h.must(e.reconcile(time.Now()))
 	h.ready(e, 4)
 	var leaving []string
@@ -24,7 +26,7 @@ func TestFewerWorkersShareAReplica(t *testing.T) {
 			leaving = append(leaving, one.ID)
 		}
 	}
-	h.must(e.Scale(t.Context(), 2, 2, leaving))
+	h.must(e.Scale(t.Context(), orchestrator.PoolPlan{Replicas: 2, Slots: 2}, leaving))
 	h.must(e.reconcile(time.Now()))
 	slots := []int{}
 	for _, one := range e.workers {

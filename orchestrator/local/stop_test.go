@@ -6,6 +6,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"nightshift.dev/nightshift/orchestrator"
 )
 
 func TestStopAsksWorkersToEndAndLeavesNone(t *testing.T) {
@@ -71,7 +73,7 @@ func TestStopStartsNoOtherWorkers(t *testing.T) {
 	h := prepare(t)
 	e := h.engine()
 	h.run(e)
-	h.must(e.Scale(t.Context(), 2, e.config.Slots, nil))
+	h.must(e.Scale(t.Context(), orchestrator.PoolPlan{Replicas: 2, Slots: e.config.Slots}, nil))
 	h.ready(e, 2)
 	h.stop(e)
 	h.must(e.reconcile(time.Now().Add(time.Hour)))

@@ -1,0 +1,253 @@
+package raycluster
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"nightshift.dev/nightshift/orchestrator/embedded"
+	"nightshift.dev/nightshift/orchestrator/state"
+)
+
+const documents = `
+apiVersion: nightshift.dev/v1alpha1
+kind: Model
+metadata: {name: double}
+spec:
+  scorer: {python: "double:Double", path: ., interpreter: python3, parameters: {pause: 0.2}}
+  batchRows: 20
+---
+apiVersion: nightshift.dev/v1alpha1
+kind: Pool
+metadata: {name: gpu}
+spec:
+  engine: ray
+  ray: {namespace: %s, cluster: scoring, group: spot, grantLimit: 5s, retryAfter: 10s}
+  replicas: {max: 4}
+  scaleDownDelay: 2s
+---
+apiVersion: nightshift.dev/v1alpha1
+kind: Queue
+metadata: {name: double}
+spec: {source: jobs, model: double, pools: [gpu], input: {roots: [in]}, output: {root: out}}
+`
+
+const scorer = `
+import time
+
+
+class Double:
+    def __init__(self, pause):
+        self.pause = pause
+
+    def __call__(self, batch):
+        time.sleep(self.pause)
+        return {"double": [2 * n for n in batch["n"]]}
+`
+
+// installation is a service, its NATS server, and workers in place of those in pods.
+type installation struct {
+	*kube
+	dir     string
+	server  *embedded.Server
+	store   *state.Store
+	service *exec.Cmd
+	starts  int
+
+	mu      sync.Mutex
+	workers map[string]*exec.Cmd // by pod and number
+	cut     int                  // workers that ran when their pod went
+	made    int
+}
+
+// install makes the RayCluster, with an empty group, and starts the service and the stand-in for the driver.
+func install(t *testing.T) *installation {
+	t.Helper()
+	k := connect(t)
+	if _, err := exec.LookPath("python3"); err != nil {
+		t.Skip("python3 is missing: the scorer of this test is a Python program")
+	}
+	in := &installation{kube: k, dir: t.TempDir(), workers: map[string]*exec.Cmd{}}
+	k.must("create", "--validate=false", "-f", filepath.Join("testdata", "raycluster.yaml"))
+	for name, content := range map[string]string{"docs.yaml": fmt.Sprintf(documents, k.namespace), "double.py": scorer} {
+		if err := os.WriteFile(filepath.Join(in.dir, name), []byte(content), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var err error
+	if in.server, err = embedded.Start(embedded.Config{Dir: filepath.Join(in.dir, "nats"), Port: -1, NoSync: true}); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(in.server.Stop)
+	t.Cleanup(in.endWorkers)
+	in.start()
+	t.Cleanup(in.end)
+	conn, err := in.server.Connect()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(conn.Close)
+	in.until("the service has made its streams", func() bool {
+		in.store, err = state.Open(t.Context(), conn, state.Config{AckWait: 5 * time.Second})
+		return err == nil
+	})
+	ctx, cancel := context.WithCancel(context.WithoutCancel(t.Context()))
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		in.drive(ctx)
+	}()
+	t.Cleanup(func() { cancel(); <-ended })
+	return in
+}
+
+// start starts the service.
+func (in *installation) start() {
+	in.Helper()
+	in.starts++
+	log, err := os.Create(filepath.Join(in.dir, fmt.Sprintf("service-%d.log", in.starts)))
+	if err != nil {
+		in.Fatal(err)
+	}
+	in.service = exec.Command(program, "run", "--nats", in.server.URL(), "-f", filepath.Join(in.dir, "docs.yaml"), "--dir", filepath.Join(in.dir, "state"), "--ack-wait", "5s", "--grace", "5s")
+	in.service.Stderr, in.service.Env = log, append(os.Environ(), "KUBECONFIG="+in.kubeconfig)
+	if err := in.service.Start(); err != nil {
+		in.Fatal(err)
+	}
+	_ = log.Close() // the service has it
+}
+
+// end kills the service, and shows what it said where the test has failed.
+func (in *installation) end() {
+	_ = in.service.Process.Kill()
+	_ = in.service.Wait()
+	if !in.Failed() {
+		return
+	}
+	for i := range in.starts {
+		if text, err := os.ReadFile(filepath.Join(in.dir, fmt.Sprintf("service-%d.log", i+1))); err == nil {
+			in.Logf("service %d:\n%s", i+1, text)
+		}
+	}
+}
+
+// submit submits rows, and gives the job.
+func (in *installation) submit(rows int) string {
+	in.Helper()
+	var text bytes.Buffer
+	for i := range rows {
+		fmt.Fprintf(&text, "{\"n\":%d}\n", i)
+	}
+	file := filepath.Join(in.dir, "in", "rows.jsonl")
+	if err := os.MkdirAll(filepath.Dir(file), 0o750); err != nil {
+		in.Fatal(err)
+	}
+	if err := os.WriteFile(file, text.Bytes(), 0o600); err != nil {
+		in.Fatal(err)
+	}
+	var said string
+	in.until("the service takes a job", func() bool {
+		var err error
+		said, err = in.nightshift("submit", "-q", "double", file, "--within", "10s", "--yes", "-o", "name")
+		return err == nil
+	})
+	return strings.TrimPrefix(strings.TrimSpace(said), "job/")
+}
+
+func (in *installation) nightshift(arguments ...string) (string, error) {
+	ctx, cancel := context.WithTimeout(in.Context(), time.Minute)
+	defer cancel()
+	command := exec.CommandContext(ctx, program, append(arguments, "--nats", in.server.URL())...)
+	command.Dir = in.dir
+	said, err := command.Output()
+	return string(said), err
+}
+
+// drive is the stand-in for pods and for the driver in them: it starts the workers that the slots name in pods that are ready, and kills those whose pods are gone.
+func (in *installation) drive(ctx context.Context) {
+	for ctx.Err() == nil {
+		pods := in.pods(ctx)
+		slots, _, err := in.store.Slots(ctx, "gpu")
+		if err == nil && pods != nil {
+			for _, replica := range slots.Replicas {
+				for n := range slots.Slots {
+					if pods[replica.Pods[0]].ready() && !replica.Leaving {
+						in.work(replica.Pods[0], n, replica.Index*slots.PerReplica+n)
+					}
+				}
+			}
+			in.sweep(pods)
+		}
+		select {
+		case <-time.After(100 * time.Millisecond):
+		case <-ctx.Done():
+		}
+	}
+}
+
+// work starts a worker, unless it runs.
+func (in *installation) work(name string, n, slot int) {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	key := fmt.Sprintf("%s/%d", name, n)
+	if in.workers[key] != nil {
+		return
+	}
+	in.made++
+	id := fmt.Sprintf("%s-%d-%d", name, n, in.made)
+	log, err := os.Create(filepath.Join(in.dir, id+".log"))
+	if err != nil {
+		in.Error(err)
+		return
+	}
+	defer func() { _ = log.Close() }()
+	command := exec.Command(program, "worker", "--pool", "gpu", "--id", id, "--slot", strconv.Itoa(slot), "--ack-wait", "5s", "--grace", "5s")
+	command.Stderr, command.Env, command.SysProcAttr = log, append(os.Environ(), "NIGHTSHIFT_NATS="+in.server.URL()), &syscall.SysProcAttr{Setpgid: true}
+	if err := command.Start(); err != nil {
+		in.Error(err)
+		return
+	}
+	in.workers[key] = command
+	go func() {
+		_ = command.Wait()
+		in.mu.Lock()
+		defer in.mu.Unlock()
+		delete(in.workers, key)
+	}()
+}
+
+// sweep ends the workers whose pods are gone, as a kubelet does.
+func (in *installation) sweep(pods map[string]pod) {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	for key, worker := range in.workers {
+		name, _, _ := strings.Cut(key, "/")
+		if _, there := pods[name]; !there {
+			in.cut++
+			_ = syscall.Kill(-worker.Process.Pid, syscall.SIGKILL)
+		}
+	}
+}
+
+func (in *installation) working() int {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	return len(in.workers)
+}
+
+func (in *installation) endWorkers() {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	for _, worker := range in.workers {
+		_ = syscall.Kill(-worker.Process.Pid, syscall.SIGKILL)
+	}
+}

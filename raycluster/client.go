@@ -1,0 +1,192 @@
+package raycluster
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	rayv1 "github.com/ray-project/kuberay/ray-operator/apis/ray/v1"
+	rayclient "github.com/ray-project/kuberay/ray-operator/pkg/client/clientset/versioned"
+	rayscheme "github.com/ray-project/kuberay/ray-operator/pkg/client/clientset/versioned/scheme"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/watch"
+	"k8s.io/client-go/kubernetes"
+	corev1client "k8s.io/client-go/kubernetes/typed/core/v1"
+	"k8s.io/client-go/rest"
+	"k8s.io/client-go/tools/cache"
+	"k8s.io/client-go/tools/clientcmd"
+	"k8s.io/client-go/tools/record"
+)
+
+// Requests that a client may have on their way to one API server: a burst of backlogs resizes many groups at once.
+const (
+	queriesPerSecond = 100
+	queriesAtOnce    = 200
+)
+
+// Connect finds the API server as kubectl does: by KUBECONFIG, ~/.kube/config, or the service account of this pod. name is a context of the file; empty: the current one.
+func Connect(name string) (*rest.Config, error) {
+	config, err := clientcmd.NewNonInteractiveDeferredLoadingClientConfig(clientcmd.NewDefaultClientConfigLoadingRules(), &clientcmd.ConfigOverrides{CurrentContext: name}).ClientConfig()
+	if err != nil {
+		return nil, fmt.Errorf("find the Kubernetes API server (KUBECONFIG, ~/.kube/config, or a service account): %w", err)
+	}
+	config.QPS, config.Burst, config.UserAgent = queriesPerSecond, queriesAtOnce, "nightshift"
+	return config, nil
+}
+
+// Namespace watches the RayClusters of a namespace and their pods.
+type Namespace struct {
+	name     string
+	rays     rayclient.Interface
+	kube     kubernetes.Interface
+	clusters cache.SharedIndexInformer
+	pods     cache.SharedIndexInformer
+	contact  *contact
+	scalers  scalers
+	events   record.EventBroadcaster
+	recorder record.EventRecorder
+}
+
+// byCluster finds pods by the name of their RayCluster.
+const byCluster = "cluster"
+
+// NewNamespace prepares the watches; Run begins them. changed is called with the name of a RayCluster that has changed, or whose pods have; it must not block.
+func NewNamespace(config *rest.Config, name string, changed func(cluster string)) (*Namespace, error) {
+	rays, err := rayclient.NewForConfig(config)
+	if err != nil {
+		return nil, fmt.Errorf("prepare the client of RayClusters: %w", err)
+	}
+	kube, err := kubernetes.NewForConfig(config)
+	if err != nil {
+		return nil, fmt.Errorf("prepare the client of Kubernetes: %w", err)
+	}
+	n := &Namespace{name: name, rays: rays, kube: kube, contact: newContact(), events: record.NewBroadcaster()}
+	n.recorder = n.events.NewRecorder(rayscheme.Scheme, corev1.EventSource{Component: "nightshift"})
+	n.clusters = cache.NewSharedIndexInformer(n.contact.follow("rayclusters", &cache.ListWatch{
+		ListWithContextFunc: func(ctx context.Context, options metav1.ListOptions) (runtime.Object, error) {
+			return rays.RayV1().RayClusters(name).List(ctx, options)
+		},
+		WatchFuncWithContext: func(ctx context.Context, options metav1.ListOptions) (watch.Interface, error) {
+			return rays.RayV1().RayClusters(name).Watch(ctx, options)
+		},
+	}), &rayv1.RayCluster{}, 0, cache.Indexers{})
+	n.pods = cache.NewSharedIndexInformer(n.contact.follow("pods", &cache.ListWatch{
+		ListWithContextFunc: func(ctx context.Context, options metav1.ListOptions) (runtime.Object, error) {
+			options.LabelSelector = labelCluster
+			return kube.CoreV1().Pods(name).List(ctx, options)
+		},
+		WatchFuncWithContext: func(ctx context.Context, options metav1.ListOptions) (watch.Interface, error) {
+			options.LabelSelector = labelCluster
+			return kube.CoreV1().Pods(name).Watch(ctx, options)
+		},
+	}), &corev1.Pod{}, 0, cache.Indexers{byCluster: func(object any) ([]string, error) {
+		return []string{object.(*corev1.Pod).Labels[labelCluster]}, nil
+	}})
+	return n, n.listen(changed)
+}
+
+// listen calls changed for every change, and keeps of pods only what is looked at.
+func (n *Namespace) listen(changed func(cluster string)) error {
+	tell := func(object any) {
+		if gone, ok := object.(cache.DeletedFinalStateUnknown); ok {
+			object = gone.Obj
+		}
+		switch of := object.(type) {
+		case *rayv1.RayCluster:
+			changed(of.Name)
+		case *corev1.Pod:
+			changed(of.Labels[labelCluster])
+		}
+	}
+	handler := cache.ResourceEventHandlerFuncs{AddFunc: tell, UpdateFunc: func(_, now any) { tell(now) }, DeleteFunc: tell}
+	for _, informer := range []cache.SharedIndexInformer{n.clusters, n.pods} {
+		if err := informer.SetTransform(slim); err != nil {
+			return fmt.Errorf("prepare the watch of namespace %s: %w", n.name, err)
+		}
+		if _, err := informer.AddEventHandler(handler); err != nil {
+			return fmt.Errorf("prepare the watch of namespace %s: %w", n.name, err)
+		}
+	}
+	return nil
+}
+
+// slim drops what nobody looks at: with thousands of pods it would be most of the memory.
+func slim(object any) (any, error) {
+	switch of := object.(type) {
+	case *corev1.Pod:
+		of.ManagedFields, of.Annotations = nil, nil
+		of.Spec = corev1.PodSpec{NodeName: of.Spec.NodeName}
+	case *rayv1.RayCluster:
+		of.ManagedFields = nil
+		of.Spec.HeadGroupSpec = rayv1.HeadGroupSpec{}
+		for i := range of.Spec.WorkerGroupSpecs {
+			of.Spec.WorkerGroupSpecs[i].Template = corev1.PodTemplateSpec{}
+		}
+	}
+	return object, nil
+}
+
+// Run watches until ctx ends.
+func (n *Namespace) Run(ctx context.Context) error {
+	n.events.StartRecordingToSink(&corev1client.EventSinkImpl{Interface: n.kube.CoreV1().Events(n.name)})
+	defer n.events.Shutdown()
+	done := make(chan struct{}, 3)
+	for _, run := range []func(){
+		func() { n.clusters.RunWithContext(ctx) }, func() { n.pods.RunWithContext(ctx) }, func() { n.scalers.run(ctx, n.kube, n.name) },
+	} {
+		go func() {
+			run()
+			done <- struct{}{}
+		}()
+	}
+	for range cap(done) {
+		<-done
+	}
+	return nil
+}
+
+// Cluster is the RayCluster of that name.
+func (n *Namespace) Cluster(name string) Cluster { return cluster{n, name} }
+
+type cluster struct {
+	in   *Namespace
+	name string
+}
+
+func (c cluster) See() Seen {
+	seen := Seen{At: time.Now(), Scalers: c.in.scalers.all()}
+	if !c.in.clusters.HasSynced() || !c.in.pods.HasSynced() {
+		seen.At, seen.Err = time.Time{}, fmt.Errorf("namespace %s is not read yet", c.in.name)
+	}
+	if at, err := c.in.contact.last(); err != nil {
+		seen.At, seen.Err = at, err
+	}
+	if object, ok, err := c.in.clusters.GetStore().GetByKey(c.in.name + "/" + c.name); err == nil && ok {
+		seen.Cluster, _ = object.(*rayv1.RayCluster)
+	}
+	objects, err := c.in.pods.GetIndexer().ByIndex(byCluster, c.name)
+	if err != nil {
+		seen.Err = err
+	}
+	for _, object := range objects {
+		if pod, ok := object.(*corev1.Pod); ok {
+			seen.Pods = append(seen.Pods, pod)
+		}
+	}
+	return seen
+}
+
+func (c cluster) Patch(ctx context.Context, patch []byte) (*rayv1.RayCluster, error) {
+	return c.in.rays.RayV1().RayClusters(c.in.name).Patch(ctx, c.name, types.JSONPatchType, patch, metav1.PatchOptions{FieldManager: "nightshift"})
+}
+
+func (c cluster) Tell(of *rayv1.RayCluster, warning bool, reason, sentence string) {
+	kind := corev1.EventTypeNormal
+	if warning {
+		kind = corev1.EventTypeWarning
+	}
+	c.in.recorder.Event(of, kind, reason, sentence)
+}

@@ -1,0 +1,184 @@
+package raycluster
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"time"
+
+	rayv1 "github.com/ray-project/kuberay/ray-operator/apis/ray/v1"
+	corev1 "k8s.io/api/core/v1"
+)
+
+// The labels that KubeRay gives its pods.
+const (
+	labelCluster = "ray.io/cluster"
+	labelGroup   = "ray.io/group"
+	labelType    = "ray.io/node-type"
+	labelReplica = "ray.io/worker-group-replica-name" // of groups with several hosts
+	headType     = "head"
+)
+
+// Phase is how far a replica has come.
+type Phase int
+
+// The phases, in order.
+const (
+	PhaseGated    Phase = iota // waits for somebody to let it be scheduled, such as a quota
+	PhasePending               // has no node
+	PhaseStarting              // has a node; images and programs are not there
+	PhaseReady                 // all its pods are ready
+	PhaseDeleted               // one of its pods is being deleted
+)
+
+// String is the word of docs/raycluster.md.
+func (p Phase) String() string {
+	return [...]string{"gated", "pending", "starting", "ready", "deleted"}[p]
+}
+
+// Replica is what a group is counted in: one pod, or as many as it has hosts.
+type Replica struct {
+	Pods    []string // by name
+	Phase   Phase
+	Created time.Time // the first of them
+}
+
+// Group is a worker group as its RayCluster and its pods say.
+type Group struct {
+	Life     string // of the cluster's head: another one knows nothing of what ran before
+	Place    int    // in workerGroupSpecs
+	Written  int    // replicas, as they stand there
+	Replicas int    // as KubeRay counts them: within Min and Max
+	Min, Max int
+	Hosts    int // pods of a replica
+	// Named are the pods that stand in workersToDelete.
+	Named []string
+	// Have are the replicas that there are, by the time of their first pod and by name.
+	Have []Replica
+	// Refused says who else sizes the group, or why it cannot be sized; empty: nobody.
+	Refused string
+}
+
+// View reads the group of that name (RC1 to RC3). An error says that the group is unknown (RC5).
+func View(cluster *rayv1.RayCluster, pods []*corev1.Pod, name string) (Group, error) {
+	if !cluster.DeletionTimestamp.IsZero() {
+		return Group{}, fmt.Errorf("RayCluster %s/%s is being deleted", cluster.Namespace, cluster.Name)
+	}
+	place := slices.IndexFunc(cluster.Spec.WorkerGroupSpecs, func(spec rayv1.WorkerGroupSpec) bool { return spec.GroupName == name })
+	if place < 0 {
+		return Group{}, fmt.Errorf("RayCluster %s/%s has no worker group %q; it has %s", cluster.Namespace, cluster.Name, name, groupNames(cluster))
+	}
+	spec := &cluster.Spec.WorkerGroupSpecs[place]
+	g := Group{Life: life(cluster, pods), Place: place, Hosts: max(int(spec.NumOfHosts), 1), Min: number(spec.MinReplicas, 0), Max: number(spec.MaxReplicas, 1<<31-1)}
+	g.Written = number(spec.Replicas, 0)
+	g.Replicas = max(min(g.Written, g.Max), g.Min)
+	g.Named = spec.ScaleStrategy.WorkersToDelete
+	g.Have, g.Refused = replicas(pods, name, g.Hosts)
+	if g.Refused == "" {
+		g.Refused = owner(cluster, spec)
+	}
+	return g, nil
+}
+
+func number(value *int32, missing int) int {
+	if value == nil {
+		return missing
+	}
+	return int(*value)
+}
+
+func groupNames(cluster *rayv1.RayCluster) string {
+	text := "none"
+	for i, spec := range cluster.Spec.WorkerGroupSpecs {
+		if i == 0 {
+			text = spec.GroupName
+		} else {
+			text += ", " + spec.GroupName
+		}
+	}
+	return text
+}
+
+// life names the life of the head: the cluster, its head's pod, and how often the containers of that were started again.
+func life(cluster *rayv1.RayCluster, pods []*corev1.Pod) string {
+	for _, pod := range pods {
+		if pod.Labels[labelType] == headType && pod.DeletionTimestamp.IsZero() {
+			restarts := int32(0)
+			for _, container := range pod.Status.ContainerStatuses {
+				restarts += container.RestartCount
+			}
+			return fmt.Sprintf("%s/%s/%d", cluster.UID, pod.UID, restarts)
+		}
+	}
+	return string(cluster.UID)
+}
+
+// replicas puts the group's pods together (RC3, RC6).
+func replicas(pods []*corev1.Pod, name string, hosts int) (have []Replica, refused string) {
+	together := map[string]*Replica{}
+	for _, pod := range pods {
+		if pod.Labels[labelGroup] != name || pod.Labels[labelType] == headType {
+			continue
+		}
+		key := pod.Name
+		if hosts > 1 {
+			if key = pod.Labels[labelReplica]; key == "" {
+				return nil, fmt.Sprintf("pod %s does not say which replica it belongs to, and numOfHosts is %d: KubeRay 1.6 labels them, with its feature gate RayMultiHostIndexing", pod.Name, hosts)
+			}
+		}
+		one := together[key]
+		if one == nil {
+			one = &Replica{Phase: PhaseReady, Created: pod.CreationTimestamp.Time}
+			together[key] = one
+		}
+		one.add(pod)
+	}
+	for _, one := range together {
+		slices.Sort(one.Pods)
+		if len(one.Pods) < hosts && one.Phase == PhaseReady {
+			one.Phase = PhasePending
+		}
+		have = append(have, *one)
+	}
+	slices.SortFunc(have, func(a, b Replica) int {
+		return cmp.Or(a.Created.Compare(b.Created), cmp.Compare(a.Pods[0], b.Pods[0]))
+	})
+	return have, ""
+}
+
+// add counts a pod in: a replica has come as far as the last of its pods, and goes with the first.
+func (r *Replica) add(pod *corev1.Pod) {
+	r.Pods = append(r.Pods, pod.Name)
+	if pod.CreationTimestamp.Time.Before(r.Created) {
+		r.Created = pod.CreationTimestamp.Time
+	}
+	phase := phaseOf(pod)
+	if phase == PhaseDeleted || r.Phase == PhaseDeleted {
+		r.Phase = PhaseDeleted
+		return
+	}
+	r.Phase = min(r.Phase, phase)
+}
+
+func phaseOf(pod *corev1.Pod) Phase {
+	condition := func(kind corev1.PodConditionType) corev1.PodCondition {
+		for _, one := range pod.Status.Conditions {
+			if one.Type == kind {
+				return one
+			}
+		}
+		return corev1.PodCondition{}
+	}
+	switch {
+	case !pod.DeletionTimestamp.IsZero():
+		return PhaseDeleted
+	case condition(corev1.PodReady).Status == corev1.ConditionTrue:
+		return PhaseReady
+	case pod.Spec.NodeName != "":
+		return PhaseStarting
+	case condition(corev1.PodScheduled).Reason == corev1.PodReasonSchedulingGated:
+		return PhaseGated
+	default:
+		return PhasePending
+	}
+}
