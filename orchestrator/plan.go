@@ -77,7 +77,10 @@ type PoolView struct {
 	Slots    int // workers of a replica at present; 0: as the policy says
 	// Available is how many replicas the provider would run now; nil is unknown. It is asked of spot pools only.
 	Available *int
-	Ledger    Ledger // zero: unknown
+	// Least and Most bound the replicas where what is sized has bounds of its own, whatever the policy says; Most nil: none.
+	Least  int
+	Most   *int
+	Ledger Ledger // zero: unknown
 }
 
 // WorkerView is a worker that has been heard of.

@@ -179,6 +179,22 @@ func (c cluster) See() Seen {
 	return seen
 }
 
+func (c cluster) Look(ctx context.Context) Seen {
+	seen := Seen{At: time.Now(), Scalers: c.in.scalers.all()}
+	if seen.Cluster, seen.Err = c.in.rays.RayV1().RayClusters(c.in.name).Get(ctx, c.name, metav1.GetOptions{}); seen.Err != nil {
+		return seen
+	}
+	pods, err := c.in.kube.CoreV1().Pods(c.in.name).List(ctx, metav1.ListOptions{LabelSelector: labelCluster + "=" + c.name})
+	if err != nil {
+		seen.Err = err
+		return seen
+	}
+	for i := range pods.Items {
+		seen.Pods = append(seen.Pods, &pods.Items[i])
+	}
+	return seen
+}
+
 func (c cluster) Patch(ctx context.Context, patch []byte) (*rayv1.RayCluster, error) {
 	return c.in.rays.RayV1().RayClusters(c.in.name).Patch(ctx, c.name, types.JSONPatchType, patch, metav1.PatchOptions{FieldManager: "nightshift"})
 }

@@ -28,6 +28,8 @@ type Seen struct {
 type Cluster interface {
 	// See never waits.
 	See() Seen
+	// Look asks the API server.
+	Look(ctx context.Context) Seen
 	// Patch applies a JSON Patch and gives what became of the object. An error says that nothing was changed, or that nobody knows.
 	Patch(ctx context.Context, patch []byte) (*rayv1.RayCluster, error)
 	// Tell makes an Event of the RayCluster.
@@ -103,7 +105,7 @@ func (e *Engine) Observe(context.Context) orchestrator.PoolView {
 		return view
 	}
 	e.last = max(group.Replicas-group.leaving(e.slots), 0)
-	view.Replicas = e.last
+	view.Replicas, view.Least, view.Most = e.last, group.Min, &group.Max
 	if granted, waits := group.granted(e.slots, now, e.config.GrantLimit); waits || now.Before(e.refused) {
 		if waits {
 			e.refused = now.Add(e.config.RetryAfter)
@@ -217,7 +219,14 @@ func (e *Engine) Scale(ctx context.Context, plan orchestrator.PoolPlan, leaving 
 // settleLocked writes what there is to write: how many more, and which pods go. Nothing to change is no write.
 func (e *Engine) settleLocked(ctx context.Context, seen Seen, group Group, more int) error {
 	gone, count := Gone(e.slots, group, e.staff(nil), time.Now())
-	change := Change{Replicas: max(group.Replicas+more-count, group.Min), Delete: group.named(gone), Annotated: len(seen.Cluster.Annotations) > 0}
+	if count > 0 {
+		// KubeRay makes up for a pod that has gone meanwhile; lowering replicas for that one would take another, whichever comes first.
+		now, err := e.group(e.config.Cluster.Look(ctx))
+		if err != nil || !now.has(gone) || now.Written != group.Written {
+			return err // what the watch brings is decided on anew
+		}
+	}
+	change := Change{Replicas: max(min(group.Replicas+more, group.Max)-count, group.Min), Delete: group.named(gone), Annotated: len(seen.Cluster.Annotations) > 0}
 	if change.Replicas != group.Replicas {
 		change.Why = bounded(e.why)
 	}

@@ -133,3 +133,13 @@ func (g Group) named(gone []string) []string {
 	}
 	return append(slices.Clone(g.Named), gone...)
 }
+
+// has says that all these pods are there.
+func (g Group) has(pods []string) bool {
+	for _, name := range pods {
+		if !slices.ContainsFunc(g.Have, func(one Replica) bool { return slices.Contains(one.Pods, name) }) {
+			return false
+		}
+	}
+	return true
+}

@@ -72,11 +72,19 @@ func poolBounds(w *world) {
 	for _, p := range w.pools {
 		switch least, most := p.policy.Min, p.policy.Max; {
 		case p.replicas.to > most:
-			p.replicas.change("max", most, fmt.Sprintf("the pool has at most %s", counted(most, "replica")))
+			p.replicas.change("max", most, fmt.Sprintf("%s at most %s", p.bounded(p.view.Most != nil && *p.view.Most == most), counted(most, "replica")))
 		case p.replicas.to < least:
-			p.replicas.change("min", least, fmt.Sprintf("the pool has at least %s", counted(least, "replica")))
+			p.replicas.change("min", least, fmt.Sprintf("%s at least %s", p.bounded(p.view.Least == least), counted(least, "replica")))
 		}
 	}
+}
+
+// bounded says whose bound it is.
+func (p *pool) bounded(engine bool) string {
+	if engine && p.view.Reading.Source != "" {
+		return p.view.Reading.Source + " has"
+	}
+	return "the pool has"
 }
 
 // hold keeps consumers that may not go, and leaves a pool alone whose size is not known: it must not shrink on a guess, and growing starts from a known size too.

@@ -79,8 +79,14 @@ func checkPool(t tester, o orchestrator.Observation, policy orchestrator.Policy,
 	}
 	bounds := policy.Pools[slices.IndexFunc(policy.Pools, func(one orchestrator.PoolPolicy) bool { return one.Name == p.Name })]
 	most := min(max(bounds.Max, 0), mostReplicas) // absurd bounds are cut
-	if p.Replicas > most || p.Replicas < min(bounds.Min, most) {
-		t.Errorf("%s: %d replicas are outside %d to %d", p.Name, p.Replicas, bounds.Min, bounds.Max)
+	if view.Most != nil {
+		most = min(most, max(*view.Most, 0))
+	}
+	engine := min(view.Least, mostReplicas)
+	least := max(min(bounds.Min, most), engine)
+	most = max(most, engine) // fewer than the engine's least there never are
+	if p.Replicas > most || p.Replicas < least {
+		t.Errorf("%s: %d replicas are outside %d to %d", p.Name, p.Replicas, least, most)
 	}
 	busy, drained := map[int]bool{}, map[int]bool{}
 	for _, one := range o.Workers {

@@ -109,7 +109,12 @@ func drawPool(t *rapid.T, name string, o *orchestrator.Observation, policy *orch
 		if known := rapid.IntRange(-2, 20).Draw(t, "available"); known > -2 {
 			available = &known
 		}
+		var most *int
+		if bound := rapid.IntRange(-9, 20).Draw(t, "engine's most"); bound > -5 {
+			most = &bound
+		}
 		o.Pools = append(o.Pools, orchestrator.PoolView{
+			Most: most, Least: oftenSmall(20).Draw(t, "engine's least"),
 			Available: available, Name: name, Replicas: rapid.IntRange(0, 20).Draw(t, "replicas"),
 			Reading: orchestrator.Reading{
 				At:  midnight.Add(-time.Duration(rapid.SampledFrom([]int{0, 0, 5, 60, 61, -5}).Draw(t, "age")) * time.Second),

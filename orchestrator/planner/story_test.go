@@ -206,6 +206,11 @@ func (s *story) addPool(name string, f fields) {
 			available := int(f.number("avail", 0))
 			one.Available = &available
 		}
+		if f.has("atmost") {
+			most := int(f.number("atmost", 0))
+			one.Most = &most
+		}
+		one.Least = int(f.number("atleast", 0))
 		s.observation.Pools = put(s.observation.Pools, one, func(have orchestrator.PoolView) bool { return have.Name == name })
 	}
 }

@@ -212,6 +212,7 @@ func (w *world) addPools(observation orchestrator.Observation, policy orchestrat
 			p.view.Replicas = min(max(view.Replicas, 0), mostReplicas)
 			p.doubt = w.doubt(view.Reading)
 			p.replicas = startAt(p.view.Replicas)
+			p.keepWithin(view)
 		}
 	}
 	for _, memory := range observation.Memory.Pools {
@@ -226,6 +227,15 @@ func (w *world) addPools(observation orchestrator.Observation, policy orchestrat
 	}
 	w.addMemory(observation.Memory.Models, policy, byName)
 	return byName
+}
+
+// keepWithin takes over the bounds of what is sized: fewer than its least there never are, and more than its most never come.
+func (p *pool) keepWithin(view orchestrator.PoolView) {
+	least := min(max(view.Least, 0), mostReplicas)
+	if view.Most != nil {
+		p.policy.Max = min(p.policy.Max, max(*view.Most, 0))
+	}
+	p.policy.Min, p.policy.Max = max(min(p.policy.Min, p.policy.Max), least), max(p.policy.Max, least)
 }
 
 func sanePool(p orchestrator.PoolPolicy) orchestrator.PoolPolicy {
