@@ -115,8 +115,8 @@ type group struct {
 
 type rayCluster struct {
 	Metadata struct {
-		Annotations map[string]string `json:"annotations"`
-		Generation  int               `json:"generation"`
+		Annotations     map[string]string `json:"annotations"`
+		ResourceVersion string            `json:"resourceVersion"`
 	} `json:"metadata"`
 	Spec struct {
 		Groups []group `json:"workerGroupSpecs"`
@@ -129,6 +129,11 @@ func (k *kube) cluster() (of rayCluster) {
 		k.Fatal(err)
 	}
 	return of
+}
+
+func (k *kube) group() group {
+	k.Helper()
+	return k.cluster().Spec.Groups[0]
 }
 
 type pod struct {

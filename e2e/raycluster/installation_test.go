@@ -126,10 +126,14 @@ func (in *installation) start() {
 	_ = log.Close() // the service has it
 }
 
-// end kills the service, and shows what it said where the test has failed.
-func (in *installation) end() {
+func (in *installation) killService() {
 	_ = in.service.Process.Kill()
 	_ = in.service.Wait()
+}
+
+// end kills the service, and shows what it said where the test has failed.
+func (in *installation) end() {
+	in.killService()
 	if !in.Failed() {
 		return
 	}

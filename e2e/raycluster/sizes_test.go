@@ -1,39 +1,130 @@
 package raycluster
 
 import (
+	"math/rand/v2"
 	"strings"
 	"testing"
 	"time"
 )
 
+const annotation = "nightshift.dev/plan-spot"
+
 // RC10 to RC13: a job makes the group grow from nothing and shrink to nothing again; no worker that holds something is killed, and the object says why.
 func TestJobSizesTheGroup(t *testing.T) {
 	in := install(t)
 	job := in.submit(6_000)
-	in.until("the group grows to four", func() bool { return in.cluster().Spec.Groups[0].Replicas == 4 })
-	told := in.cluster().Metadata.Annotations["nightshift.dev/plan-spot"]
+	in.until("the group grows to four", func() bool { return in.group().Replicas == 4 })
+	told := in.cluster().Metadata.Annotations[annotation]
 	if !strings.Contains(told, "->4: ") || len(told) < 20 {
 		t.Errorf("the annotation says %q", told)
 	}
 	in.until("four workers work", func() bool { return in.working() == 4 })
-	began := time.Now()
-	if said, err := in.nightshift("watch", job); err != nil {
-		t.Fatalf("%v\n%s", err, said)
+	in.ends(job, 6_000)
+	if events := in.events("Resized"); !strings.Contains(events, "->4: ") || !strings.Contains(events, "->0: ") {
+		t.Errorf("the events are\n%s", events)
 	}
-	t.Logf("done after %s", time.Since(began))
-	in.until("the group shrinks to nothing, and the list is empty", func() bool {
-		group := in.cluster().Spec.Groups[0]
-		return group.Replicas == 0 && len(group.ScaleStrategy.WorkersToDelete) == 0 && len(in.pods(t.Context())) == 0
+	in.nothingIsWritten()
+}
+
+// CP1 to CP6: the service is killed again and again while the group grows and shrinks, and what it began is finished.
+func TestServiceDiesAgainAndAgain(t *testing.T) {
+	in := install(t)
+	job := in.submit(5_000)
+	in.until("the group grows", func() bool { return in.group().Replicas > 0 })
+	deaths := 0
+	in.until("the job and the group have ended", func() bool {
+		in.killService()
+		deaths++
+		in.start()
+		select {
+		case <-time.After(time.Duration(500+rand.Int64N(4_000)) * time.Millisecond): // a service that is never up for a decision decides nothing
+		case <-t.Context().Done():
+		}
+		return in.idle()
 	})
+	t.Logf("%d deaths", deaths)
+	in.ends(job, 5_000)
+}
+
+// RC8 and RC9: whoever else sizes the group is told on the object, once; nothing else is written, until they are gone.
+func TestSomebodyElseSizesTheGroup(t *testing.T) {
+	in := install(t)
+	in.must("patch", "raycluster", "scoring", "--type=merge", "-p", `{"spec":{"enableInTreeAutoscaling":true}}`)
+	in.until("the autoscaler is named", func() bool {
+		return strings.HasPrefix(in.cluster().Metadata.Annotations[annotation], "not sized: Ray's autoscaler sizes the group")
+	})
+	job := in.submit(1_000)
+	in.until("the plan says why nothing is bought", func() bool {
+		said, err := in.nightshift("explain")
+		return err == nil && strings.Contains(said, "not sized: Ray's autoscaler sizes the group")
+	})
+	in.must("patch", "raycluster", "scoring", "--type=merge", "-p", `{"spec":{"enableInTreeAutoscaling":false}}`)
+	in.ends(job, 1_000)
+	if events := in.events("NotResized"); strings.Count(events, "\n") != 1 || in.cluster().Metadata.Annotations["kept"] != "yes" {
+		t.Errorf("events\n%s\nand annotations %v", events, in.cluster().Metadata.Annotations)
+	}
+}
+
+// RC10 and RC13: replicas that somebody makes by hand go again, and none that works.
+func TestSomebodyEditsReplicas(t *testing.T) {
+	in := install(t)
+	job := in.submit(6_000)
+	in.until("four workers work", func() bool { return in.working() == 4 })
+	in.must("patch", "raycluster", "scoring", "--type=json", "-p", `[{"op":"replace","path":"/spec/workerGroupSpecs/0/replicas","value":7}]`)
+	in.until("there are four again", func() bool { return in.group().Replicas <= 4 && len(in.pods(t.Context())) <= 4 })
+	in.ends(job, 6_000)
+}
+
+// RC16: pods that are deleted come back with other workers, and their shards are scored by somebody.
+func TestSomebodyDeletesPods(t *testing.T) {
+	in := install(t)
+	job := in.submit(6_000)
+	in.until("four workers work", func() bool { return in.working() == 4 })
+	in.must("delete", "pods", "-l", "ray.io/group=spot", "--field-selector", "spec.nodeName!=x")
+	in.until("their workers have ended", func() bool {
+		in.mu.Lock()
+		defer in.mu.Unlock()
+		return in.cut >= 4
+	})
+	in.cut = -1 << 20 // that some were cut short was meant
+	in.ends(job, 6_000)
+}
+
+// ends waits for the job and for the group, and looks at the results.
+func (in *installation) ends(job string, rows int) {
+	in.Helper()
+	if said, err := in.nightshift("watch", job); err != nil {
+		in.Fatalf("%v\n%s", err, said)
+	}
+	in.until("the group shrinks to nothing, and the list is empty", in.idle)
 	if in.cut > 0 {
-		t.Errorf("%d workers ran when their pods went", in.cut)
+		in.Errorf("%d workers ran when their pods went", in.cut)
 	}
 	said, err := in.nightshift("results", job, "-o", "-")
-	if lines := strings.Count(said, "\n"); err != nil || lines != 6_000 {
-		t.Errorf("%d results, want 6000 (%v)", lines, err)
+	if lines := strings.Count(said, "\n"); err != nil || lines != rows {
+		in.Errorf("%d results, want %d (%v)", lines, rows, err)
 	}
-	events := in.must("get", "events", "--field-selector", "reason=Resized", "-o", "jsonpath={range .items[*]}{.message}{\"\\n\"}{end}")
-	if !strings.Contains(events, "->4: ") || !strings.Contains(events, "->0: ") {
-		t.Errorf("the events are\n%s", events)
+}
+
+func (in *installation) idle() bool {
+	group := in.group()
+	return group.Replicas == 0 && len(group.ScaleStrategy.WorkersToDelete) == 0 && len(in.pods(in.Context())) == 0
+}
+
+func (in *installation) events(reason string) string {
+	in.Helper()
+	return in.must("get", "events", "--field-selector", "reason="+reason, "-o", `jsonpath={range .items[*]}{.message}{"\n"}{end}`)
+}
+
+// nothingIsWritten looks for a while whether an idle service leaves the API server alone.
+func (in *installation) nothingIsWritten() {
+	in.Helper()
+	before := in.cluster()
+	select {
+	case <-time.After(5 * time.Second): // five looks of the engine
+	case <-in.Context().Done():
+	}
+	if after := in.cluster(); after.Metadata.ResourceVersion != before.Metadata.ResourceVersion {
+		in.Errorf("the RayCluster was written: version %s became %s", before.Metadata.ResourceVersion, after.Metadata.ResourceVersion)
 	}
 }
