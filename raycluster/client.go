@@ -158,11 +158,10 @@ type cluster struct {
 
 func (c cluster) See() Seen {
 	seen := Seen{At: time.Now(), Scalers: c.in.scalers.all()}
-	if !c.in.clusters.HasSynced() || !c.in.pods.HasSynced() {
-		seen.At, seen.Err = time.Time{}, fmt.Errorf("namespace %s is not read yet", c.in.name)
-	}
-	if at, err := c.in.contact.last(); err != nil {
+	if at, err := c.in.contact.last(seen.At); err != nil {
 		seen.At, seen.Err = at, err
+	} else if !c.in.clusters.HasSynced() || !c.in.pods.HasSynced() {
+		seen.At, seen.Err = time.Time{}, fmt.Errorf("namespace %s is not read yet", c.in.name)
 	}
 	if object, ok, err := c.in.clusters.GetStore().GetByKey(c.in.name + "/" + c.name); err == nil && ok {
 		seen.Cluster, _ = object.(*rayv1.RayCluster)

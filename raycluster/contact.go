@@ -12,61 +12,101 @@ import (
 	"k8s.io/client-go/tools/cache"
 )
 
-// contact knows whether watches stand (RC4). A connection that is cut without a word is noticed by HTTP/2's pings, within 45 seconds.
+// contact knows whether watches stand (RC4): what a watch brings is what there is, as long as it is open. A connection that is cut without a word is noticed by HTTP/2's
+// pings, within 45 seconds.
 type contact struct {
-	mu    sync.Mutex
-	lost  map[string]error     // by resource
-	since map[string]time.Time // of the last answer before that
+	mu   sync.Mutex
+	open map[string]int       // watches, by resource
+	lost map[string]time.Time // when the last one ended
+	why  map[string]error     // why there is no new one
 }
+
+// reopening is how long a new watch may take: the server ends each after some minutes.
+const reopening = 2 * time.Second
 
 func newContact() *contact {
-	return &contact{lost: map[string]error{}, since: map[string]time.Time{}}
+	return &contact{open: map[string]int{}, lost: map[string]time.Time{}, why: map[string]error{}}
 }
 
-// follow notes how lists and watches end.
+// follow notes when watches begin and end.
 func (c *contact) follow(resource string, of *cache.ListWatch) *cache.ListWatch {
+	c.lost[resource] = time.Time{}
 	return &cache.ListWatch{
 		ListWithContextFunc: func(ctx context.Context, options metav1.ListOptions) (runtime.Object, error) {
 			list, err := of.ListWithContextFunc(ctx, options)
-			if err != nil {
-				c.note(resource, fmt.Errorf("list %s: %w", resource, err))
-			}
+			c.failed(resource, err)
 			return list, err
 		},
 		WatchFuncWithContext: func(ctx context.Context, options metav1.ListOptions) (watch.Interface, error) {
 			stream, err := of.WatchFuncWithContext(ctx, options)
+			c.failed(resource, err)
 			if err != nil {
-				err = fmt.Errorf("watch %s: %w", resource, err)
+				return nil, err
 			}
-			c.note(resource, err)
-			return stream, err
+			return c.followed(resource, stream), nil
 		},
 	}
 }
 
-func (c *contact) note(resource string, err error) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
+func (c *contact) failed(resource string, err error) {
 	if err == nil {
-		delete(c.lost, resource)
-		delete(c.since, resource)
 		return
 	}
-	c.lost[resource] = err
-	if c.since[resource].IsZero() {
-		c.since[resource] = time.Now()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.why[resource] = err
+}
+
+// followed passes a watch's events on, and notes when it has ended.
+func (c *contact) followed(resource string, stream watch.Interface) watch.Interface {
+	c.mu.Lock()
+	c.open[resource]++
+	delete(c.why, resource)
+	c.mu.Unlock()
+	events := make(chan watch.Event)
+	passed := watch.NewProxyWatcher(events)
+	go func() { // ends with the stream, which ends with the reflector's Stop
+		defer close(events)
+		defer c.ended(resource)
+		defer stream.Stop()
+		for {
+			select {
+			case event, ok := <-stream.ResultChan():
+				if !ok {
+					return
+				}
+				select {
+				case events <- event:
+				case <-passed.StopChan():
+					return
+				}
+			case <-passed.StopChan():
+				return
+			}
+		}
+	}()
+	return passed
+}
+
+func (c *contact) ended(resource string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.open[resource]--; c.open[resource] == 0 {
+		c.lost[resource] = time.Now()
 	}
 }
 
 // last says since when a watch does not stand, and why; no error: all do.
-func (c *contact) last() (time.Time, error) {
+func (c *contact) last(now time.Time) (at time.Time, lost error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	var at time.Time
-	var lost error
-	for resource, err := range c.lost {
-		if since := c.since[resource]; lost == nil || since.Before(at) {
-			at, lost = since, err
+	for resource, since := range c.lost {
+		if c.open[resource] > 0 || now.Sub(since) < reopening || lost != nil && at.Before(since) {
+			continue
+		}
+		at, lost = since, fmt.Errorf("there is no watch on %s", resource)
+		if why := c.why[resource]; why != nil {
+			lost = fmt.Errorf("there is no watch on %s: %w", resource, why)
 		}
 	}
 	return at, lost

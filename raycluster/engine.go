@@ -1,6 +1,7 @@
 package raycluster
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -59,21 +60,30 @@ type Config struct {
 	Log     *slog.Logger
 }
 
-// Engine sizes one worker group.
+// Engine sizes one worker group. What the control loop asks is answered from what is known: only Run speaks to the API server and to the store.
 type Engine struct {
 	config Config
 	kick   chan struct{}
 
-	mu       sync.Mutex
-	loaded   bool
-	slots    orchestrator.PoolSlots
+	// What Run alone uses.
 	revision uint64
-	last     int               // replicas that were asked for, when that was last known
-	newest   *rayv1.RayCluster // that a patch made; the watch may not have brought it yet
 	why      string
-	told     string    // the last refusal that was written
-	refused  time.Time // until when the provider is believed to give no more
-	looked   string    // what was last seen, in short: a change wakes the loop
+	told     string // the last refusal that was written
+	looked   string // what was last seen, in short: a change wakes the loop
+
+	mu      sync.Mutex
+	order   *order // that Run has not taken yet
+	loaded  bool   // the slots are those of the store
+	slots   orchestrator.PoolSlots
+	newest  *rayv1.RayCluster // that a patch made; the watch may not have brought it yet
+	last    int               // replicas that were asked for, when that was last known
+	refused time.Time         // until when the provider is believed to give no more
+}
+
+// order is what the last plan asks for.
+type order struct {
+	plan    orchestrator.PoolPlan
+	leaving []string
 }
 
 // New makes an engine; Run starts it.
@@ -192,32 +202,131 @@ func (e *Engine) staff(leaving []string) map[int]Staff {
 	return staff
 }
 
-// Scale asks for a number of replicas, as the plan says. leaving are workers that drain: their replicas leave, where fewer are wanted.
-func (e *Engine) Scale(ctx context.Context, plan orchestrator.PoolPlan, leaving []string) error {
+// Scale asks for a number of replicas, as the plan says. leaving are workers that drain: their replicas leave, where fewer are wanted. It is done soon, or said in the log
+// why not; the next plan starts from what is there then.
+func (e *Engine) Scale(_ context.Context, plan orchestrator.PoolPlan, leaving []string) error {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	seen := e.seeLocked()
-	group, err := e.group(seen)
-	if err != nil {
+	if _, err := e.group(e.seeLocked()); err != nil {
 		return fmt.Errorf("size pool %s: %w", e.config.Pool, err)
 	}
-	if err := e.keepLocked(ctx, group, plan.Slots); err != nil {
-		return err
-	}
-	wanted := max(min(plan.Replicas, group.Max), group.Min)
-	stays := group.Replicas - group.leaving(e.slots)
-	if wanted < stays {
-		slots := Leave(e.slots, group, e.staff(leaving), stays-wanted, time.Now().UTC())
-		if err := e.putLocked(ctx, slots); err != nil {
-			return err
-		}
-	}
-	e.why = fmt.Sprintf("%d->%d: %s", plan.From, plan.Replicas, plan.Why())
-	return e.settleLocked(ctx, seen, group, max(wanted-stays, 0))
+	e.order = &order{plan, leaving}
+	e.Kick()
+	return nil
 }
 
-// settleLocked writes what there is to write: how many more, and which pods go. Nothing to change is no write.
-func (e *Engine) settleLocked(ctx context.Context, seen Seen, group Group, more int) error {
+const (
+	lookEvery    = time.Second // workers end without a word to the API server
+	writeTimeout = 10 * time.Second
+)
+
+// Run does what was asked for, keeps the slots as the pods are, and finishes what was begun, until ctx ends.
+func (e *Engine) Run(ctx context.Context) error {
+	ticker := time.NewTicker(lookEvery)
+	defer ticker.Stop()
+	for {
+		if err := e.pass(ctx); err != nil && ctx.Err() == nil {
+			e.config.Log.Warn("the worker group is not as it shall be; trying again", "pool", e.config.Pool, "error", err)
+		}
+		select {
+		case <-e.kick:
+		case <-ticker.C:
+		case <-ctx.Done():
+			return nil
+		}
+	}
+}
+
+// taken is what there is to do, and what it is done on.
+func (e *Engine) taken() (*order, Seen) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	taken := e.order
+	e.order = nil
+	return taken, e.seeLocked()
+}
+
+func (e *Engine) pass(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, writeTimeout)
+	defer cancel()
+	order, seen := e.taken()
+	group, err := e.group(seen)
+	e.wake(group, err)
+	var not refusal
+	switch {
+	case errors.As(err, &not):
+		return e.refuse(ctx, seen, string(not))
+	case err != nil:
+		return nil // the reading says so
+	}
+	slots := 0
+	if order != nil {
+		slots = order.plan.Slots
+	}
+	if err := e.keep(ctx, group, slots); err != nil {
+		return err
+	}
+	more := 0
+	if order != nil {
+		wanted := max(min(order.plan.Replicas, group.Max), group.Min)
+		stays := group.Replicas - group.leaving(e.slots)
+		if err := e.put(ctx, Leave(e.slots, group, e.staff(order.leaving), stays-wanted, time.Now().UTC())); err != nil {
+			return err
+		}
+		more = max(wanted-stays, 0)
+		e.why = fmt.Sprintf("%d->%d: %s", order.plan.From, order.plan.Replicas, order.plan.Why())
+	}
+	return e.settle(ctx, seen, group, more)
+}
+
+// keep brings the pool's slots to what there is. slots is how many workers a replica shall have; 0: as before.
+func (e *Engine) keep(ctx context.Context, group Group, slots int) error {
+	if err := e.load(ctx); err != nil {
+		return err
+	}
+	if slots == 0 {
+		slots = cmp.Or(e.slots.Slots, e.config.PerReplica)
+	}
+	return e.put(ctx, Keep(e.slots, group, e.config.PerReplica, slots))
+}
+
+func (e *Engine) load(ctx context.Context) error {
+	if e.loaded {
+		return nil
+	}
+	slots, revision, err := e.config.Slots.Slots(ctx, e.config.Pool)
+	if err != nil && !errors.Is(err, e.config.NotFound) {
+		return err
+	}
+	slots.Pool = e.config.Pool
+	e.revision = revision
+	e.have(slots, true)
+	return nil
+}
+
+// put stores the slots where they are others. After an error they are read anew: somebody else may have written.
+func (e *Engine) put(ctx context.Context, slots orchestrator.PoolSlots) error {
+	if reflect.DeepEqual(slots, e.slots) {
+		return nil
+	}
+	revision, err := e.config.Slots.PutSlots(ctx, slots, e.revision)
+	if err != nil {
+		e.have(e.slots, false)
+		return fmt.Errorf("write the slots of pool %s: %w", e.config.Pool, err)
+	}
+	e.revision = revision
+	e.have(slots, true)
+	return nil
+}
+
+func (e *Engine) have(slots orchestrator.PoolSlots, loaded bool) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.slots, e.loaded = slots, loaded
+}
+
+// settle writes what there is to write: how many more, and which pods go. Nothing to change is no write.
+func (e *Engine) settle(ctx context.Context, seen Seen, group Group, more int) error {
 	gone, count := Gone(e.slots, group, e.staff(nil), time.Now())
 	if count > 0 {
 		// KubeRay makes up for a pod that has gone meanwhile; lowering replicas for that one would take another, whichever comes first.
@@ -234,10 +343,13 @@ func (e *Engine) settleLocked(ctx context.Context, seen Seen, group Group, more 
 	if patch == nil {
 		return nil
 	}
-	var err error
-	if e.newest, err = e.config.Cluster.Patch(ctx, patch); err != nil {
+	after, err := e.config.Cluster.Patch(ctx, patch)
+	if err != nil {
 		return fmt.Errorf("resize group %s of RayCluster %s from %d to %d: %w", e.config.Group, e.config.Name, group.Replicas, change.Replicas, err)
 	}
+	e.mu.Lock()
+	e.newest = after
+	e.mu.Unlock()
 	if change.Why != "" {
 		e.told = ""
 		e.config.Cluster.Tell(seen.Cluster, false, "Resized", e.config.Group+" "+change.Why)
@@ -256,91 +368,8 @@ func bounded(text string) string {
 	return text
 }
 
-// keepLocked brings the pool's slots to what there is.
-func (e *Engine) keepLocked(ctx context.Context, group Group, slots int) error {
-	if err := e.loadLocked(ctx); err != nil {
-		return err
-	}
-	if slots == 0 {
-		if slots = e.slots.Slots; slots == 0 {
-			slots = e.config.PerReplica
-		}
-	}
-	return e.putLocked(ctx, Keep(e.slots, group, e.config.PerReplica, slots))
-}
-
-func (e *Engine) loadLocked(ctx context.Context) error {
-	if e.loaded {
-		return nil
-	}
-	slots, revision, err := e.config.Slots.Slots(ctx, e.config.Pool)
-	if err != nil && !errors.Is(err, e.config.NotFound) {
-		return err
-	}
-	slots.Pool = e.config.Pool
-	e.slots, e.revision, e.loaded = slots, revision, true
-	return nil
-}
-
-// putLocked stores the slots where they are others. After an error they are read anew: somebody else may have written.
-func (e *Engine) putLocked(ctx context.Context, slots orchestrator.PoolSlots) error {
-	if reflect.DeepEqual(slots, e.slots) {
-		return nil
-	}
-	revision, err := e.config.Slots.PutSlots(ctx, slots, e.revision)
-	if err != nil {
-		e.loaded = false
-		return fmt.Errorf("write the slots of pool %s: %w", e.config.Pool, err)
-	}
-	e.slots, e.revision = slots, revision
-	return nil
-}
-
-const (
-	lookEvery    = time.Second // workers end without a word to the API server
-	writeTimeout = 10 * time.Second
-)
-
-// Run keeps the slots as the pods are, and finishes what was begun, until ctx ends.
-func (e *Engine) Run(ctx context.Context) error {
-	ticker := time.NewTicker(lookEvery)
-	defer ticker.Stop()
-	for {
-		if err := e.pass(ctx); err != nil && ctx.Err() == nil {
-			e.config.Log.Warn("the worker group is not as it shall be; trying again", "pool", e.config.Pool, "error", err)
-		}
-		select {
-		case <-e.kick:
-		case <-ticker.C:
-		case <-ctx.Done():
-			return nil
-		}
-	}
-}
-
-func (e *Engine) pass(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, writeTimeout)
-	defer cancel()
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	seen := e.seeLocked()
-	group, err := e.group(seen)
-	e.wakeLocked(group, err)
-	var not refusal
-	switch {
-	case errors.As(err, &not):
-		return e.refuseLocked(ctx, seen, string(not))
-	case err != nil:
-		return nil // the reading says so
-	}
-	if err := e.keepLocked(ctx, group, 0); err != nil {
-		return err
-	}
-	return e.settleLocked(ctx, seen, group, 0)
-}
-
-// wakeLocked tells the loop when the group has changed.
-func (e *Engine) wakeLocked(group Group, err error) {
+// wake tells the loop when the group has changed.
+func (e *Engine) wake(group Group, err error) {
 	looked := fmt.Sprint(group.Replicas, err)
 	for _, one := range group.Have {
 		looked += fmt.Sprint(" ", one.Pods, one.Phase)
@@ -351,13 +380,14 @@ func (e *Engine) wakeLocked(group Group, err error) {
 	}
 }
 
-// refuseLocked says on the object why the group is not sized, once (RC9).
-func (e *Engine) refuseLocked(ctx context.Context, seen Seen, why string) error {
-	if e.told == why || seen.Cluster.Annotations[annotation(e.config.Group)] == "not sized: "+bounded(why) {
+// refuse says on the object why the group is not sized, once (RC9).
+func (e *Engine) refuse(ctx context.Context, seen Seen, why string) error {
+	text := bounded("not sized: " + why)
+	if e.told == why || seen.Cluster.Annotations[annotation(e.config.Group)] == text {
 		e.told = why
 		return nil
 	}
-	if _, err := e.config.Cluster.Patch(ctx, Told(e.config.Group, "not sized: "+bounded(why), len(seen.Cluster.Annotations) > 0)); err != nil {
+	if _, err := e.config.Cluster.Patch(ctx, Told(e.config.Group, text, len(seen.Cluster.Annotations) > 0)); err != nil {
 		return fmt.Errorf("say on RayCluster %s why it is not sized: %w", e.config.Name, err)
 	}
 	e.told = why

@@ -127,4 +127,3 @@ func settle(t *rapid.T, w *world, e *Engine, target, slots int) {
 		t.Fatal("another's annotation is gone")
 	}
 }
-

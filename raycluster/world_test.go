@@ -217,5 +217,6 @@ func (w *world) decide(e *Engine, target, slots int) error {
 	if view.Replicas == target && view.Slots == slots {
 		return nil
 	}
-	return e.Scale(context.Background(), orchestrator.PoolPlan{Name: "gpu", From: view.Replicas, Replicas: target, Slots: slots}, slices.Sorted(maps.Keys(w.drains)))
+	plan := orchestrator.PoolPlan{Name: "gpu", From: view.Replicas, Replicas: target, Slots: slots}
+	return errors.Join(e.Scale(context.Background(), plan, slices.Sorted(maps.Keys(w.drains))), e.pass(context.Background()))
 }

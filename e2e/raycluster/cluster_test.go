@@ -131,6 +131,7 @@ func (k *kube) cluster() (of rayCluster) {
 	return of
 }
 
+// group is the spot group, the first.
 func (k *kube) group() group {
 	k.Helper()
 	return k.cluster().Spec.Groups[0]
@@ -156,7 +157,7 @@ func (p pod) ready() bool {
 }
 
 func (k *kube) pods(ctx context.Context) map[string]pod {
-	text, err := k.try(ctx, "get", "pods", "-l", "ray.io/group=spot", "-o", "json")
+	text, err := k.try(ctx, "get", "pods", "-l", "ray.io/node-type=worker", "-o", "json")
 	var list struct {
 		Items []pod `json:"items"`
 	}

@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"nightshift.dev/nightshift/orchestrator"
 	"nightshift.dev/nightshift/orchestrator/embedded"
 	"nightshift.dev/nightshift/orchestrator/state"
 )
@@ -25,20 +26,35 @@ metadata: {name: double}
 spec:
   scorer: {python: "double:Double", path: ., interpreter: python3, parameters: {pause: 0.2}}
   batchRows: 20
+  profile: {load: 1s, batches: [{rows: 20, rowsPerSecond: 95}]}
 ---
 apiVersion: nightshift.dev/v1alpha1
 kind: Pool
-metadata: {name: gpu}
+metadata: {name: spot}
 spec:
   engine: ray
-  ray: {namespace: %s, cluster: scoring, group: spot, grantLimit: 5s, retryAfter: 10s}
+  ray: {namespace: NAMESPACE, cluster: scoring, group: spot, grantLimit: 5s, retryAfter: 10s}
+  capacityType: spot
+  price: {amount: "1", currency: USD}
   replicas: {max: 4}
   scaleDownDelay: 2s
+  startTime: 5s
+---
+apiVersion: nightshift.dev/v1alpha1
+kind: Pool
+metadata: {name: on-demand}
+spec:
+  engine: ray
+  ray: {namespace: NAMESPACE, cluster: scoring, group: on-demand}
+  price: {amount: "3", currency: USD}
+  replicas: {max: 4}
+  scaleDownDelay: 2s
+  startTime: 5s
 ---
 apiVersion: nightshift.dev/v1alpha1
 kind: Queue
 metadata: {name: double}
-spec: {source: jobs, model: double, pools: [gpu], input: {roots: [in]}, output: {root: out}}
+spec: {source: jobs, model: double, pools: [POOLS], input: {roots: [in]}, output: {root: out}}
 `
 
 const scorer = `
@@ -58,6 +74,7 @@ class Double:
 type installation struct {
 	*kube
 	dir     string
+	reach   string // the kubeconfig of the service
 	server  *embedded.Server
 	store   *state.Store
 	service *exec.Cmd
@@ -69,20 +86,38 @@ type installation struct {
 	made    int
 }
 
-// install makes the RayCluster, with an empty group, and starts the service and the stand-in for the driver.
-func install(t *testing.T) *installation {
+// install makes the RayCluster, with empty groups, and starts the service and the stand-in for the driver. The queue lists the pools, by default spot.
+func install(t *testing.T, pools ...string) *installation {
 	t.Helper()
+	in := prepareInstallation(t, pools...)
+	in.run()
+	return in
+}
+
+// prepareInstallation makes what install needs before the service starts.
+func prepareInstallation(t *testing.T, pools ...string) *installation {
+	t.Helper()
+	if len(pools) == 0 {
+		pools = []string{"spot"}
+	}
 	k := connect(t)
 	if _, err := exec.LookPath("python3"); err != nil {
 		t.Skip("python3 is missing: the scorer of this test is a Python program")
 	}
-	in := &installation{kube: k, dir: t.TempDir(), workers: map[string]*exec.Cmd{}}
+	in := &installation{kube: k, dir: t.TempDir(), workers: map[string]*exec.Cmd{}, reach: k.kubeconfig}
 	k.must("create", "--validate=false", "-f", filepath.Join("testdata", "raycluster.yaml"))
-	for name, content := range map[string]string{"docs.yaml": fmt.Sprintf(documents, k.namespace), "double.py": scorer} {
+	for name, content := range map[string]string{"docs.yaml": strings.NewReplacer("NAMESPACE", k.namespace, "POOLS", strings.Join(pools, ", ")).Replace(documents), "double.py": scorer} {
 		if err := os.WriteFile(filepath.Join(in.dir, name), []byte(content), 0o600); err != nil {
 			t.Fatal(err)
 		}
 	}
+	return in
+}
+
+// run starts everything.
+func (in *installation) run() {
+	in.Helper()
+	t := in.T
 	var err error
 	if in.server, err = embedded.Start(embedded.Config{Dir: filepath.Join(in.dir, "nats"), Port: -1, NoSync: true}); err != nil {
 		t.Fatal(err)
@@ -107,7 +142,6 @@ func install(t *testing.T) *installation {
 		in.drive(ctx)
 	}()
 	t.Cleanup(func() { cancel(); <-ended })
-	return in
 }
 
 // start starts the service.
@@ -119,7 +153,7 @@ func (in *installation) start() {
 		in.Fatal(err)
 	}
 	in.service = exec.Command(program, "run", "--nats", in.server.URL(), "-f", filepath.Join(in.dir, "docs.yaml"), "--dir", filepath.Join(in.dir, "state"), "--ack-wait", "5s", "--grace", "5s")
-	in.service.Stderr, in.service.Env = log, append(os.Environ(), "KUBECONFIG="+in.kubeconfig)
+	in.service.Stderr, in.service.Env = log, append(os.Environ(), "KUBECONFIG="+in.reach)
 	if err := in.service.Start(); err != nil {
 		in.Fatal(err)
 	}
@@ -145,7 +179,7 @@ func (in *installation) end() {
 }
 
 // submit submits rows, and gives the job.
-func (in *installation) submit(rows int) string {
+func (in *installation) submit(rows int, within string) string {
 	in.Helper()
 	var text bytes.Buffer
 	for i := range rows {
@@ -161,7 +195,7 @@ func (in *installation) submit(rows int) string {
 	var said string
 	in.until("the service takes a job", func() bool {
 		var err error
-		said, err = in.nightshift("submit", "-q", "double", file, "--within", "10s", "--yes", "-o", "name")
+		said, err = in.nightshift("submit", "-q", "double", file, "--within", within, "--yes", "-o", "name")
 		return err == nil
 	})
 	return strings.TrimPrefix(strings.TrimSpace(said), "job/")
@@ -180,17 +214,12 @@ func (in *installation) nightshift(arguments ...string) (string, error) {
 func (in *installation) drive(ctx context.Context) {
 	for ctx.Err() == nil {
 		pods := in.pods(ctx)
-		slots, _, err := in.store.Slots(ctx, "gpu")
-		if err == nil && pods != nil {
-			for _, replica := range slots.Replicas {
-				for n := range slots.Slots {
-					if pods[replica.Pods[0]].ready() && !replica.Leaving {
-						in.work(replica.Pods[0], n, replica.Index*slots.PerReplica+n)
-					}
-				}
+		for _, pool := range []string{"spot", "on-demand"} {
+			if slots, _, err := in.store.Slots(ctx, pool); err == nil {
+				in.fill(slots, pods)
 			}
-			in.sweep(pods)
 		}
+		in.sweep(pods)
 		select {
 		case <-time.After(100 * time.Millisecond):
 		case <-ctx.Done():
@@ -198,8 +227,18 @@ func (in *installation) drive(ctx context.Context) {
 	}
 }
 
+func (in *installation) fill(slots orchestrator.PoolSlots, pods map[string]pod) {
+	for _, replica := range slots.Replicas {
+		for n := range slots.Slots {
+			if pods[replica.Pods[0]].ready() && !replica.Leaving {
+				in.work(slots.Pool, replica.Pods[0], n, replica.Index*slots.PerReplica+n)
+			}
+		}
+	}
+}
+
 // work starts a worker, unless it runs.
-func (in *installation) work(name string, n, slot int) {
+func (in *installation) work(pool, name string, n, slot int) {
 	in.mu.Lock()
 	defer in.mu.Unlock()
 	key := fmt.Sprintf("%s/%d", name, n)
@@ -214,7 +253,7 @@ func (in *installation) work(name string, n, slot int) {
 		return
 	}
 	defer func() { _ = log.Close() }()
-	command := exec.Command(program, "worker", "--pool", "gpu", "--id", id, "--slot", strconv.Itoa(slot), "--ack-wait", "5s", "--grace", "5s")
+	command := exec.Command(program, "worker", "--pool", pool, "--id", id, "--slot", strconv.Itoa(slot), "--ack-wait", "5s", "--grace", "5s")
 	command.Stderr, command.Env, command.SysProcAttr = log, append(os.Environ(), "NIGHTSHIFT_NATS="+in.server.URL()), &syscall.SysProcAttr{Setpgid: true}
 	if err := command.Start(); err != nil {
 		in.Error(err)
@@ -234,6 +273,9 @@ func (in *installation) sweep(pods map[string]pod) {
 	in.mu.Lock()
 	defer in.mu.Unlock()
 	for key, worker := range in.workers {
+		if pods == nil {
+			return // kubectl did not say
+		}
 		name, _, _ := strings.Cut(key, "/")
 		if _, there := pods[name]; !there {
 			in.cut++
@@ -246,6 +288,18 @@ func (in *installation) working() int {
 	in.mu.Lock()
 	defer in.mu.Unlock()
 	return len(in.workers)
+}
+
+// at counts the workers of a group.
+func (in *installation) at(group string) (count int) {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	for key := range in.workers {
+		if strings.HasPrefix(key, "scoring-"+group+"-worker-") {
+			count++
+		}
+	}
+	return count
 }
 
 func (in *installation) endWorkers() {

@@ -1,6 +1,8 @@
 package raycluster
 
 import (
+	"context"
+	"fmt"
 	"math/rand/v2"
 	"strings"
 	"testing"
@@ -12,7 +14,7 @@ const annotation = "nightshift.dev/plan-spot"
 // RC10 to RC13: a job makes the group grow from nothing and shrink to nothing again; no worker that holds something is killed, and the object says why.
 func TestJobSizesTheGroup(t *testing.T) {
 	in := install(t)
-	job := in.submit(6_000)
+	job := in.submit(6_000, "10s")
 	in.until("the group grows to four", func() bool { return in.group().Replicas == 4 })
 	told := in.cluster().Metadata.Annotations[annotation]
 	if !strings.Contains(told, "->4: ") || len(told) < 20 {
@@ -29,7 +31,7 @@ func TestJobSizesTheGroup(t *testing.T) {
 // CP1 to CP6: the service is killed again and again while the group grows and shrinks, and what it began is finished.
 func TestServiceDiesAgainAndAgain(t *testing.T) {
 	in := install(t)
-	job := in.submit(5_000)
+	job := in.submit(5_000, "10s")
 	in.until("the group grows", func() bool { return in.group().Replicas > 0 })
 	deaths := 0
 	in.until("the job and the group have ended", func() bool {
@@ -53,7 +55,7 @@ func TestSomebodyElseSizesTheGroup(t *testing.T) {
 	in.until("the autoscaler is named", func() bool {
 		return strings.HasPrefix(in.cluster().Metadata.Annotations[annotation], "not sized: Ray's autoscaler sizes the group")
 	})
-	job := in.submit(1_000)
+	job := in.submit(1_000, "10s")
 	in.until("the plan says why nothing is bought", func() bool {
 		said, err := in.nightshift("explain")
 		return err == nil && strings.Contains(said, "not sized: Ray's autoscaler sizes the group")
@@ -68,7 +70,7 @@ func TestSomebodyElseSizesTheGroup(t *testing.T) {
 // RC10 and RC13: replicas that somebody makes by hand go again, and none that works.
 func TestSomebodyEditsReplicas(t *testing.T) {
 	in := install(t)
-	job := in.submit(6_000)
+	job := in.submit(6_000, "10s")
 	in.until("four workers work", func() bool { return in.working() == 4 })
 	in.must("patch", "raycluster", "scoring", "--type=json", "-p", `[{"op":"replace","path":"/spec/workerGroupSpecs/0/replicas","value":7}]`)
 	in.until("there are four again", func() bool { return in.group().Replicas <= 4 && len(in.pods(t.Context())) <= 4 })
@@ -78,7 +80,7 @@ func TestSomebodyEditsReplicas(t *testing.T) {
 // RC16: pods that are deleted come back with other workers, and their shards are scored by somebody.
 func TestSomebodyDeletesPods(t *testing.T) {
 	in := install(t)
-	job := in.submit(6_000)
+	job := in.submit(6_000, "10s")
 	in.until("four workers work", func() bool { return in.working() == 4 })
 	in.must("delete", "pods", "-l", "ray.io/group=spot", "--field-selector", "spec.nodeName!=x")
 	in.until("their workers have ended", func() bool {
@@ -88,6 +90,32 @@ func TestSomebodyDeletesPods(t *testing.T) {
 	})
 	in.cut = -1 << 20 // that some were cut short was meant
 	in.ends(job, 6_000)
+}
+
+// RC7: spot capacity that does not come is given up within seconds, and on-demand workers meet the deadline; when it is there again it is used.
+func TestSpotIsNeverGranted(t *testing.T) {
+	in := install(t, "spot", "on-demand")
+	cordon := func(ctx context.Context, unschedulable bool) {
+		patch := fmt.Sprintf(`{"spec":{"unschedulable":%t}}`, unschedulable)
+		if said, err := in.try(ctx, "patch", "node", "spot-1", "spot-2", "--type=merge", "-p", patch); err != nil {
+			t.Errorf("%v\n%s", err, said)
+		}
+	}
+	cordon(t.Context(), true)
+	t.Cleanup(func() { cordon(context.WithoutCancel(t.Context()), false) })
+	job := in.submit(12_000, "100s")
+	in.until("on-demand workers are asked for", func() bool { return in.cluster().Spec.Groups[1].Replicas > 0 })
+	if working := in.at("spot"); working > 0 {
+		t.Errorf("%d workers on nodes that take nobody", working)
+	}
+	in.until("on-demand workers work", func() bool { return in.at("on-demand") > 0 })
+	cordon(t.Context(), false)
+	in.until("spot workers work again", func() bool { return in.at("spot") > 0 })
+	in.ends(job, 12_000)
+	said, err := in.nightshift("get", job, "-o", "json")
+	if err != nil || strings.Contains(said, `"late": true`) {
+		t.Errorf("%v\n%s", err, said)
+	}
 }
 
 // ends waits for the job and for the group, and looks at the results.
@@ -108,7 +136,7 @@ func (in *installation) ends(job string, rows int) {
 
 func (in *installation) idle() bool {
 	group := in.group()
-	return group.Replicas == 0 && len(group.ScaleStrategy.WorkersToDelete) == 0 && len(in.pods(in.Context())) == 0
+	return group.Replicas == 0 && in.cluster().Spec.Groups[1].Replicas == 0 && len(group.ScaleStrategy.WorkersToDelete) == 0 && len(in.pods(in.Context())) == 0
 }
 
 func (in *installation) events(reason string) string {
