@@ -19,7 +19,7 @@ GOVULNCHECK := $(CACHE)/tools/govulncheck-$(GOVULNCHECK_VERSION)/govulncheck
 RUFF        := $(CACHE)/tools/ruff-$(RUFF_VERSION)/bin/ruff
 TEST_VENV   := $(CACHE)/venv/test-$(shell cat examples/fraud/requirements*.txt scripts/requirements-test.txt 2>/dev/null | cksum | cut -d' ' -f1)
 
-.PHONY: help build run demo-spot demo-night test test-long test-stores check generate generated fmt clean prove-guard prove-policy bench bench-other transcript bench-dataplane cluster-up cluster-down
+.PHONY: help build run demo-spot demo-night test test-long test-stores check generate generated fmt clean prove-guard prove-policy bench bench-other transcript bench-dataplane e2e cluster-up cluster-down
 
 help: ## show the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 20
@@ -83,6 +83,10 @@ prove-guard: ## remove the commit guard in a scratch copy and see the fault test
 
 prove-policy: $(GOLANGCI) ## change one rule of the planner in a scratch copy and see every table of decisions change
 	@PYTHON=$(PYTHON) GOLANGCI=$(GOLANGCI) bash scripts/prove-policy.sh
+
+e2e: build ## worker groups of RayClusters on a real API server: one of its own, or that of KUBECONFIG, if cluster-up has written it
+	@$(GO) build -o $(BIN)/cluster ./e2e/cluster && NIGHTSHIFT_CACHE=$(CACHE) NIGHTSHIFT_TEST_PROGRAM=$(CURDIR)/$(BIN)/nightshift NIGHTSHIFT_CLUSTER=$(SIZE) \
+		$(GO) test -count=1 -timeout 40m -v ./e2e/raycluster
 
 cluster-up: ## a Kubernetes control plane with KubeRay and fake GPU nodes, without containers (e2e/cluster): SIZE=light, CLUSTER=DIR
 	@$(GO) build -o $(BIN)/cluster ./e2e/cluster && NIGHTSHIFT_CACHE=$(CACHE) $(BIN)/cluster up --size $(SIZE) --dir $(CLUSTER)

@@ -73,6 +73,7 @@ type Engine struct {
 
 	mu      sync.Mutex
 	order   *order // that Run has not taken yet
+	doing   *order // that it has taken
 	loaded  bool   // the slots are those of the store
 	slots   orchestrator.PoolSlots
 	newest  *rayv1.RayCluster // that a patch made; the watch may not have brought it yet
@@ -116,6 +117,9 @@ func (e *Engine) Observe(context.Context) orchestrator.PoolView {
 	}
 	e.last = max(group.Replicas-group.leaving(e.slots), 0)
 	view.Replicas, view.Least, view.Most = e.last, group.Min, &group.Max
+	if order := cmp.Or(e.order, e.doing); order != nil { // what is being asked for is not asked for again
+		view.Replicas, view.Slots = max(min(order.plan.Replicas, group.Max), group.Min), order.plan.Slots
+	}
 	if granted, waits := group.granted(e.slots, now, e.config.GrantLimit); waits || now.Before(e.refused) {
 		if waits {
 			e.refused = now.Add(e.config.RetryAfter)
@@ -241,15 +245,21 @@ func (e *Engine) Run(ctx context.Context) error {
 func (e *Engine) taken() (*order, Seen) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	taken := e.order
-	e.order = nil
-	return taken, e.seeLocked()
+	e.order, e.doing = nil, e.order
+	return e.doing, e.seeLocked()
+}
+
+func (e *Engine) done() {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.doing = nil
 }
 
 func (e *Engine) pass(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, writeTimeout)
 	defer cancel()
 	order, seen := e.taken()
+	defer e.done()
 	group, err := e.group(seen)
 	e.wake(group, err)
 	var not refusal

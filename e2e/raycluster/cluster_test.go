@@ -17,7 +17,7 @@ const within = 2 * time.Minute
 
 // kube speaks to the cluster through kubectl, in a namespace of the test.
 type kube struct {
-	*testing.T
+	testing.TB
 	kubectl, kubeconfig, namespace string
 }
 
@@ -54,31 +54,34 @@ func prepare(folder string) (end func()) {
 	if config == "" && os.Getenv("NIGHTSHIFT_CLUSTER") == "light" {
 		cluster := filepath.Join(folder, "cluster")
 		run("go", "build", "-o", cluster, "nightshift.dev/nightshift/e2e/cluster")
-		run(cluster, "up", "--dir", filepath.Join(folder, "up"))
-		config = filepath.Join(folder, "up", "kubeconfig")
+		_, path, _ := strings.Cut(run(cluster, "up", "--dir", filepath.Join(folder, "up")), "export PATH=")
+		path, _, _ = strings.Cut(path, ":")
+		config, kubectl = filepath.Join(folder, "up", "kubeconfig"), filepath.Join(path, "kubectl")
 		end = func() { run(cluster, "down", "--dir", filepath.Join(folder, "up")) }
 	}
-	if found, err := exec.LookPath("kubectl"); err == nil {
+	if found, err := exec.LookPath("kubectl"); err == nil && kubectl == "" {
 		kubectl = found
 	}
 	return end
 }
 
-func run(name string, arguments ...string) {
+func run(name string, arguments ...string) string {
 	command := exec.Command(name, arguments...)
-	command.Stdout, command.Stderr = os.Stdout, os.Stderr
-	if err := command.Run(); err != nil {
-		panic(fmt.Sprintf("%s %s: %v", name, strings.Join(arguments, " "), err))
+	command.Stderr = os.Stderr
+	said, err := command.Output()
+	if err != nil {
+		panic(fmt.Sprintf("%s %s: %v\n%s", name, strings.Join(arguments, " "), err, said))
 	}
+	return string(said)
 }
 
 // connect makes a namespace for the test.
-func connect(t *testing.T) *kube {
+func connect(t testing.TB) *kube {
 	t.Helper()
 	if config == "" || kubectl == "" {
 		t.Skip("no cluster: make cluster-up, then KUBECONFIG and PATH as it says; or NIGHTSHIFT_CLUSTER=light for one of the test's own")
 	}
-	k := &kube{T: t, kubectl: kubectl, kubeconfig: config, namespace: fmt.Sprintf("sizes-%d", time.Now().UnixNano())}
+	k := &kube{TB: t, kubectl: kubectl, kubeconfig: config, namespace: fmt.Sprintf("sizes-%d", time.Now().UnixNano())}
 	k.must("create", "namespace", k.namespace)
 	t.Cleanup(func() {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(t.Context()), within)

@@ -95,7 +95,7 @@ func install(t *testing.T, pools ...string) *installation {
 }
 
 // prepareInstallation makes what install needs before the service starts.
-func prepareInstallation(t *testing.T, pools ...string) *installation {
+func prepareInstallation(t testing.TB, pools ...string) *installation {
 	t.Helper()
 	if len(pools) == 0 {
 		pools = []string{"spot"}
@@ -117,12 +117,8 @@ func prepareInstallation(t *testing.T, pools ...string) *installation {
 // run starts everything.
 func (in *installation) run() {
 	in.Helper()
-	t := in.T
-	var err error
-	if in.server, err = embedded.Start(embedded.Config{Dir: filepath.Join(in.dir, "nats"), Port: -1, NoSync: true}); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(in.server.Stop)
+	t := in.TB
+	in.serveNATS()
 	t.Cleanup(in.endWorkers)
 	in.start()
 	t.Cleanup(in.end)
@@ -142,6 +138,15 @@ func (in *installation) run() {
 		in.drive(ctx)
 	}()
 	t.Cleanup(func() { cancel(); <-ended })
+}
+
+func (in *installation) serveNATS() {
+	in.Helper()
+	var err error
+	if in.server, err = embedded.Start(embedded.Config{Dir: filepath.Join(in.dir, "nats"), Port: -1, NoSync: true}); err != nil {
+		in.Fatal(err)
+	}
+	in.Cleanup(in.server.Stop)
 }
 
 // start starts the service.

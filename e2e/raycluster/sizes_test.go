@@ -48,7 +48,7 @@ func TestServiceDiesAgainAndAgain(t *testing.T) {
 	in.ends(job, 5_000)
 }
 
-// RC8 and RC9: whoever else sizes the group is told on the object, once; nothing else is written, until they are gone.
+// RC8 and RC9: whoever else sizes the cluster is told on the object, once for each group; nothing else is written, until they are gone.
 func TestSomebodyElseSizesTheGroup(t *testing.T) {
 	in := install(t)
 	in.must("patch", "raycluster", "scoring", "--type=merge", "-p", `{"spec":{"enableInTreeAutoscaling":true}}`)
@@ -62,7 +62,7 @@ func TestSomebodyElseSizesTheGroup(t *testing.T) {
 	})
 	in.must("patch", "raycluster", "scoring", "--type=merge", "-p", `{"spec":{"enableInTreeAutoscaling":false}}`)
 	in.ends(job, 1_000)
-	if events := in.events("NotResized"); strings.Count(events, "\n") != 1 || in.cluster().Metadata.Annotations["kept"] != "yes" {
+	if events := in.events("NotResized"); strings.Count(events, "\n") != 2 || in.cluster().Metadata.Annotations["kept"] != "yes" {
 		t.Errorf("events\n%s\nand annotations %v", events, in.cluster().Metadata.Annotations)
 	}
 }
