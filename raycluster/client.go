@@ -118,15 +118,24 @@ func slim(object any) (any, error) {
 	switch of := object.(type) {
 	case *corev1.Pod:
 		of.ManagedFields, of.Annotations = nil, nil
-		of.Spec = corev1.PodSpec{NodeName: of.Spec.NodeName}
+		of.Spec = corev1.PodSpec{NodeName: of.Spec.NodeName, Containers: slimContainers(of.Spec.Containers)}
 	case *rayv1.RayCluster:
 		of.ManagedFields = nil
 		of.Spec.HeadGroupSpec = rayv1.HeadGroupSpec{}
 		for i := range of.Spec.WorkerGroupSpecs {
-			of.Spec.WorkerGroupSpecs[i].Template = corev1.PodTemplateSpec{}
+			template := &of.Spec.WorkerGroupSpecs[i].Template
+			*template = corev1.PodTemplateSpec{Spec: corev1.PodSpec{Containers: slimContainers(template.Spec.Containers)}}
 		}
 	}
 	return object, nil
+}
+
+// slimContainers keeps the name and the limits of Ray's container, the first.
+func slimContainers(all []corev1.Container) []corev1.Container {
+	if len(all) == 0 {
+		return nil
+	}
+	return []corev1.Container{{Name: all[0].Name, Resources: corev1.ResourceRequirements{Limits: all[0].Resources.Limits}}}
 }
 
 // Run watches until ctx ends.

@@ -43,6 +43,12 @@ type Slots interface {
 	PutSlots(ctx context.Context, slots orchestrator.PoolSlots, revision uint64) (uint64, error)
 }
 
+// Driver keeps the driver of the pool running inside the cluster.
+type Driver interface {
+	// Ensure submits it where it does not run, in this life of the head. state says how it stands, in words, where it does not run well.
+	Ensure(ctx context.Context, life string, gpusPerReplica float64) (state string, err error)
+}
+
 // Config is what an engine works with.
 type Config struct {
 	Pool       string
@@ -52,6 +58,7 @@ type Config struct {
 	GrantLimit time.Duration
 	RetryAfter time.Duration
 	Cluster    Cluster
+	Driver     Driver // nil: somebody else runs it
 	Slots      Slots
 	NotFound   error // of Slots: there are none yet
 	// Workers are the last words of all workers, in any order.
@@ -226,6 +233,11 @@ const (
 
 // Run does what was asked for, keeps the slots as the pods are, and finishes what was begun, until ctx ends.
 func (e *Engine) Run(ctx context.Context) error {
+	var driving sync.WaitGroup
+	defer driving.Wait()
+	if e.config.Driver != nil {
+		driving.Go(func() { e.drive(ctx) })
+	}
 	ticker := time.NewTicker(lookEvery)
 	defer ticker.Stop()
 	for {

@@ -2,8 +2,11 @@ package raycluster
 
 import (
 	"cmp"
+	"crypto/sha256"
+	"encoding/hex"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	rayv1 "github.com/ray-project/kuberay/ray-operator/apis/ray/v1"
@@ -45,10 +48,12 @@ type Replica struct {
 
 // Group is a worker group as its RayCluster and its pods say.
 type Group struct {
-	Life     string // of the cluster's head: another one knows nothing of what ran before
-	Place    int    // in workerGroupSpecs
-	Written  int    // replicas, as they stand there
-	Replicas int    // as KubeRay counts them: within Min and Max
+	Life     string  // of the cluster's head: another one knows nothing of what ran before
+	Head     bool    // it is ready
+	GPUs     float64 // of a pod, as its template says
+	Place    int     // in workerGroupSpecs
+	Written  int     // replicas, as they stand there
+	Replicas int     // as KubeRay counts them: within Min and Max
 	Min, Max int
 	Hosts    int // pods of a replica
 	// Named are the pods that stand in workersToDelete.
@@ -69,7 +74,8 @@ func View(cluster *rayv1.RayCluster, pods []*corev1.Pod, name string) (Group, er
 		return Group{}, fmt.Errorf("RayCluster %s/%s has no worker group %q; it has %s", cluster.Namespace, cluster.Name, name, groupNames(cluster))
 	}
 	spec := &cluster.Spec.WorkerGroupSpecs[place]
-	g := Group{Life: life(cluster, pods), Place: place, Hosts: max(int(spec.NumOfHosts), 1), Min: number(spec.MinReplicas, 0), Max: number(spec.MaxReplicas, 1<<31-1)}
+	g := Group{GPUs: gpus(spec), Place: place, Hosts: max(int(spec.NumOfHosts), 1), Min: number(spec.MinReplicas, 0), Max: number(spec.MaxReplicas, 1<<31-1)}
+	g.Life, g.Head = life(cluster, pods)
 	g.Written = number(spec.Replicas, 0)
 	g.Replicas = max(min(g.Written, g.Max), g.Min)
 	g.Named = spec.ScaleStrategy.WorkersToDelete
@@ -99,18 +105,42 @@ func groupNames(cluster *rayv1.RayCluster) string {
 	return text
 }
 
-// life names the life of the head: the cluster, its head's pod, and how often the containers of that were started again.
-func life(cluster *rayv1.RayCluster, pods []*corev1.Pod) string {
+// life names the life of the head, as PoolSlots.Cluster has it: the cluster, its head's pod, and how often Ray's container in that was started again.
+func life(cluster *rayv1.RayCluster, pods []*corev1.Pod) (name string, ready bool) {
+	of := string(cluster.UID)
 	for _, pod := range pods {
-		if pod.Labels[labelType] == headType && pod.DeletionTimestamp.IsZero() {
-			restarts := int32(0)
-			for _, container := range pod.Status.ContainerStatuses {
-				restarts += container.RestartCount
-			}
-			return fmt.Sprintf("%s/%s/%d", cluster.UID, pod.UID, restarts)
+		if pod.Labels[labelType] != headType || !pod.DeletionTimestamp.IsZero() {
+			continue
+		}
+		of += fmt.Sprintf("/%s/%d", pod.UID, restarts(pod))
+		ready = phaseOf(pod) == PhaseReady
+		break
+	}
+	sum := sha256.Sum256([]byte(of))
+	return hex.EncodeToString(sum[:8]), ready
+}
+
+// restarts counts those of Ray's container, which is the first of KubeRay's pods.
+func restarts(pod *corev1.Pod) int {
+	for _, container := range pod.Status.ContainerStatuses {
+		if len(pod.Spec.Containers) > 0 && container.Name == pod.Spec.Containers[0].Name {
+			return int(container.RestartCount)
 		}
 	}
-	return string(cluster.UID)
+	return 0
+}
+
+// gpus is how many of any maker Ray's container has: KubeRay tells Ray of them.
+func gpus(group *rayv1.WorkerGroupSpec) (count float64) {
+	if len(group.Template.Spec.Containers) == 0 {
+		return 0
+	}
+	for name, quantity := range group.Template.Spec.Containers[0].Resources.Limits {
+		if strings.HasSuffix(string(name), "/gpu") {
+			count += quantity.AsApproximateFloat64()
+		}
+	}
+	return count
 }
 
 // replicas puts the group's pods together (RC3, RC6).

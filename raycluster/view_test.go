@@ -29,7 +29,7 @@ spec:
   headGroupSpec: {rayStartParams: {}, template: {}}
   workerGroupSpecs:
   - {groupName: other, minReplicas: 0, maxReplicas: 9, rayStartParams: {}, template: {}}
-  - {groupName: spot, replicas: 3, minReplicas: 1, maxReplicas: 8, rayStartParams: {}, template: {}}
+  - {groupName: spot, replicas: 3, minReplicas: 1, maxReplicas: 8, rayStartParams: {}, template: {spec: {containers: [{name: ray, resources: {limits: {nvidia.com/gpu: 2, cpu: 4}}}, {name: side, resources: {limits: {nvidia.com/gpu: 1}}}]}}}
 `
 
 func pods(t *testing.T, texts ...string) (list []*corev1.Pod) {
@@ -48,7 +48,7 @@ func worker(name, metadata, rest string) string {
 // RC1 to RC3.
 func TestViewSaysHowFarReplicasAre(t *testing.T) {
 	got, err := View(read[rayv1.RayCluster](t, plainCluster), pods(t,
-		"metadata: {name: head, uid: h, labels: {ray.io/group: headgroup, ray.io/node-type: head}}\nstatus: {containerStatuses: [{name: ray-head, restartCount: 2, image: i, imageID: i, ready: true}]}",
+		"metadata: {name: head, uid: h, labels: {ray.io/group: headgroup, ray.io/node-type: head}}\nspec: {containers: [{name: ray-head}, {name: side}]}\nstatus: {conditions: [{type: Ready, status: \"True\"}], containerStatuses: [{name: a, restartCount: 9, image: i, imageID: i, ready: true}, {name: ray-head, restartCount: 2, image: i, imageID: i, ready: true}]}",
 		worker("w0", "", "status: {conditions: [{type: PodScheduled, status: \"False\", reason: SchedulingGated}]}"),
 		worker("w1", "", "status: {conditions: [{type: PodScheduled, status: \"False\", reason: Unschedulable}]}"),
 		worker("w2", "", "spec: {nodeName: n, containers: []}\nstatus: {phase: Running, conditions: [{type: Ready, status: \"False\"}]}"),
@@ -60,7 +60,7 @@ func TestViewSaysHowFarReplicasAre(t *testing.T) {
 		t.Fatal(err)
 	}
 	at := func(second int) time.Time { return time.Date(2026, 11, 20, 2, 0, second, 0, time.UTC) }
-	want := Group{Life: "u/h/2", Place: 1, Written: 3, Replicas: 3, Min: 1, Max: 8, Hosts: 1, Have: []Replica{
+	want := Group{Life: "8ef32afabcb3753f", Head: true, GPUs: 2, Place: 1, Written: 3, Replicas: 3, Min: 1, Max: 8, Hosts: 1, Have: []Replica{
 		{[]string{"w0"}, PhaseGated, at(0)}, {[]string{"w1"}, PhasePending, at(1)}, {[]string{"w2"}, PhaseStarting, at(2)}, {[]string{"w3"}, PhaseReady, at(3)}, {[]string{"w4"}, PhaseDeleted, at(4)},
 	}}
 	for i := range got.Have {

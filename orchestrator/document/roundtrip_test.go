@@ -139,7 +139,15 @@ func drawPool(t *rapid.T, currency string) PoolSpec {
 		spec.Engine = EngineRay
 		spec.Ray = &WorkerGroup{
 			Context: rapid.SampledFrom([]string{"", "blue"}).Draw(t, "context"), Namespace: label.Draw(t, "namespace"), Cluster: label.Draw(t, "cluster"), Group: label.Draw(t, "group"),
+			Actor:      Actor{CPUs: rapid.Float64Range(1e-9, 10_000).Draw(t, "cpus"), GPUs: rapid.SampledFrom([]float64{0, 0.25, 8}).Draw(t, "gpus"), Memory: rapid.Int64Range(0, 1<<40).Draw(t, "memory")},
 			GrantLimit: drawDuration(t, "grantLimit", time.Second, time.Hour), RetryAfter: drawDuration(t, "retryAfter", time.Second, 24*time.Hour),
+			Dashboard: rapid.SampledFrom([]string{"", "http://h:8265"}).Draw(t, "dashboard"), NATSContext: rapid.SampledFrom([]string{"", "/etc/c.json"}).Draw(t, "context file"),
+		}
+		if spec.Ray.NATSContext == "" && rapid.Bool().Draw(t, "address") {
+			spec.Ray.NATS = "nats://n:4222"
+		}
+		if rapid.Bool().Draw(t, "custom") {
+			spec.Ray.Actor.Resources = []Resource{{label.Draw(t, "resource"), rapid.Float64Range(1e-9, 10_000).Draw(t, "amount")}}
 		}
 	}
 	return spec
