@@ -113,6 +113,8 @@ func (c Config) submission(attempt int, workingDir string) (jobs.Submission, err
 	env := map[string]string{
 		// A stopped job is killed after three seconds otherwise, and with it what its workers hold.
 		"RAY_JOB_STOP_WAIT_TIME_S": strconv.Itoa(int(c.Grace.Seconds()) + 15),
+		// Workers are tied to their actors by the kernel, and get a SIGTERM where Ray would send a SIGKILL.
+		"RAY_kill_child_processes_on_worker_exit": "false",
 	}
 	if c.NATS != "" {
 		env["NIGHTSHIFT_NATS"] = c.NATS

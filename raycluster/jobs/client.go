@@ -83,17 +83,17 @@ func (c *Client) call(ctx context.Context, within time.Duration, method, path st
 
 // refusal tells apart what Ray answers; a second job of one submission id is a 500 with the reason in a traceback (2.60).
 func refusal(method, path string, status int, text string) error {
-	text = strings.TrimSpace(text)
-	if at := strings.LastIndexByte(text, '\n'); at >= 0 { // the last line of a traceback says what it is
-		text = text[at+1:]
+	exists := strings.Contains(text, "already exists")
+	if text = strings.TrimSpace(text); len(text) > mostText { // a traceback says at its end what it is
+		text = "..." + text[len(text)-mostText:]
 	}
-	said := fmt.Sprintf("%s %s: HTTP %d: %.*s", method, path, status, mostText, text)
+	said := fmt.Sprintf("%s %s: HTTP %d: %s", method, path, status, text)
 	switch {
 	case status == http.StatusUnauthorized, status == http.StatusForbidden:
 		return fmt.Errorf("%s: %w", said, ErrRefused)
 	case status == http.StatusNotFound:
 		return fmt.Errorf("%s: %w", said, ErrNotFound)
-	case strings.Contains(text, "already exists"):
+	case exists:
 		return fmt.Errorf("%s: %w", said, ErrExists)
 	}
 	return errors.New(said)

@@ -17,7 +17,9 @@ class NightshiftWorker:
         self._worker = Worker(grace)
 
     def run(self, command: list[str], lock: str) -> int:
-        return self._worker.run([os.path.abspath(command[0]), *command[1:]], lock)
+        here = os.getcwd()  # the package: the program, and the scorer host for scorers wherever they run
+        path = [here, *filter(None, [os.environ.get("PYTHONPATH")])]
+        return self._worker.run([os.path.join(here, command[0]), *command[1:]], lock, {**os.environ, "PYTHONPATH": ":".join(path)})
 
     def stop(self) -> None:
         self._worker.stop()

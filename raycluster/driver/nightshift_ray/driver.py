@@ -70,12 +70,11 @@ class Driver:
         if record is None:
             return False
         own = record["cluster"] == self._config["cluster"]
-        if own != self._own:
-            log("the record names cluster %s; this driver is of %s", record["cluster"], self._config["cluster"])
         self._own, before = own, self._own
-        if own:
+        if own or not (before or time.monotonic() - self._began > OWN_WITHIN):
             return False
-        return before or time.monotonic() - self._began > OWN_WITHIN
+        log("the record is of cluster %s, and this driver of %s", record["cluster"], self._config["cluster"])
+        return True
 
     def _look(self) -> None:
         """Reads the nodes that are alive. Where Ray does not answer, the last ones hold."""
@@ -101,7 +100,7 @@ class Driver:
         ray.kill(actor.handle)  # so that its resources are free at once; it may be gone
         now = time.monotonic()
         pause = self._pauses.ended(slot, now - actor.since, now)
-        log("slot %d: %s %s; no other within %.0f s", slot, actor.id, how, pause)
+        log("end in slot %d: %s %s; no other within %.0f s", slot, actor.id, how, pause)
 
     def _follow(self, record: dict) -> None:
         places = wanted(record)
@@ -125,7 +124,7 @@ class Driver:
         command = [PROGRAM, "worker", "--id", name, "--pool", self._config["pool"], "--slot", str(place.slot), *self._config["worker"]]
         begun, ended = handle.__ray_ready__.remote(), handle.run.remote(command, lock)
         self._actors[place.slot] = Actor(place, node, time.monotonic(), id=name, handle=handle, begun=begun, ended=ended)
-        log("slot %d: %s starts on node %s", place.slot, name, node)
+        log("start in slot %d: %s on node %s", place.slot, name, node)
 
     def _wait(self) -> None:
         running = [actor.ended for actor in self._actors.values()]

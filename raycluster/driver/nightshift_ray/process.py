@@ -59,13 +59,13 @@ class Worker:
         self._guard = threading.Lock()
         self._child: subprocess.Popen | None = None
 
-    def run(self, command: list[str], lock: str) -> int:
+    def run(self, command: list[str], lock: str, env: dict[str, str]) -> int:
         """Runs the worker until it ends, and gives its exit code; negative: a signal."""
         with held(lock, self._longest, self._stopped) as descriptor:
             with self._guard:
                 if self._stopped.is_set():
                     return 0
-                self._child = start(command, pass_fds=(descriptor,))
+                self._child = start(command, pass_fds=(descriptor,), env=env)
             return self._child.wait()
 
     def stop(self) -> None:
