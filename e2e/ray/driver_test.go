@@ -216,6 +216,9 @@ func TestDriverOnRealRay(t *testing.T) {
 	took("two workers present")
 	s.checkActors(slots)
 
+	s.score(2000)
+	took("a job of 2,000 rows scored")
+
 	// RD1: again, and by another orchestrator, is harmless.
 	if again, other := s.ensure(d, time.Now()), s.ensure(s.newDriver(), time.Now()); again.ID != first.ID || other.ID != first.ID || other.Status != jobs.Running {
 		t.Errorf("submitted %s, then %v, and by another orchestrator %v", first.ID, again, other)
@@ -331,7 +334,11 @@ func (s *site) killActor(worker orchestrator.Presence) {
 // drain tells a worker by its assignment to end.
 func (s *site) drain(worker orchestrator.Presence) {
 	s.t.Helper()
-	if _, err := s.store.PutAssignment(s.t.Context(), orchestrator.Assignment{Worker: worker.Worker, Epoch: 1, Drain: true}, 0); err != nil {
+	before, revision, err := s.store.Assignment(s.t.Context(), worker.Worker)
+	if err != nil && !errors.Is(err, state.ErrNotFound) {
+		s.t.Fatal(err)
+	}
+	if _, err := s.store.PutAssignment(s.t.Context(), orchestrator.Assignment{Worker: worker.Worker, Epoch: before.Epoch + 1, Drain: true}, revision); err != nil {
 		s.t.Fatal(err)
 	}
 }
