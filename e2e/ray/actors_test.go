@@ -14,6 +14,7 @@ func (s *site) checkActors(slots map[int]orchestrator.Presence) {
 	if err != nil {
 		s.t.Fatal(err)
 	}
+	request.Header.Set("Authorization", "Bearer "+token)
 	response, err := http.DefaultClient.Do(request)
 	if err != nil {
 		s.t.Fatal(err)

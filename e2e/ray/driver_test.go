@@ -39,7 +39,10 @@ type site struct {
 	revision uint64
 }
 
-const pool = "gpu"
+const (
+	pool  = "gpu"
+	token = "a-token-that-only-this-test-knows" // as the Secret of a RayCluster with authOptions has one
+)
 
 func newSite(t *testing.T) *site {
 	t.Helper()
@@ -49,8 +52,8 @@ func newSite(t *testing.T) *site {
 		t.Fatal(err)
 	}
 	s := &site{t: t, store: store, present: map[string]orchestrator.Presence{}, changed: make(chan struct{}, 1)}
-	s.cluster = startRay(t, "pod-a")
-	s.client = jobs.New(s.cluster.dashboard, "")
+	s.cluster = startRay(t, "pod-a", "RAY_AUTH_MODE=token", "RAY_AUTH_TOKEN="+token)
+	s.client = jobs.New(s.cluster.dashboard, token)
 	t.Cleanup(s.client.Close)
 	if s.program, err = driver.OpenProgram(programFile(t)); err != nil {
 		t.Fatal(err)
@@ -206,6 +209,12 @@ func TestDriverOnRealRay(t *testing.T) {
 	took := func(what string) {
 		t.Logf("Ray %s, %5.1f s: %s", version, time.Since(began).Seconds(), what)
 		began = time.Now()
+	}
+
+	stranger := jobs.New(s.cluster.dashboard, "")
+	defer stranger.Close()
+	if _, err := stranger.Jobs(t.Context()); !errors.Is(err, jobs.ErrRefused) {
+		t.Errorf("RD14: without a token: %v, want ErrRefused", err)
 	}
 
 	s.put(2, replica(0, false, "pod-a"))

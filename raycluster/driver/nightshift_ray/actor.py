@@ -6,7 +6,7 @@ import os
 
 import ray
 
-from nightshift_ray.process import Worker
+from nightshift_ray.process import Worker, runnable
 
 
 @ray.remote(max_restarts=0, max_task_retries=0, max_concurrency=2)
@@ -19,7 +19,7 @@ class NightshiftWorker:
     def run(self, command: list[str], lock: str) -> int:
         here = os.getcwd()  # the package: the program, and the scorer host for scorers wherever they run
         path = [here, *filter(None, [os.environ.get("PYTHONPATH")])]
-        return self._worker.run([os.path.join(here, command[0]), *command[1:]], lock, {**os.environ, "PYTHONPATH": ":".join(path)})
+        return self._worker.run([runnable(command[0]), *command[1:]], lock, {**os.environ, "PYTHONPATH": ":".join(path)})
 
     def stop(self) -> None:
         self._worker.stop()

@@ -16,6 +16,7 @@ from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from nightshift_ray.actor import NightshiftWorker
 from nightshift_ray.follow import Follower
+from nightshift_ray.process import runnable
 from nightshift_ray.slots import Node, Pauses, Place, Running, decide, wanted
 
 TICK = 0.5  # seconds
@@ -52,7 +53,7 @@ class Driver:
 
     def run(self) -> None:
         """Returns when it was told to end, or when the record names another cluster. No worker runs then."""
-        follower = Follower(PROGRAM, self._config["pool"], log)
+        follower = Follower(runnable(PROGRAM), self._config["pool"], log)
         try:
             while not self.ending.is_set() and not self._foreign(follower.latest()):
                 self._look()

@@ -28,6 +28,14 @@ def start(command: list[str], **options) -> subprocess.Popen:
     return subprocess.Popen(tied, stdin=subprocess.DEVNULL, start_new_session=True, **options)
 
 
+def runnable(program: str) -> str:
+    """The path of a program of the package, made executable: older versions of Ray unpack it as data (2.44 does, 2.60 does not). RD15."""
+    path = os.path.abspath(program)
+    if not os.access(path, os.X_OK):
+        os.chmod(path, 0o755)
+    return path
+
+
 class Taken(Exception):
     """Another worker is still in the slot."""
 

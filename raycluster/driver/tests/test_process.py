@@ -8,7 +8,7 @@ import tempfile
 import threading
 import unittest
 
-from nightshift_ray.process import Taken, Worker, start
+from nightshift_ray.process import Taken, Worker, runnable, start
 
 # Says that it is ready, and ends in order on SIGTERM, with code 7, after it has written a last word.
 ORDERLY = """
@@ -40,6 +40,14 @@ class Tied(unittest.TestCase):
         self.assertEqual(parent.stdout.readline(), "handed back\n")
         self.assertEqual(parent.stdout.read(), "")  # nobody has the pipe any more
         parent.wait()
+
+    def test_a_program_that_was_unpacked_as_data(self):  # RD15
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        program = os.path.join(folder.name, "program")
+        with open(program, "w") as file:
+            file.write("#!/bin/sh\nexit 4\n")
+        self.assertEqual(subprocess.run([runnable(program)], check=False).returncode, 4)
 
     def test_a_program_that_is_missing(self):  # RD8
         child = start(["/nowhere/nightshift"], stderr=subprocess.DEVNULL)
