@@ -34,7 +34,7 @@ func startRay(t *testing.T, pod string, env ...string) *rayCluster {
 	if python == "" {
 		t.Skip("NIGHTSHIFT_TEST_RAY_PYTHON is not set: this test needs a Python interpreter with ray[default] in its environment, as `make test` makes one")
 	}
-	home, err := os.MkdirTemp("", "ns-ray-") // short: a socket's path must fit into 107 bytes
+	home, err := os.MkdirTemp("", "ns-ray-") //nolint:usetesting // short: a socket's path must fit into 107 bytes
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -116,11 +116,8 @@ func (c Config) submission(attempt int, workingDir string) (jobs.Submission, err
 		// Workers are tied to their actors by the kernel, and get a SIGTERM where Ray would send a SIGKILL.
 		"RAY_kill_child_processes_on_worker_exit": "false",
 	}
-	if c.NATS != "" {
-		env["NIGHTSHIFT_NATS"] = c.NATS
-	}
-	if c.Context != "" {
-		env["NIGHTSHIFT_CONTEXT"] = c.Context
+	if c.NATS != "" || c.Context != "" { // what the pods say of the other does not count then
+		env["NIGHTSHIFT_NATS"], env["NIGHTSHIFT_CONTEXT"] = c.NATS, c.Context
 	}
 	return jobs.Submission{
 		ID:         c.base() + strconv.Itoa(attempt),

@@ -218,6 +218,8 @@ func TestSubmissionSaysWhatTheDriverIsTold(t *testing.T) {
 	}
 	if env := got.RuntimeEnv; env.WorkingDir != "gcs://_ray_pkg_x.zip" || env.EnvVars["RAY_JOB_STOP_WAIT_TIME_S"] != "40" || env.EnvVars["NIGHTSHIFT_NATS"] != config.NATS {
 		t.Errorf("RD12: runtime environment %+v", env)
+	} else if other, given := env.EnvVars["NIGHTSHIFT_CONTEXT"]; other != "" || !given { // RD16
+		t.Error("RD16: a context that the pods name would count beside the address")
 	}
 }
 

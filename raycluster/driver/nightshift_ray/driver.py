@@ -81,7 +81,7 @@ class Driver:
         """Reads the nodes that are alive. Where Ray does not answer, the last ones hold."""
         try:
             infos = self._gcs.get_all_node_info(timeout=5)
-        except Exception as error:  # Ray has no one type for this
+        except Exception as error:  # noqa: BLE001 - Ray has no one type for this, and the workers go on without it
             log("Ray does not say which nodes there are: %s", error)
             return
         self._nodes = [
@@ -159,7 +159,7 @@ def _generation() -> str:
 def _how(ended) -> str:
     try:
         code = ray.get(ended, timeout=5)
-    except Exception as error:  # what the actor raised, or that it died; Ray has many types for that
+    except ray.exceptions.RayError as error:  # what the actor raised, or that it died
         return "failed: " + (str(error).strip().splitlines() or [type(error).__name__])[-1]
     return f"was ended by signal {-code}" if code < 0 else f"ended with code {code}"
 

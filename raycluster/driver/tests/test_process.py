@@ -67,7 +67,7 @@ class OfOneSlot(unittest.TestCase):
         command = ["/bin/sh", "-c", f'exec "$@" > {self.said}', "sh", sys.executable, "-c", program]
         thread = threading.Thread(target=lambda: codes.append(worker.run(command, self.lock, dict(os.environ))))
         thread.start()
-        out = open(self.said)
+        out = open(self.said)  # noqa: SIM115 - closed when the test ends
         self.addCleanup(out.close)
         self.assertEqual(out.readline(), "ready\n")
         return thread, codes, out
