@@ -18,6 +18,7 @@ GOLANGCI    := $(CACHE)/tools/golangci-lint-$(GOLANGCI_VERSION)/golangci-lint
 GOVULNCHECK := $(CACHE)/tools/govulncheck-$(GOVULNCHECK_VERSION)/govulncheck
 RUFF        := $(CACHE)/tools/ruff-$(RUFF_VERSION)/bin/ruff
 TEST_VENV   := $(CACHE)/venv/test-$(shell cat examples/fraud/requirements*.txt scripts/requirements-test.txt 2>/dev/null | cksum | cut -d' ' -f1)
+RAY_VENV    := $(CACHE)/venv/ray-$(shell cksum < scripts/requirements-ray.txt | cut -d' ' -f1)
 
 .PHONY: help build run demo-spot demo-night test test-long test-stores check generate generated fmt clean prove-guard prove-policy bench bench-other transcript bench-dataplane e2e cluster-up cluster-down
 
@@ -27,7 +28,7 @@ help: ## show the targets
 build: $(BIN)/nightshift ## build bin/nightshift
 
 $(BIN)/nightshift: FORCE
-	@$(GO) build -o $@ ./cmd/nightshift
+	@CGO_ENABLED=0 $(GO) build -o $@ ./cmd/nightshift # static: it travels into the images of Ray clusters
 FORCE:
 
 run: build ## score the fraud example on this machine, from nothing
@@ -41,10 +42,10 @@ demo-night: build ## a night on real servers in nine minutes, with everything th
 	@NIGHTSHIFT_TEST_PROGRAM=$(CURDIR)/$(BIN)/nightshift NIGHTSHIFT_NIGHT=$(CURDIR)/.nightshift/demo-night NIGHTSHIFT_NIGHT_SEED=$(SEED) NIGHTSHIFT_NIGHT_DATA="$(abspath $(DATA))" \
 		$(GO) test -count=1 -timeout 20m -v -run '^TestNight$$' ./e2e/night
 
-test: build $(TEST_VENV)/ready ## run the tests, the race detector on; those that kill processes one after another
+test: build $(TEST_VENV)/ready $(RAY_VENV)/ready ## run the tests, the race detector on; those that kill processes one after another
 	NIGHTSHIFT_TEST_PYTHON=$(TEST_VENV)/bin/python NIGHTSHIFT_TEST_PROGRAM=$(CURDIR)/$(BIN)/nightshift \
 		$(GO) test -race -shuffle=on -timeout 40m $$($(GO) list ./... | grep -v /e2e/)
-	NIGHTSHIFT_TEST_PYTHON=$(TEST_VENV)/bin/python NIGHTSHIFT_TEST_PROGRAM=$(CURDIR)/$(BIN)/nightshift \
+	NIGHTSHIFT_TEST_PYTHON=$(TEST_VENV)/bin/python NIGHTSHIFT_TEST_PROGRAM=$(CURDIR)/$(BIN)/nightshift NIGHTSHIFT_TEST_RAY_PYTHON=$(RAY_VENV)/bin/python \
 		$(GO) test -race -shuffle=on -timeout 40m -p 1 ./e2e/...
 	NIGHTSHIFT_TEST_PYTHON=$(TEST_VENV)/bin/python NIGHTSHIFT_TEST_PROGRAM=$(CURDIR)/$(BIN)/nightshift NIGHTSHIFT_FAULT_SERVERS=3 \
 		$(GO) test -race -shuffle=on -timeout 40m -run $(KILLS) ./e2e/faults
@@ -122,4 +123,9 @@ $(RUFF):
 $(TEST_VENV)/ready:
 	rm -rf $(TEST_VENV) && $(PYTHON) -m venv $(TEST_VENV)
 	$(TEST_VENV)/bin/pip install -q -r examples/fraud/requirements.txt -r examples/fraud/requirements-train.txt -r scripts/requirements-test.txt
+	touch $@
+
+$(RAY_VENV)/ready:
+	rm -rf $(RAY_VENV) && $(PYTHON) -m venv $(RAY_VENV)
+	$(RAY_VENV)/bin/pip install -q -r scripts/requirements-ray.txt
 	touch $@

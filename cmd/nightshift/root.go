@@ -87,6 +87,7 @@ func (p *program) rootCommand() *cobra.Command {
 	grouped(root, groupDocuments, p.validateCommand(), p.schedulesCommand(), p.profileCommand(), p.simulateCommand())
 	root.AddCommand(p.versionCommand())
 	root.AddCommand(p.benchCommand())
+	root.AddCommand(p.slotsCommand())
 	return root
 }
 

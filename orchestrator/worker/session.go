@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"os"
 	"slices"
 	"sync"
 	"time"
@@ -138,7 +139,12 @@ func specification(model orchestrator.ModelSnapshot, log func(string)) scorer.Sp
 		ReadyTimeout: model.ReadyTimeout, BatchTimeout: model.BatchTimeout, MemoryLimit: model.MemoryLimit,
 	}
 	for _, name := range slices.Sorted(maps.Keys(model.Env)) {
-		spec.Env = append(spec.Env, name+"="+model.Env[name])
+		value := model.Env[name]
+		// Where the service's folder of the scorer host is not on this machine, as in a Ray cluster, it stands on the worker's own path.
+		if own := os.Getenv("PYTHONPATH"); name == "PYTHONPATH" && own != "" {
+			value += ":" + own
+		}
+		spec.Env = append(spec.Env, name+"="+value)
 	}
 	return spec
 }

@@ -14,6 +14,9 @@ import (
 //go:embed nightshift_scorer/*.py
 var sources embed.FS
 
+// Sources are the files of the package nightshift_scorer.
+func Sources() fs.FS { return sources }
+
 // Digest names the content of the sources: 16 hexadecimal digits. A folder with the digest in its name never mixes two
 // versions.
 func Digest() string {

@@ -1,0 +1,176 @@
+"""The driver's loop: what `slots` decides, done with Ray."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import tempfile
+import threading
+import time
+from dataclasses import dataclass
+
+import ray
+from ray._raylet import GcsClient
+from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+from nightshift_ray.actor import NightshiftWorker
+from nightshift_ray.follow import Follower
+from nightshift_ray.process import runnable
+from nightshift_ray.slots import Node, Pauses, Place, Running, decide, wanted
+
+TICK = 0.5  # seconds
+OWN_WITHIN = 60.0  # seconds that the record may still name an earlier cluster when a driver begins
+PROGRAM = "./nightshift"  # in the package, which is the working directory of drivers and actors
+
+
+def log(text: str, *values) -> None:
+    print(time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()), text % values, flush=True)
+
+
+@dataclass
+class Actor(Running):
+    """A worker's actor; ended is the result of its run."""
+
+    id: str = ""
+    handle: object = None
+    begun: object = None
+    ended: object = None
+
+
+class Driver:
+    """Keeps the slots of one pool filled until it is told to end. config is what raycluster/driver of the program writes, field by field."""
+
+    def __init__(self, config: dict) -> None:
+        self._config = config
+        self._gcs = GcsClient(address=ray.get_runtime_context().gcs_address)
+        self._nodes: list[Node] = []
+        self._actors: dict[int, Actor] = {}
+        self._pauses = Pauses()
+        self._own = False  # a record of this cluster was seen
+        self._began = time.monotonic()
+        self.ending = threading.Event()
+
+    def run(self) -> None:
+        """Returns when it was told to end, or when the record names another cluster. No worker runs then."""
+        follower = Follower(runnable(PROGRAM), self._config["pool"], log)
+        try:
+            while not self.ending.is_set() and not self._foreign(follower.latest()):
+                self._look()
+                self._reap()
+                record = follower.latest()
+                if record is not None and self._own:
+                    self._follow(record)
+                self._wait()
+        finally:
+            follower.close()
+            self._stop()
+
+    def _foreign(self, record: dict | None) -> bool:
+        """RD3: whether the record holds for another life of the cluster."""
+        if record is None:
+            return False
+        own = record["cluster"] == self._config["cluster"]
+        self._own, before = own, self._own
+        if own or not (before or time.monotonic() - self._began > OWN_WITHIN):
+            return False
+        log("the record is of cluster %s, and this driver of %s", record["cluster"], self._config["cluster"])
+        return True
+
+    def _look(self) -> None:
+        """Reads the nodes that are alive. Where Ray does not answer, the last ones hold."""
+        try:
+            infos = self._gcs.get_all_node_info(timeout=5)
+        except Exception as error:  # noqa: BLE001 - Ray has no one type for this, and the workers go on without it
+            log("Ray does not say which nodes there are: %s", error)
+            return
+        self._nodes = [
+            Node(info.node_id.hex(), info.instance_id, info.start_time_ms) for info in infos.values() if info.state == info.ALIVE
+        ]
+
+    def _reap(self) -> None:
+        """Takes note of workers that have begun and of those that have ended. RD8."""
+        for slot, actor in list(self._actors.items()):
+            if not actor.up and ray.wait([actor.begun], timeout=0)[0]:
+                actor.up = True
+            if ray.wait([actor.ended], timeout=0)[0]:
+                self._forget(slot, _how(actor.ended))
+
+    def _forget(self, slot: int, how: str) -> None:
+        actor = self._actors.pop(slot)
+        ray.kill(actor.handle)  # so that its resources are free at once; it may be gone
+        now = time.monotonic()
+        pause = self._pauses.ended(slot, now - actor.since, now)
+        log("end in slot %d: %s %s; no other within %.0f s", slot, actor.id, how, pause)
+
+    def _follow(self, record: dict) -> None:
+        places = wanted(record)
+        self._pauses.keep(set(places) | set(self._actors))
+        decision = decide(places, self._nodes, self._actors, self._pauses, time.monotonic())
+        for slot in decision.forget:
+            self._forget(slot, "is on a node that has died" if self._actors[slot].up else "had not begun, and is not wanted here any more")
+        for place, node in decision.start:
+            self._start(place, node)
+
+    def _start(self, place: Place, node: str) -> None:
+        """RD4, RD6."""
+        name = f"{place.pod}-{place.n}-{_generation()}"
+        lock = os.path.join(tempfile.gettempdir(), f"nightshift-{self._config['pool']}-{place.pod}-{place.slot}.lock")
+        handle = NightshiftWorker.options(
+            name=name,
+            namespace="nightshift",
+            scheduling_strategy=NodeAffinitySchedulingStrategy(node_id=node, soft=False),
+            **self._config["resources"],
+        ).remote(self._config["graceSeconds"])
+        command = [PROGRAM, "worker", "--id", name, "--pool", self._config["pool"], "--slot", str(place.slot), *self._config["worker"]]
+        begun, ended = handle.__ray_ready__.remote(), handle.run.remote(command, lock)
+        self._actors[place.slot] = Actor(place, node, time.monotonic(), id=name, handle=handle, begun=begun, ended=ended)
+        log("start in slot %d: %s on node %s", place.slot, name, node)
+
+    def _wait(self) -> None:
+        running = [actor.ended for actor in self._actors.values()]
+        if running:
+            ray.wait(running, timeout=TICK)
+        else:
+            self.ending.wait(TICK)
+
+    def _stop(self) -> None:
+        """Lets every worker hand back what it holds. RD12."""
+        log("ends, with %d workers", len(self._actors))
+        for actor in self._actors.values():
+            if actor.up:
+                actor.handle.stop.remote()
+            else:
+                ray.kill(actor.handle)
+        ended = [actor.ended for actor in self._actors.values()]
+        if ended:
+            ray.wait(ended, num_returns=len(ended), timeout=self._config["graceSeconds"] + 8)
+
+
+def _generation() -> str:
+    """Tells apart the workers of a slot: the start in milliseconds, base 36, as the local engine has it."""
+    number, text = int(time.time() * 1000), ""
+    while number:
+        number, digit = divmod(number, 36)
+        text = "0123456789abcdefghijklmnopqrstuvwxyz"[digit] + text
+    return text
+
+
+def _how(ended) -> str:
+    try:
+        code = ray.get(ended, timeout=5)
+    except ray.exceptions.RayError as error:  # what the actor raised, or that it died
+        return "failed: " + (str(error).strip().splitlines() or [type(error).__name__])[-1]
+    return f"was ended by signal {-code}" if code < 0 else f"ended with code {code}"
+
+
+def main(config: dict) -> int:
+    if sys.platform != "linux":
+        log("workers end with their actors on Linux only; this is %s", sys.platform)
+        return 2
+    ray.init(address="auto", log_to_driver=False, namespace="nightshift")
+    driver = Driver(config)
+    signal.signal(signal.SIGTERM, lambda *_: driver.ending.set())  # in place of Ray's own, which ends at once
+    driver.run()
+    ray.shutdown()
+    return 0
