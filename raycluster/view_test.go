@@ -71,6 +71,20 @@ func TestViewSaysHowFarReplicasAre(t *testing.T) {
 	}
 }
 
+// RD1: whatever ran before is gone with the head's pod, and with its container.
+func TestLives(t *testing.T) {
+	seen := map[string]bool{}
+	for _, of := range [][2]string{{"a", "0"}, {"a", "1"}, {"b", "0"}} {
+		head := read[corev1.Pod](t, "metadata: {uid: "+of[0]+", labels: {ray.io/node-type: head}}\nspec: {containers: [{name: ray}]}\nstatus: {containerStatuses: [{name: ray, restartCount: "+of[1]+", image: i, imageID: i, ready: true}]}")
+		name, _ := life(read[rayv1.RayCluster](t, plainCluster), []*corev1.Pod{head})
+		seen[name] = true
+	}
+	name, ready := life(read[rayv1.RayCluster](t, plainCluster), nil)
+	if seen[name] = true; len(seen) != 4 || ready {
+		t.Errorf("lives with one name: %v; a head that is ready without one: %t", seen, ready)
+	}
+}
+
 // RC2, RC3 and RC6: several hosts make a replica, which is as far as the last of them.
 func TestViewOfSeveralHosts(t *testing.T) {
 	text := strings.Replace(plainCluster, "groupName: spot, replicas: 3", "groupName: spot, numOfHosts: 2, replicas: 9", 1)

@@ -2,12 +2,15 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
+	"os"
 
 	"nightshift.dev/nightshift/orchestrator"
 	"nightshift.dev/nightshift/orchestrator/document"
 	"nightshift.dev/nightshift/orchestrator/state"
 	"nightshift.dev/nightshift/raycluster"
+	"nightshift.dev/nightshift/raycluster/driver"
 )
 
 // rayPools are the engines of pools in RayClusters, and the watches that they share.
@@ -22,6 +25,17 @@ type place struct{ context, namespace string }
 // newRayPools prepares them; nothing is asked for before run.
 func (in *installation) newRayPools(pools []document.Pool, log *slog.Logger) (rayPools, error) {
 	made := rayPools{engines: map[string]*raycluster.Engine{}}
+	if len(pools) == 0 {
+		return made, nil
+	}
+	file, err := os.Executable()
+	if err != nil {
+		return rayPools{}, fmt.Errorf("find this program: %w", err)
+	}
+	program, err := driver.OpenProgram(file)
+	if err != nil {
+		return rayPools{}, err
+	}
 	of := map[place]map[string][]*raycluster.Engine{} // by RayCluster
 	known := map[place]*raycluster.Namespace{}
 	for _, pool := range pools {
@@ -47,7 +61,7 @@ func (in *installation) newRayPools(pools []document.Pool, log *slog.Logger) (ra
 		}
 		engine := raycluster.New(raycluster.Config{
 			Pool: pool.Name, Name: group.Namespace + "/" + group.Cluster, Group: group.Group, PerReplica: pool.Spec.SlotsPerReplica,
-			GrantLimit: group.GrantLimit, RetryAfter: group.RetryAfter, Cluster: known[at].Cluster(group.Cluster), Slots: in.store, NotFound: state.ErrNotFound,
+			GrantLimit: group.GrantLimit, RetryAfter: group.RetryAfter, Cluster: known[at].Cluster(group.Cluster), Driver: newRayDriver(pool, program, in.options), Slots: in.store, NotFound: state.ErrNotFound,
 			Workers: func() []orchestrator.Presence { return in.loop.Workers() }, Changed: func() { in.loop.Wake() }, Log: log,
 		})
 		of[at][group.Cluster] = append(of[at][group.Cluster], engine)

@@ -59,7 +59,7 @@ func newSite(t *testing.T) *site {
 		t.Fatal(err)
 	}
 	s.config = driver.Config{
-		Pool: pool, Life: driver.Life{ClusterUID: "cluster-uid", HeadPodUID: "head-uid"}, Resources: driver.Resources{GPUs: 0.5}, NATS: server.URL(),
+		Pool: pool, Life: "first", Resources: driver.Resources{GPUs: 0.5}, NATS: server.URL(),
 		AckWait: 30 * time.Second, Grace: 5 * time.Second, Orphan: time.Minute,
 	}
 	ctx, cancel := context.WithCancel(context.Background())
@@ -107,9 +107,9 @@ func (s *site) put(slots int, replicas ...orchestrator.ReplicaSlots) {
 	s.putOf(s.config.Life, slots, replicas...)
 }
 
-func (s *site) putOf(life driver.Life, slots int, replicas ...orchestrator.ReplicaSlots) {
+func (s *site) putOf(life string, slots int, replicas ...orchestrator.ReplicaSlots) {
 	s.t.Helper()
-	revision, err := s.store.PutSlots(s.t.Context(), orchestrator.PoolSlots{Pool: pool, Cluster: life.String(), PerReplica: 2, Slots: slots, Replicas: replicas}, s.revision)
+	revision, err := s.store.PutSlots(s.t.Context(), orchestrator.PoolSlots{Pool: pool, Cluster: life, PerReplica: 2, Slots: slots, Replicas: replicas}, s.revision)
 	if err != nil {
 		s.t.Fatal(err)
 	}
@@ -303,7 +303,7 @@ func TestDriverOnRealRay(t *testing.T) {
 	}
 
 	// RD3: another life of the cluster.
-	s.putOf(driver.Life{ClusterUID: "cluster-uid", HeadPodUID: "another"}, 1, replica(0, false, "pod-a"))
+	s.putOf("another", 1, replica(0, false, "pod-a"))
 	s.awaitStatus(second.ID, jobs.Succeeded)
 	s.await("RD3: nobody", inSlots())
 	took("another life: driver and workers ended")

@@ -51,7 +51,7 @@ func (given) Observe(context.Context) orchestrator.PoolView {
 	return orchestrator.PoolView{Name: pool, Replicas: 1, Slots: 2, Reading: orchestrator.Reading{At: time.Now().UTC(), Source: "test"}}
 }
 
-func (given) Scale(context.Context, int, int, []string) error { return nil }
+func (given) Scale(context.Context, orchestrator.PoolPlan, []string) error { return nil }
 
 func (given) Ended() []string { return nil }
 

@@ -1,8 +1,6 @@
 package driver
 
 import (
-	"crypto/sha256"
-	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -15,19 +13,6 @@ import (
 	"nightshift.dev/nightshift/raycluster/jobs"
 )
 
-// Life is one life of a cluster's head: whatever ran before the head was started again is gone.
-type Life struct {
-	ClusterUID string // of the RayCluster
-	HeadPodUID string
-	Restarts   int // of the head's Ray container
-}
-
-// String names the life: what PoolSlots.Cluster says, and a part of submission ids.
-func (l Life) String() string {
-	sum := sha256.Sum256(fmt.Appendf(nil, "%s/%s/%d", l.ClusterUID, l.HeadPodUID, l.Restarts))
-	return hex.EncodeToString(sum[:])[:16]
-}
-
 // Resources are what Ray sets aside for one worker; they are names and numbers of Ray's own.
 type Resources struct {
 	CPUs   float64            `json:"num_cpus"` // 0: none
@@ -38,8 +23,9 @@ type Resources struct {
 
 // Config is what the driver of one pool is told.
 type Config struct {
-	Pool      string
-	Life      Life
+	Pool string
+	// Life names the life of the cluster's head, as PoolSlots.Cluster does: whatever ran before the head was started again is gone.
+	Life      string
 	Resources Resources
 	// NATS is the address that workers connect to, without a secret; Context is the name of a NATS context, or the path of its file in the pods. With neither they use
 	// what the pods' own environment says.
@@ -90,7 +76,7 @@ func hideSecrets(addresses string) string {
 }
 
 // base begins the submission ids of the attempts in one life; a number follows.
-func (c Config) base() string { return "nightshift-" + c.Pool + "-" + c.Life.String() + "-" }
+func (c Config) base() string { return "nightshift-" + c.Pool + "-" + c.Life + "-" }
 
 // python is what nightshift_ray reads.
 type pythonConfig struct {
@@ -104,7 +90,7 @@ type pythonConfig struct {
 // submission is the job of one attempt.
 func (c Config) submission(attempt int, workingDir string) (jobs.Submission, error) {
 	config, err := json.Marshal(pythonConfig{
-		Pool: c.Pool, Cluster: c.Life.String(), Resources: c.Resources, Grace: c.Grace.Seconds(),
+		Pool: c.Pool, Cluster: c.Life, Resources: c.Resources, Grace: c.Grace.Seconds(),
 		Worker: []string{"--ack-wait", c.AckWait.String(), "--grace", c.Grace.String(), "--orphan-timeout", c.Orphan.String()},
 	})
 	if err != nil {

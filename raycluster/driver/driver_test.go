@@ -72,10 +72,10 @@ func (h *head) end(id string, status jobs.Status, after time.Duration) {
 
 var (
 	config = Config{
-		Pool: "gpu", Life: Life{"cluster", "pod", 1}, Resources: Resources{CPUs: 1, GPUs: 0.5, Custom: map[string]float64{"it's": 1}},
+		Pool: "gpu", Life: "3f2d", Resources: Resources{CPUs: 1, GPUs: 0.5, Custom: map[string]float64{"it's": 1}},
 		NATS: "nats://nats:4222", AckWait: 30 * time.Second, Grace: 25 * time.Second, Orphan: time.Hour,
 	}
-	prefix = "nightshift-gpu-" + config.Life.String() + "-"
+	prefix = "nightshift-gpu-" + config.Life + "-"
 	start  = time.Date(2026, 11, 20, 3, 0, 0, 0, time.UTC)
 )
 
@@ -112,17 +112,6 @@ func TestOneDriverInALife(t *testing.T) {
 	late.ready = true // RD1: it looked before the other submitted
 	if state := ensure(t, late, start); state.ID != prefix+"1" || len(on.submitted) != 1 {
 		t.Errorf("RD1: two at once: %+v, %v", state, on.submitted)
-	}
-}
-
-func TestLives(t *testing.T) {
-	t.Parallel()
-	seen := map[string]bool{}
-	for _, life := range []Life{{"a", "b", 0}, {"a", "b", 1}, {"a", "c", 0}, {"b", "b", 0}} { // RD1
-		seen[life.String()] = true
-	}
-	if len(seen) != 4 {
-		t.Errorf("RD1: lives with one name: %v", seen)
 	}
 }
 
@@ -211,7 +200,7 @@ func TestSubmissionSaysWhatTheDriverIsTold(t *testing.T) {
 	on := &head{jobs: map[string]jobs.Job{}}
 	ensure(t, newDriver(t, on), start)
 	got := on.submitted[0]
-	want := `exec python3 -m nightshift_ray '{"pool":"gpu","cluster":"` + config.Life.String() + `","resources":{"num_cpus":1,"num_gpus":0.5,"resources":{"it'\''s":1}},` +
+	want := `exec python3 -m nightshift_ray '{"pool":"gpu","cluster":"` + config.Life + `","resources":{"num_cpus":1,"num_gpus":0.5,"resources":{"it'\''s":1}},` +
 		`"graceSeconds":25,"worker":["--ack-wait","30s","--grace","25s","--orphan-timeout","1h0m0s"]}'`
 	if got.Entrypoint != want {
 		t.Errorf("RD4: entry point\n%s, want\n%s", got.Entrypoint, want)
