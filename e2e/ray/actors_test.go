@@ -10,7 +10,7 @@ import (
 // checkActors looks whether Ray shows each worker as an actor of its name with its resources (RD6).
 func (s *site) checkActors(slots map[int]orchestrator.Presence) {
 	s.t.Helper()
-	request, err := http.NewRequestWithContext(s.t.Context(), http.MethodGet, s.cluster.dashboard+"/api/v0/actors?detail=true&limit=100", nil)
+	request, err := http.NewRequestWithContext(s.t.Context(), http.MethodGet, s.cluster.Dashboard+"/api/v0/actors?detail=true&limit=100", nil)
 	if err != nil {
 		s.t.Fatal(err)
 	}

@@ -15,6 +15,7 @@ import (
 	"testing"
 	"time"
 
+	"nightshift.dev/nightshift/e2e/raytest"
 	"nightshift.dev/nightshift/orchestrator"
 	"nightshift.dev/nightshift/orchestrator/embedded/embeddedtest"
 	"nightshift.dev/nightshift/orchestrator/state"
@@ -28,7 +29,7 @@ const within = 40 * time.Second // for anything that a test waits for, on a busy
 type site struct {
 	t       *testing.T
 	store   *state.Store
-	cluster *rayCluster
+	cluster *raytest.Cluster
 	client  *jobs.Client
 	program *driver.Program
 	config  driver.Config
@@ -52,8 +53,8 @@ func newSite(t *testing.T) *site {
 		t.Fatal(err)
 	}
 	s := &site{t: t, store: store, present: map[string]orchestrator.Presence{}, changed: make(chan struct{}, 1)}
-	s.cluster = startRay(t, "pod-a", "RAY_AUTH_MODE=token", "RAY_AUTH_TOKEN="+token)
-	s.client = jobs.New(s.cluster.dashboard, token)
+	s.cluster = raytest.Start(t, "pod-a", "RAY_AUTH_MODE=token", "RAY_AUTH_TOKEN="+token)
+	s.client = jobs.New(s.cluster.Dashboard, token)
 	t.Cleanup(s.client.Close)
 	if s.program, err = driver.OpenProgram(programFile(t)); err != nil {
 		t.Fatal(err)
@@ -135,7 +136,7 @@ func (s *site) await(what string, wished func(map[int]orchestrator.Presence) boo
 		select {
 		case <-s.changed:
 		case <-late:
-			s.t.Fatalf("%s: not within %s; present: %v\nthe driver:\n%s\nRay:\n%s", what, within, slots, s.driverLog(), s.cluster.logs.String())
+			s.t.Fatalf("%s: not within %s; present: %v\nthe driver:\n%s\nRay:\n%s", what, within, slots, s.driverLog(), s.cluster.Logs())
 		}
 	}
 }
@@ -211,7 +212,7 @@ func TestDriverOnRealRay(t *testing.T) {
 		began = time.Now()
 	}
 
-	stranger := jobs.New(s.cluster.dashboard, "")
+	stranger := jobs.New(s.cluster.Dashboard, "")
 	defer stranger.Close()
 	if _, err := stranger.Jobs(t.Context()); !errors.Is(err, jobs.ErrRefused) {
 		t.Errorf("RD14: without a token: %v, want ErrRefused", err)
@@ -259,12 +260,12 @@ func TestDriverOnRealRay(t *testing.T) {
 
 	// RD9: the pod of another replica comes, dies, and comes again at once with two nodes on one address.
 	s.put(1, replica(0, false, "pod-a"), replica(1, false, "pod-b"))
-	s.cluster.do("add", "pod-b")
+	s.cluster.Do("add", "pod-b")
 	slots = s.await("RD9: slot 2", inSlots(0, 2))
 	took("pod-b joined, its worker present")
-	s.cluster.do("kill", "pod-b")
+	s.cluster.Do("kill", "pod-b")
 	s.forget(slots[2]) // where it had no time for a last word
-	s.cluster.do("add", "pod-b")
+	s.cluster.Do("add", "pod-b")
 	slots = s.await("RD10: slot 2 on the newer node", replaced(slots, 2))
 	took("the node of pod-b killed and back, another worker present")
 

@@ -114,11 +114,17 @@ func prepareInstallation(t testing.TB, pools ...string) *installation {
 	return in
 }
 
-// run starts everything.
+// run starts everything, with the stand-in for pods and driver.
 func (in *installation) run() {
 	in.Helper()
-	t := in.TB
 	in.serveNATS()
+	in.runWith(in.drive)
+}
+
+// runWith starts the service and what stands in for pods.
+func (in *installation) runWith(pods func(context.Context)) {
+	in.Helper()
+	t := in.TB
 	t.Cleanup(in.endWorkers)
 	in.start()
 	t.Cleanup(in.end)
@@ -135,7 +141,7 @@ func (in *installation) run() {
 	ended := make(chan struct{})
 	go func() {
 		defer close(ended)
-		in.drive(ctx)
+		pods(ctx)
 	}()
 	t.Cleanup(func() { cancel(); <-ended })
 }

@@ -1,8 +1,10 @@
-package ray
+// Package raytest starts a real Ray on loopback for tests, without Kubernetes: nodes that say that they are in pods, as those of KubeRay do.
+package raytest
 
 import (
 	"bufio"
 	"bytes"
+	_ "embed"
 	"fmt"
 	"io"
 	"os"
@@ -17,18 +19,22 @@ import (
 	"nightshift.dev/nightshift/e2e/loopback"
 )
 
-// rayCluster is a Ray cluster of this test, cluster.py.
-type rayCluster struct {
+//go:embed cluster.py
+var program string
+
+// Cluster is a Ray cluster of a test, cluster.py.
+type Cluster struct {
+	Dashboard string // its address
 	t         *testing.T
-	dashboard string
 	command   *exec.Cmd
 	in        io.WriteCloser
 	out       *bufio.Scanner
 	logs      bytes.Buffer
 }
 
-// startRay starts a head that says it is in the given pod. env is added to what the nodes, and with them drivers and actors, find in their environment.
-func startRay(t *testing.T, pod string, env ...string) *rayCluster {
+// Start starts a head that says it is in the given pod. env is added to what the nodes, and with them drivers and actors, find in their environment. The cluster
+// ends with the test, which is skipped where there is no Ray.
+func Start(t *testing.T, pod string, env ...string) *Cluster {
 	t.Helper()
 	python := os.Getenv("NIGHTSHIFT_TEST_RAY_PYTHON")
 	if python == "" {
@@ -40,7 +46,7 @@ func startRay(t *testing.T, pod string, env ...string) *rayCluster {
 	}
 	t.Cleanup(func() { _ = os.RemoveAll(home) }) // only logs
 	port := loopback.FreePort(t)
-	cluster := &rayCluster{t: t, dashboard: fmt.Sprintf("http://127.0.0.1:%d", port), command: exec.Command(python, "cluster.py", pod, strconv.Itoa(port), home)}
+	cluster := &Cluster{t: t, Dashboard: fmt.Sprintf("http://127.0.0.1:%d", port), command: exec.Command(python, "-c", program, pod, strconv.Itoa(port), home)}
 	cluster.command.Env = append(os.Environ(), append(env,
 		"PATH="+filepath.Dir(python)+":"+os.Getenv("PATH"), "HOME="+home, "TMPDIR="+home, "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER=0", "RAY_USAGE_STATS_ENABLED=0",
 		// A node whose raylet is killed is dead after 1.5 s instead of 14.
@@ -64,7 +70,10 @@ func startRay(t *testing.T, pod string, env ...string) *rayCluster {
 	return cluster
 }
 
-func (c *rayCluster) stop() {
+// Logs gives what the cluster has written to standard error.
+func (c *Cluster) Logs() string { return c.logs.String() }
+
+func (c *Cluster) stop() {
 	_ = c.in.Close() // the end of its input is its end
 	killed := time.AfterFunc(30*time.Second, func() { _ = c.command.Process.Kill() })
 	defer killed.Stop()
@@ -73,7 +82,7 @@ func (c *rayCluster) stop() {
 	}
 }
 
-func (c *rayCluster) expect(word string) {
+func (c *Cluster) expect(word string) {
 	c.t.Helper()
 	for c.out.Scan() {
 		if c.out.Text() == word {
@@ -85,8 +94,8 @@ func (c *rayCluster) expect(word string) {
 	c.t.Fatalf("the Ray cluster has ended:\n%s", c.logs.String())
 }
 
-// do sends a command to cluster.py.
-func (c *rayCluster) do(command ...string) {
+// Do sends a command to cluster.py: add POD is another node, kill POD kills the processes of one.
+func (c *Cluster) Do(command ...string) {
 	c.t.Helper()
 	if _, err := fmt.Fprintln(c.in, strings.Join(command, " ")); err != nil {
 		c.t.Fatal(err)
