@@ -22,7 +22,7 @@ import (
 	"nightshift.dev/nightshift/raycluster/jobs"
 )
 
-const within = 40 * time.Second // for anything that a test waits for, on a busy machine
+const within = 90 * time.Second // for anything that a test waits for, on a busy machine
 
 // site is NATS, a store, and a Ray cluster whose head is in pod-a.
 type site struct {
