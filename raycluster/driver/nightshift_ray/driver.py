@@ -123,7 +123,7 @@ class Driver:
             **self._config["resources"],
         ).remote(self._config["graceSeconds"])
         command = [PROGRAM, "worker", "--id", name, "--pool", self._config["pool"], "--slot", str(place.slot), *self._config["worker"]]
-        begun, ended = handle.__ray_ready__.remote(), handle.run.remote(command, lock)
+        ended, begun = handle.run.remote(command, lock), handle.begun.remote()
         self._actors[place.slot] = Actor(place, node, time.monotonic(), id=name, handle=handle, begun=begun, ended=ended)
         log("start in slot %d: %s on node %s", place.slot, name, node)
 

@@ -28,7 +28,7 @@ class Node:
 
 @dataclass
 class Running:
-    """An actor. up says that its process has begun, and with it the worker."""
+    """An actor. up says that its worker has begun."""
 
     place: Place
     node: str
