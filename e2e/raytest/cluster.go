@@ -49,8 +49,8 @@ func Start(t *testing.T, pod string, env ...string) *Cluster {
 	cluster := &Cluster{t: t, Dashboard: fmt.Sprintf("http://127.0.0.1:%d", port), command: exec.Command(python, "-c", program, pod, strconv.Itoa(port), home)}
 	cluster.command.Env = append(os.Environ(), append(env,
 		"PATH="+filepath.Dir(python)+":"+os.Getenv("PATH"), "HOME="+home, "TMPDIR="+home, "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER=0", "RAY_USAGE_STATS_ENABLED=0",
-		// A node whose raylet is killed is dead after 1.5 s instead of 14.
-		"RAY_health_check_initial_delay_ms=1000", "RAY_health_check_period_ms=500", "RAY_health_check_timeout_ms=1000", "RAY_health_check_failure_threshold=3",
+		// A node whose raylet is killed is dead after 1.5 s instead of 14; one that is only slow has ten seconds.
+		"RAY_health_check_initial_delay_ms=1000", "RAY_health_check_period_ms=500", "RAY_health_check_timeout_ms=10000", "RAY_health_check_failure_threshold=3",
 	)...)
 	cluster.command.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	cluster.command.Stderr = &cluster.logs

@@ -4,24 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"strconv"
 	"strings"
 	"time"
 
 	"nightshift.dev/nightshift/raycluster/jobs"
 )
-
-// API is what the driver needs of Ray's dashboard; *jobs.Client is one.
-type API interface {
-	Version(ctx context.Context) (string, error)
-	Upload(ctx context.Context, name string, write func(io.Writer) error) (uri string, err error)
-	Submit(ctx context.Context, submission jobs.Submission) error
-	Jobs(ctx context.Context) ([]jobs.Job, error)
-	Job(ctx context.Context, id string) (jobs.Job, error)
-	Stop(ctx context.Context, id string) error
-	Logs(ctx context.Context, id string, most int) (string, error)
-}
 
 const (
 	quickEnd     = time.Minute     // a driver that ended before has failed at once
@@ -31,7 +19,7 @@ const (
 
 // Driver is the driver of one pool in one life of the head. It belongs to one goroutine.
 type Driver struct {
-	api     API
+	client  *jobs.Client
 	program *Program
 	config  Config
 
@@ -43,11 +31,11 @@ type Driver struct {
 }
 
 // New checks what the driver is told.
-func New(api API, program *Program, config Config) (*Driver, error) {
+func New(client *jobs.Client, program *Program, config Config) (*Driver, error) {
 	if err := config.check(); err != nil {
 		return nil, fmt.Errorf("the Ray driver of pool %q: %w", config.Pool, err)
 	}
-	return &Driver{api: api, program: program, config: config}, nil
+	return &Driver{client: client, program: program, config: config}, nil
 }
 
 // State is how a driver stands.
@@ -78,10 +66,10 @@ func (d *Driver) begin(ctx context.Context) error {
 	if d.ready {
 		return nil
 	}
-	if _, err := d.api.Version(ctx); err != nil {
+	if _, err := d.client.Version(ctx); err != nil {
 		return err
 	}
-	all, err := d.api.Jobs(ctx)
+	all, err := d.client.Jobs(ctx)
 	if err != nil {
 		return err
 	}
@@ -100,7 +88,7 @@ func (d *Driver) ensure(ctx context.Context, now time.Time) (State, error) {
 		return d.submit(ctx, 1)
 	}
 	id := d.config.base() + strconv.Itoa(d.attempt)
-	job, err := d.api.Job(ctx, id)
+	job, err := d.client.Job(ctx, id)
 	switch {
 	case errors.Is(err, jobs.ErrNotFound): // somebody has deleted it, or the head has forgotten its jobs
 		return d.submit(ctx, d.attempt+1)
@@ -126,7 +114,7 @@ func (d *Driver) noteEnd(ctx context.Context, job jobs.Job, now time.Time) {
 		d.quick = 0
 	}
 	d.until = now.Add(pause(d.quick))
-	words, err := d.api.Logs(ctx, job.ID, lastWords)
+	words, err := d.client.Logs(ctx, job.ID, lastWords)
 	if err != nil {
 		words = "its output cannot be read: " + err.Error()
 	}
@@ -141,7 +129,7 @@ func pause(quick int) time.Duration {
 }
 
 func (d *Driver) submit(ctx context.Context, attempt int) (State, error) {
-	uri, err := d.api.Upload(ctx, d.program.Name(), d.program.Write)
+	uri, err := d.client.Upload(ctx, d.program.Name(), d.program.Write)
 	if err != nil {
 		return State{}, fmt.Errorf("upload the program: %w", err)
 	}
@@ -149,7 +137,7 @@ func (d *Driver) submit(ctx context.Context, attempt int) (State, error) {
 	if err != nil {
 		return State{}, err
 	}
-	if err := d.api.Submit(ctx, submission); err != nil && !errors.Is(err, jobs.ErrExists) { // then the next look shows how it stands
+	if err := d.client.Submit(ctx, submission); err != nil && !errors.Is(err, jobs.ErrExists) { // then the next look shows how it stands
 		return State{}, fmt.Errorf("submit %s: %w", submission.ID, err)
 	}
 	d.attempt, d.until = attempt, time.Time{}
@@ -164,7 +152,7 @@ func (d *Driver) Stop(ctx context.Context) error {
 	if d.attempt == 0 {
 		return nil
 	}
-	err := d.api.Stop(ctx, d.config.base()+strconv.Itoa(d.attempt))
+	err := d.client.Stop(ctx, d.config.base()+strconv.Itoa(d.attempt))
 	if err != nil && !errors.Is(err, jobs.ErrNotFound) {
 		return fmt.Errorf("stop the Ray driver of pool %s: %w", d.config.Pool, err)
 	}

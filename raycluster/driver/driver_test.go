@@ -4,71 +4,87 @@ import (
 	"archive/zip"
 	"bytes"
 	"cmp"
-	"context"
-	"errors"
-	"io"
+	"encoding/json"
+	"maps"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
 	"nightshift.dev/nightshift/raycluster/jobs"
 )
 
-// head is Ray's dashboard in memory: it refuses a second job of one id, as Ray does.
+// head is Ray's dashboard in memory: it answers as 2.60 does.
 type head struct {
+	*jobs.Client
+	mu        sync.Mutex
 	jobs      map[string]jobs.Job
 	submitted []jobs.Submission
-	uploads   int
 	listed    int
-	failure   error
+	uploads   int
+	away      bool
 }
 
-func (h *head) Version(context.Context) (string, error) { return "2.60.0", h.failure }
-
-func (h *head) Upload(_ context.Context, name string, _ func(io.Writer) error) (string, error) {
-	h.uploads++
-	return "gcs://" + name, h.failure
-}
-
-func (h *head) Submit(_ context.Context, s jobs.Submission) error {
-	if _, there := h.jobs[s.ID]; there {
-		return jobs.ErrExists
+func newHead(t *testing.T, there ...jobs.Job) *head {
+	t.Helper()
+	h := &head{jobs: map[string]jobs.Job{}}
+	for _, one := range there {
+		h.jobs[one.ID] = one
 	}
-	h.submitted = append(h.submitted, s)
-	h.jobs[s.ID] = jobs.Job{ID: s.ID, Status: jobs.Running}
-	return h.failure
+	routes := http.NewServeMux()
+	routes.HandleFunc("GET /api/version", func(w http.ResponseWriter, _ *http.Request) { write(w, map[string]string{"ray_version": "2.60.0"}) })
+	routes.HandleFunc("GET /api/packages/gcs/{name}", func(http.ResponseWriter, *http.Request) { h.uploads++ })
+	routes.HandleFunc("GET /api/jobs/{$}", func(w http.ResponseWriter, _ *http.Request) {
+		h.listed++
+		write(w, slices.Collect(maps.Values(h.jobs)))
+	})
+	routes.HandleFunc("POST /api/jobs/{$}", h.submit)
+	routes.HandleFunc("GET /api/jobs/{id}", func(w http.ResponseWriter, r *http.Request) {
+		if job, there := h.jobs[r.PathValue("id")]; there {
+			write(w, job)
+			return
+		}
+		http.Error(w, "Job "+r.PathValue("id")+" does not exist", http.StatusNotFound)
+	})
+	routes.HandleFunc("GET /api/jobs/{id}/logs", func(w http.ResponseWriter, _ *http.Request) { write(w, map[string]string{"logs": "its last words"}) })
+	routes.HandleFunc("POST /api/jobs/{id}/stop", func(_ http.ResponseWriter, r *http.Request) { h.end(r.PathValue("id"), jobs.Stopped, time.Second) })
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		h.mu.Lock()
+		defer h.mu.Unlock()
+		if h.away {
+			http.Error(w, "no agent is available", http.StatusInternalServerError)
+			return
+		}
+		routes.ServeHTTP(w, r)
+	}))
+	t.Cleanup(server.Close)
+	h.Client = jobs.New(server.URL, "")
+	t.Cleanup(h.Close)
+	return h
 }
 
-func (h *head) Jobs(context.Context) (all []jobs.Job, err error) {
-	h.listed++
-	for _, one := range h.jobs {
-		all = append(all, one)
+func (h *head) submit(w http.ResponseWriter, r *http.Request) {
+	var submission jobs.Submission
+	_ = json.NewDecoder(r.Body).Decode(&submission) // what is not there fails the test's comparison
+	if _, there := h.jobs[submission.ID]; there {
+		http.Error(w, "ValueError: Job with submission_id "+submission.ID+" already exists. Please use a different submission_id.", http.StatusInternalServerError)
+		return
 	}
-	return all, h.failure
+	h.submitted = append(h.submitted, submission)
+	h.jobs[submission.ID] = jobs.Job{ID: submission.ID, Status: jobs.Running}
 }
-
-func (h *head) Job(_ context.Context, id string) (jobs.Job, error) {
-	job, there := h.jobs[id]
-	if !there {
-		return job, jobs.ErrNotFound
-	}
-	return job, h.failure
-}
-
-func (h *head) Stop(_ context.Context, id string) error {
-	h.end(id, jobs.Stopped, time.Second)
-	return nil
-}
-
-func (h *head) Logs(context.Context, string, int) (string, error) { return "its last words", nil }
 
 func (h *head) end(id string, status jobs.Status, after time.Duration) {
 	h.jobs[id] = jobs.Job{ID: id, Status: status, Message: "exit code 1", End: after.Milliseconds()}
 }
+
+func write(w http.ResponseWriter, answer any) { _ = json.NewEncoder(w).Encode(answer) } // who asks gives up in that case
 
 var (
 	config = Config{
@@ -81,7 +97,7 @@ var (
 
 func newDriver(t *testing.T, on *head) *Driver {
 	t.Helper()
-	d, err := New(on, &Program{name: "_ray_pkg_x.zip"}, config)
+	d, err := New(on.Client, &Program{name: "_ray_pkg_x.zip"}, config)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -99,7 +115,7 @@ func ensure(t *testing.T, d *Driver, now time.Time) State {
 
 func TestOneDriverInALife(t *testing.T) {
 	t.Parallel()
-	on := &head{jobs: map[string]jobs.Job{"nightshift-other-1": {}, prefix + "x": {}}}
+	on := newHead(t, jobs.Job{ID: "nightshift-other-1"}, jobs.Job{ID: prefix + "x"})
 	d := newDriver(t, on)
 	for range 3 {
 		ensure(t, d, start)
@@ -117,7 +133,7 @@ func TestOneDriverInALife(t *testing.T) {
 
 func TestDriversThatEndAreFollowedAfterGrowingPauses(t *testing.T) {
 	t.Parallel()
-	on := &head{jobs: map[string]jobs.Job{}}
+	on := newHead(t)
 	d, now := newDriver(t, on), start
 	ensure(t, d, now)
 	for n, wait := range []time.Duration{2, 4, 8, 16, 32, 64, 128, 256, 300, 300} { // RD2
@@ -153,7 +169,7 @@ func submittedIDs(on *head) (ids []string) {
 
 func TestRestartedOrchestratorGoesOnWithTheLatestAttempt(t *testing.T) {
 	t.Parallel()
-	on := &head{jobs: map[string]jobs.Job{prefix + "9": {ID: prefix + "9", Status: jobs.Failed}, prefix + "10": {ID: prefix + "10", Status: jobs.Running}}}
+	on := newHead(t, jobs.Job{ID: prefix + "9", Status: jobs.Failed}, jobs.Job{ID: prefix + "10", Status: jobs.Running})
 	if state := ensure(t, newDriver(t, on), start); state.ID != prefix+"10" || len(on.submitted) != 0 { // RD2
 		t.Errorf("RD2: %+v, submitted %v", state, on.submitted)
 	}
@@ -167,16 +183,17 @@ func TestRestartedOrchestratorGoesOnWithTheLatestAttempt(t *testing.T) {
 
 func TestNothingIsDoneWhileRayDoesNotAnswer(t *testing.T) {
 	t.Parallel()
-	on := &head{jobs: map[string]jobs.Job{}, failure: errors.New("connection refused")}
+	on := newHead(t)
+	on.away = true
 	d := newDriver(t, on)
 	if _, err := d.Ensure(t.Context(), start); err == nil || len(on.submitted) != 0 {
 		t.Errorf("unreachable: %v, submitted %v", err, on.submitted)
 	}
-	on.failure = nil
+	on.away = false
 	if ensure(t, d, start); len(on.submitted) != 1 {
 		t.Error("nothing was submitted when Ray answered again")
 	}
-	on.failure = errors.New("connection refused")
+	on.away = true
 	if _, err := d.Ensure(t.Context(), start); err == nil || len(on.submitted) != 1 {
 		t.Errorf("unreachable again: %v, submitted %d", err, len(on.submitted))
 	}
@@ -184,7 +201,7 @@ func TestNothingIsDoneWhileRayDoesNotAnswer(t *testing.T) {
 
 func TestStop(t *testing.T) {
 	t.Parallel()
-	on := &head{jobs: map[string]jobs.Job{}}
+	on := newHead(t)
 	d := newDriver(t, on)
 	if err := d.Stop(t.Context()); err != nil || len(on.jobs) != 0 { // RD12
 		t.Errorf("RD12: nothing to stop: %v, %v", err, on.jobs)
@@ -197,7 +214,7 @@ func TestStop(t *testing.T) {
 
 func TestSubmissionSaysWhatTheDriverIsTold(t *testing.T) {
 	t.Parallel()
-	on := &head{jobs: map[string]jobs.Job{}}
+	on := newHead(t)
 	ensure(t, newDriver(t, on), start)
 	got := on.submitted[0]
 	want := `exec python3 -m nightshift_ray '{"pool":"gpu","cluster":"` + config.Life + `","resources":{"num_cpus":1,"num_gpus":0.5,"resources":{"it'\''s":1}},` +
@@ -227,7 +244,7 @@ func TestSecretsAreRefused(t *testing.T) {
 	} { // RD16
 		wrong := config
 		wants.of(&wrong)
-		_, err := New(&head{}, &Program{}, wrong)
+		_, err := New(jobs.New("http://127.0.0.1:1", ""), &Program{}, wrong)
 		if err == nil || !strings.Contains(err.Error(), wants.word) || strings.Contains(err.Error(), "secret") {
 			t.Errorf("RD16: %s: %v", change, err)
 		}

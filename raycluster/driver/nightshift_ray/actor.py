@@ -9,7 +9,7 @@ import ray
 from nightshift_ray.process import Worker, runnable
 
 
-@ray.remote(max_restarts=0, max_task_retries=0, max_concurrency=2)
+@ray.remote(max_restarts=0, max_task_retries=0, max_concurrency=3)
 class NightshiftWorker:
     """Runs one worker, which lives inside the actor's resources, and ends with it."""
 
@@ -20,6 +20,9 @@ class NightshiftWorker:
         here = os.getcwd()  # the package: the program, and the scorer host for scorers wherever they run
         path = [here, *filter(None, [os.environ.get("PYTHONPATH")])]
         return self._worker.run([runnable(command[0]), *command[1:]], lock, {**os.environ, "PYTHONPATH": ":".join(path)})
+
+    def begun(self) -> None:
+        self._worker.begun()
 
     def stop(self) -> None:
         self._worker.stop()

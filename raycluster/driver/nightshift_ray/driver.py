@@ -17,10 +17,9 @@ from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 from nightshift_ray.actor import NightshiftWorker
 from nightshift_ray.follow import Follower
 from nightshift_ray.process import runnable
-from nightshift_ray.slots import Node, Pauses, Place, Running, decide, wanted
+from nightshift_ray.slots import Cluster, Node, Pauses, Place, Running, decide, wanted
 
 TICK = 0.5  # seconds
-OWN_WITHIN = 60.0  # seconds that the record may still name an earlier cluster when a driver begins
 PROGRAM = "./nightshift"  # in the package, which is the working directory of drivers and actors
 
 
@@ -47,35 +46,27 @@ class Driver:
         self._nodes: list[Node] = []
         self._actors: dict[int, Actor] = {}
         self._pauses = Pauses()
-        self._own = False  # a record of this cluster was seen
-        self._began = time.monotonic()
+        self._cluster = Cluster(config["cluster"], time.monotonic())
         self.ending = threading.Event()
 
     def run(self) -> None:
         """Returns when it was told to end, or when the record names another cluster. No worker runs then."""
         follower = Follower(runnable(PROGRAM), self._config["pool"], log)
         try:
-            while not self.ending.is_set() and not self._foreign(follower.latest()):
+            while not self.ending.is_set():
                 self._look()
                 self._reap()
                 record = follower.latest()
-                if record is not None and self._own:
-                    self._follow(record)
+                if record is not None:
+                    if self._cluster.over(record, time.monotonic()):
+                        log("the record is of cluster %s, and this driver of %s", record["cluster"], self._config["cluster"])
+                        return
+                    if self._cluster.own(record):
+                        self._follow(record)
                 self._wait()
         finally:
             follower.close()
             self._stop()
-
-    def _foreign(self, record: dict | None) -> bool:
-        """RD3: whether the record holds for another life of the cluster."""
-        if record is None:
-            return False
-        own = record["cluster"] == self._config["cluster"]
-        self._own, before = own, self._own
-        if own or not (before or time.monotonic() - self._began > OWN_WITHIN):
-            return False
-        log("the record is of cluster %s, and this driver of %s", record["cluster"], self._config["cluster"])
-        return True
 
     def _look(self) -> None:
         """Reads the nodes that are alive. Where Ray does not answer, the last ones hold."""
@@ -123,7 +114,7 @@ class Driver:
             **self._config["resources"],
         ).remote(self._config["graceSeconds"])
         command = [PROGRAM, "worker", "--id", name, "--pool", self._config["pool"], "--slot", str(place.slot), *self._config["worker"]]
-        begun, ended = handle.__ray_ready__.remote(), handle.run.remote(command, lock)
+        ended, begun = handle.run.remote(command, lock), handle.begun.remote()
         self._actors[place.slot] = Actor(place, node, time.monotonic(), id=name, handle=handle, begun=begun, ended=ended)
         log("start in slot %d: %s on node %s", place.slot, name, node)
 

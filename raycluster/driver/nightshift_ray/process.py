@@ -64,17 +64,26 @@ class Worker:
     def __init__(self, grace: float) -> None:
         self._longest = grace + 5.0  # the worker hands back its shard within the grace
         self._stopped = threading.Event()
+        self._begun = threading.Event()
         self._guard = threading.Lock()
         self._child: subprocess.Popen | None = None
 
     def run(self, command: list[str], lock: str, env: dict[str, str]) -> int:
         """Runs the worker until it ends, and gives its exit code; negative: a signal."""
-        with held(lock, self._longest, self._stopped) as descriptor:
-            with self._guard:
-                if self._stopped.is_set():
-                    return 0
-                self._child = start(command, pass_fds=(descriptor,), env=env)
-            return self._child.wait()
+        try:
+            with held(lock, self._longest, self._stopped) as descriptor:
+                with self._guard:
+                    if self._stopped.is_set():
+                        return 0
+                    self._child = start(command, pass_fds=(descriptor,), env=env)
+                self._begun.set()
+                return self._child.wait()
+        finally:
+            self._begun.set()
+
+    def begun(self) -> None:
+        """Returns when the worker has begun, or will not begin any more. RD7."""
+        self._begun.wait()
 
     def stop(self) -> None:
         """Tells the worker to end, and returns when it has. RD12."""

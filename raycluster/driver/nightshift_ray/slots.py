@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 LONGEST_PAUSE = 30.0  # seconds
+OWN_WITHIN = 60.0  # seconds that the record may still be of an earlier cluster when a driver begins
 QUIET_AFTER = 60.0  # seconds that a worker has to run until its slot counts as healthy again
 
 
@@ -28,7 +29,7 @@ class Node:
 
 @dataclass
 class Running:
-    """An actor. up says that its process has begun, and with it the worker."""
+    """An actor. up says that its worker has begun."""
 
     place: Place
     node: str
@@ -54,6 +55,22 @@ def wanted(record: dict) -> dict[int, Place]:
             slot = int(replica["index"]) * per_replica + n
             places[slot] = Place(slot, n, pods[n % len(pods)])
     return places
+
+
+class Cluster:
+    """Whether records hold for the cluster that a driver was submitted to. RD3."""
+
+    def __init__(self, own: str, now: float) -> None:
+        self._own, self._seen, self._until = own, False, now + OWN_WITHIN
+
+    def own(self, record: dict) -> bool:
+        """Whether the record is of this cluster."""
+        return record["cluster"] == self._own
+
+    def over(self, record: dict, now: float) -> bool:
+        """Whether the record is of another life of the cluster: not while it may be left over from an earlier one."""
+        self._seen = self._seen or self.own(record)
+        return not self.own(record) and (self._seen or now >= self._until)
 
 
 def newest(nodes: list[Node]) -> dict[str, Node]:

@@ -87,16 +87,31 @@ class OfOneSlot(unittest.TestCase):
         thread.join()
         self.assertEqual(codes, [-signal.SIGKILL])
 
+    def test_has_not_begun_while_it_waits_for_its_slot(self):  # RD7
+        first, second = Worker(5), Worker(60)
+        thread, _, _ = self.begin(first)
+        codes = []
+        waiting = threading.Thread(target=lambda: codes.append(second.run(["/bin/sh", "-c", "exit 3"], self.lock, dict(os.environ))))
+        waiting.start()
+        self.assertFalse(second._begun.is_set())
+        first.stop()
+        thread.join()
+        second.begun()
+        waiting.join()
+        self.assertEqual(codes, [3])
+
     def test_nothing_starts_after_a_stop(self):  # RD12
         worker = Worker(5)
         worker.stop()
         self.assertEqual(worker.run(["/nowhere/nightshift"], self.lock, {}), 0)
 
     def test_a_slot_is_free_when_the_earlier_worker_has_gone(self):  # RD10
-        first = Worker(5)
+        first, second = Worker(5), Worker(-4.9)
         thread, _, _ = self.begin(first)
+        first.begun()
         with self.assertRaises(Taken):
-            Worker(-4.9).run(["/nowhere/nightshift"], self.lock, {})
+            second.run(["/nowhere/nightshift"], self.lock, {})
+        second.begun()  # will not any more
         first.stop()
         thread.join()
         self.assertEqual(Worker(5).run(["/bin/sh", "-c", "exit 3"], self.lock, dict(os.environ)), 3)

@@ -2,7 +2,7 @@
 
 import unittest
 
-from nightshift_ray.slots import Node, Pauses, Place, Running, decide, newest, wanted
+from nightshift_ray.slots import OWN_WITHIN, Cluster, Node, Pauses, Place, Running, decide, newest, wanted
 
 
 def record(*replicas, slots=2, per_replica=4):
@@ -35,6 +35,20 @@ class Wanted(unittest.TestCase):
 
     def test_never_into_the_next_replica(self):  # RD4
         self.assertEqual(sorted(wanted(record(replica(0, "a"), slots=3, per_replica=2))), [0, 1])
+
+
+class OfACluster(unittest.TestCase):
+    def test_another_life_after_the_own(self):  # RD3
+        cluster = Cluster("own", 100.0)
+        self.assertTrue(cluster.own({"cluster": "own"}))
+        self.assertFalse(cluster.over({"cluster": "own"}, 101.0))
+        self.assertTrue(cluster.over({"cluster": "other"}, 102.0))
+
+    def test_a_record_that_is_left_over_is_waited_for(self):  # RD3
+        cluster = Cluster("own", 100.0)
+        self.assertFalse(cluster.over({"cluster": "earlier"}, 99.9 + OWN_WITHIN))
+        self.assertTrue(cluster.over({"cluster": "earlier"}, 100.0 + OWN_WITHIN))
+        self.assertFalse(cluster.over({"cluster": "own"}, 100.0 + OWN_WITHIN))
 
 
 class Newest(unittest.TestCase):
