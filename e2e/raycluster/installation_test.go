@@ -178,6 +178,10 @@ func (in *installation) killService() {
 
 // end kills the service, and shows what it said where the test has failed.
 func (in *installation) end() {
+	if in.Failed() { // it shows where it stands
+		_ = in.service.Process.Signal(syscall.SIGQUIT)
+		_ = in.service.Wait()
+	}
 	in.killService()
 	if !in.Failed() {
 		return
