@@ -27,6 +27,7 @@ func BenchmarkThousandGroups(b *testing.B) {
 		sources = append(sources, Source{Queue: group, Topic: topic, Group: group})
 	}
 	r := w.reader(sources...)
+	r.Ring() // with doorbells
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
 	w.right(r)
 	for name, moves := range map[string]bool{"still": false, "moving": true} {

@@ -43,6 +43,9 @@ func TestRealBroker(t *testing.T) {
 		{"K31_check_of_settings", checkSettings},
 		{"K32_check_of_members", checkMembers},
 		{"K33_check_of_a_broker_that_is_gone", checkUnreachable},
+		{"K36_first_record_rings", firstRecordRings},
+		{"K38_open_transaction_rings", openTransactionRings},
+		{"K42_killed_broker_rings", killedBrokerRings},
 		{"K34_records_without_a_value", tombstones},
 		{"E17_check_of_rights_to_size_a_pool", checkSizedRights},
 	} {

@@ -23,6 +23,11 @@ type Reader struct {
 	policies map[string]policy // by topic
 	next     int               // source whose looks are taken first
 	consumed map[string]ratio
+
+	rings chan string
+	heard bool           // somebody listens for rings
+	bells map[int8]*bell // by isolation
+	stop  context.CancelFunc
 }
 
 // New checks what it is given, and connects when it first reads.
@@ -39,16 +44,23 @@ func New(connection Connection, sources []Source) (*Reader, error) {
 	for i, s := range sources {
 		r.memories[i] = memory{hadCommits: s.Committed, parts: map[int32]seen{}}
 	}
-	return r, nil
+	return r, r.makeBells(connection)
 }
 
 // Close ends the connections.
-func (r *Reader) Close() { r.client.Close() }
+func (r *Reader) Close() {
+	r.stop()
+	for _, b := range r.bells {
+		b.close()
+	}
+	r.client.Close()
+}
 
 // Read makes one round. It gives one backlog for each source, in their order; one that could not be read has an error and counts of -1.
 func (r *Reader) Read(ctx context.Context, now time.Time) []orchestrator.Backlog {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	r.silence()
 	a := r.ask(ctx)
 	found := make([]finding, len(r.sources))
 	for i, s := range r.sources {
@@ -57,6 +69,7 @@ func (r *Reader) Read(ctx context.Context, now time.Time) []orchestrator.Backlog
 	if a.err == "" {
 		r.askPolicies(ctx, a, now)
 		r.look(ctx, a, found)
+		r.arm(a, found)
 	}
 	all := make([]orchestrator.Backlog, len(r.sources))
 	for i, s := range r.sources {

@@ -35,6 +35,7 @@ func sayTo(out io.Writer) func(format string, values ...any) {
 // dataplane is one run of bench dataplane.
 type dataplane struct {
 	rows, memoryRows    int64
+	rowBytes            int
 	scorers, batchRows  int
 	rounds, queued      int
 	seed                uint64
@@ -121,7 +122,7 @@ func (d *dataplane) run(ctx context.Context) (*dataplaneReport, error) {
 		_ = os.RemoveAll(d.dir) // made by prepare
 	}()
 	d.say("writing %s (seed %d)", plural(d.rows, "row"), d.seed)
-	size, err := writeRows(d.input, d.rows, d.seed)
+	size, err := writeRows(d.input, d.rows, d.seed, shortRow)
 	if err != nil {
 		return nil, err
 	}

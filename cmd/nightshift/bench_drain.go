@@ -19,6 +19,7 @@ import (
 // drainReport is what bench drain prints.
 type drainReport struct {
 	Rows    int64 `json:"rows"`
+	Bytes   int   `json:"row_bytes"` // about
 	Scorers int   `json:"scorers"`
 	Rounds  int   `json:"rounds"`
 	// Rows a second, one entry for each round: a loop of one client that reads and acknowledges, and from the first message that the consumer shows to nothing
@@ -52,7 +53,7 @@ spec: {source: nats, nats: {stream: ROWS, consumer: scoring}, model: %s, pools: 
 `
 
 func (p *program) benchDrainCommand() *cobra.Command {
-	run := dataplane{batchRows: 4096, queued: 1}
+	run := dataplane{batchRows: 4096, queued: 1, rowBytes: shortRow}
 	var brokers []string
 	var format *printFormat
 	command := &cobra.Command{
@@ -60,7 +61,8 @@ func (p *program) benchDrainCommand() *cobra.Command {
 		Short: "Measure how fast a stream or topic is drained, against a bare consumer loop",
 		Long: `Drain publishes rows to a stream of a nightshift dev of its own, reads and acknowledges them with one client in a bare loop, and then lets a queue drain
 the same stream with scorers that copy their batches, or, with --python, with a Python class that returns its batch as it is. Workers are warm: they have scored some rows before.
-With --brokers it does so with a Kafka topic of four partitions, which it makes and removes.`,
+With --brokers it does so with a Kafka topic of four partitions, which it makes and removes; there the rows are drained first and then read in the bare loop, by a group
+that sees what is committed, as the queue's does, and commits its offsets after every poll.`,
 		Example: "  nightshift bench drain\n  nightshift bench drain --brokers 127.0.0.1:9092",
 		Args:    cobra.NoArgs,
 		RunE: func(command *cobra.Command, _ []string) error {
@@ -70,7 +72,8 @@ With --brokers it does so with a Kafka topic of four partitions, which it makes 
 	}
 	flags := command.Flags()
 	flags.StringSliceVar(&brokers, "brokers", nil, "measure with Kafka: host:port of some of its brokers")
-	flags.Int64Var(&run.rows, "rows", 1_000_000, "rows of about 100 bytes")
+	flags.Int64Var(&run.rows, "rows", 1_000_000, "how many rows")
+	flags.IntVar(&run.rowBytes, "row-bytes", shortRow, "about how long a row is, 100 bytes or more")
 	flags.IntVar(&run.scorers, "scorers", 2, "scorer processes")
 	flags.IntVar(&run.rounds, "rounds", 3, "how often both are measured")
 	flags.Uint64Var(&run.seed, "seed", 1, "seed of the rows")
@@ -89,7 +92,7 @@ func (d *dataplane) drain(ctx context.Context, brokers []string) (*drainReport, 
 		endProcesses(d.dir)
 		_ = os.RemoveAll(d.dir) // made by prepare
 	}()
-	if _, err := writeRows(d.input, d.rows, d.seed); err != nil {
+	if _, err := writeRows(d.input, d.rows, d.seed, d.rowBytes); err != nil {
 		return nil, err
 	}
 	model := "identity"
@@ -123,7 +126,7 @@ func (d *dataplane) drain(ctx context.Context, brokers []string) (*drainReport, 
 	defer service.stop()
 	ctx, cancel := context.WithTimeout(ctx, jobWithin)
 	defer cancel()
-	report := &drainReport{Rows: d.rows, Scorers: d.scorers, Rounds: d.rounds}
+	report := &drainReport{Rows: d.rows, Bytes: d.rowBytes, Scorers: d.scorers, Rounds: d.rounds}
 	if topic != nil {
 		err = topic.rounds(ctx, d, report)
 	} else {
@@ -147,7 +150,7 @@ func (d *dataplane) drainRounds(ctx context.Context, conn *nats.Conn, report *dr
 	if err != nil {
 		return fmt.Errorf("open JetStream: %w", err)
 	}
-	stream, err := js.CreateStream(ctx, jetstream.StreamConfig{Name: "ROWS", Subjects: []string{"rows"}, Storage: jetstream.FileStorage, MaxBytes: 512 * (d.rows*int64(d.rounds) + 20_000), PersistMode: jetstream.AsyncPersistMode})
+	stream, err := js.CreateStream(ctx, jetstream.StreamConfig{Name: "ROWS", Subjects: []string{"rows"}, Storage: jetstream.FileStorage, MaxBytes: int64(512+d.rowBytes) * (d.rows*int64(d.rounds) + 20_000), PersistMode: jetstream.AsyncPersistMode})
 	if err != nil {
 		return fmt.Errorf("create a stream: %w", err)
 	}

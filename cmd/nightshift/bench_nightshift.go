@@ -128,7 +128,7 @@ func (d *dataplane) observeService(ctx context.Context, service *benchService, j
 // tinyInput is a file of one row.
 func (d *dataplane) tinyInput() (string, error) {
 	path := filepath.Join(d.dir, "in", "one.jsonl")
-	_, err := writeRows(path, 1, d.seed)
+	_, err := writeRows(path, 1, d.seed, shortRow)
 	return path, err
 }
 
@@ -136,7 +136,7 @@ func (d *dataplane) tinyInput() (string, error) {
 func (d *dataplane) measureMemory(ctx context.Context) (*resident, error) {
 	path := filepath.Join(d.dir, "in", "many.jsonl")
 	defer func() { _ = os.Remove(path) }() // made here
-	if _, err := writeRows(path, d.memoryRows, d.seed); err != nil {
+	if _, err := writeRows(path, d.memoryRows, d.seed, shortRow); err != nil {
 		return nil, err
 	}
 	service, err := d.startDev(ctx)

@@ -12,8 +12,12 @@ import (
 	"os"
 )
 
-// writeRows writes seeded rows as JSON lines and gives their bytes. Numbers have few decimals: Ray Data writes no more than ten.
-func writeRows(path string, rows int64, seed uint64) (size int64, err error) {
+// shortRow is about how long a row is without a text, in bytes.
+const shortRow = 100
+
+// writeRows writes seeded rows as JSON lines and gives their bytes. Numbers have few decimals: Ray Data writes no more than ten. Rows are rowBytes long, as nearly as
+// they are longer than shortRow, by a text of random hexadecimal digits, which compression halves.
+func writeRows(path string, rows int64, seed uint64, rowBytes int) (size int64, err error) {
 	file, err := os.Create(path)
 	if err != nil {
 		return 0, fmt.Errorf("write rows: %w", err)
@@ -23,8 +27,16 @@ func writeRows(path string, rows int64, seed uint64) (size int64, err error) {
 	random := rand.New(rand.NewPCG(seed, seed))
 	var line []byte
 	for row := range rows {
-		line = fmt.Appendf(line[:0], `{"id":"transaction-%010d","amount":%.2f,"risk":%.6f,"count":%d,"merchant":%d}`+"\n",
+		line = fmt.Appendf(line[:0], `{"id":"transaction-%010d","amount":%.2f,"risk":%.6f,"count":%d,"merchant":%d`,
 			row, 10+random.Float64()*1000, random.Float64(), random.IntN(1000), 100_000+random.IntN(900_000))
+		if long := rowBytes - shortRow; long > 0 {
+			line = append(line, `,"note":"`...)
+			for range (long + 15) / 16 {
+				line = fmt.Appendf(line, "%016x", random.Uint64())
+			}
+			line = append(line, '"')
+		}
+		line = append(line, "}\n"...)
 		size += int64(len(line))
 		if _, err := out.Write(line); err != nil {
 			return size, fmt.Errorf("write rows: %w", err)

@@ -50,9 +50,9 @@ func TestRowDigest(t *testing.T) {
 
 func TestWriteRowsIsSeeded(t *testing.T) {
 	t.Parallel()
-	rows := func(seed uint64) []byte {
+	rows := func(seed uint64, long int) []byte {
 		path := filepath.Join(t.TempDir(), "rows.jsonl")
-		size, err := writeRows(path, 1000, seed)
+		size, err := writeRows(path, 1000, seed, long)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -62,12 +62,15 @@ func TestWriteRowsIsSeeded(t *testing.T) {
 		}
 		return data
 	}
-	once := rows(1)
-	if !bytes.Equal(once, rows(1)) || bytes.Equal(once, rows(2)) {
+	once := rows(1, shortRow)
+	if !bytes.Equal(once, rows(1, shortRow)) || bytes.Equal(once, rows(2, shortRow)) {
 		t.Error("the seed does not decide the rows")
 	}
 	if mean := len(once) / 1000; mean < 90 || mean > 110 {
 		t.Errorf("rows of %d bytes; about 100 are wanted", mean)
+	}
+	if mean := len(rows(1, 500)) / 1000; mean < 480 || mean > 520 {
+		t.Errorf("rows of %d bytes; about 500 are wanted", mean)
 	}
 	for line := range strings.SplitSeq(strings.TrimSpace(string(once)), "\n") {
 		var row map[string]any

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -9,8 +10,12 @@ import (
 	"testing"
 	"time"
 
+	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
+	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kgo"
 
+	"nightshift.dev/nightshift/e2e/kafkatest"
 	"nightshift.dev/nightshift/orchestrator/embedded/embeddedtest"
 )
 
@@ -28,8 +33,7 @@ apiVersion: nightshift.dev/v1alpha1
 kind: Queue
 metadata: {name: drained}
 spec:
-  source: nats
-  nats: {stream: ROWS, consumer: scoring}
+  %s
   model: m
   pools: [nobody]
   output: {root: out}
@@ -52,9 +56,53 @@ func BenchmarkBurstToPlan(b *testing.B) {
 	if _, err := stream.CreateConsumer(b.Context(), jetstream.ConsumerConfig{Durable: "scoring", AckPolicy: jetstream.AckExplicitPolicy}); err != nil {
 		b.Fatal(err)
 	}
+	empty := func() {
+		if err := stream.Purge(b.Context()); err != nil {
+			b.Fatal(err)
+		}
+	}
+	publish := func(row []byte) {
+		if err := nc.Publish("rows", row); err != nil {
+			b.Fatal(err)
+		}
+	}
+	burstToPlan(b, nc, "source: nats\n  nats: {stream: ROWS, consumer: scoring}", empty, publish)
+}
+
+// BenchmarkBurstOfRecordsToPlan is the same with a topic of four partitions on a real broker.
+func BenchmarkBurstOfRecordsToPlan(b *testing.B) {
+	brokers := kafkatest.Start(b, 1, nil).Addresses()
+	client, err := kgo.NewClient(kgo.SeedBrokers(brokers...), kgo.DefaultProduceTopic("rows"))
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.Cleanup(client.Close)
+	admin := kadm.NewClient(client)
+	if _, err := admin.CreateTopic(b.Context(), drainPartitions, 1, nil, "rows"); err != nil {
+		b.Fatal(err)
+	}
+	empty := func() {
+		if err := client.Flush(b.Context()); err != nil {
+			b.Fatal(err)
+		}
+		ends, err := admin.ListEndOffsets(b.Context(), "rows")
+		if err == nil {
+			err = admin.CommitAllOffsets(b.Context(), "scoring", ends.Offsets())
+		}
+		if err != nil {
+			b.Fatal(err)
+		}
+	}
+	publish := func(row []byte) { client.Produce(b.Context(), &kgo.Record{Value: row}, nil) }
+	server := embeddedtest.Start(b)
+	burstToPlan(b, embeddedtest.Connect(b, server), fmt.Sprintf("source: kafka\n  kafka: {brokers: [%q], topic: rows, group: scoring}", brokers[0]), empty, publish)
+}
+
+// burstToPlan publishes 10,000 rows to an empty source again and again.
+func burstToPlan(b *testing.B, nc *nats.Conn, source string, empty func(), publish func(row []byte)) {
 	dir := b.TempDir()
 	documents := filepath.Join(dir, "documents.yaml")
-	if err := os.WriteFile(documents, []byte(burstDocuments), 0o600); err != nil {
+	if err := os.WriteFile(documents, fmt.Appendf(nil, burstDocuments, source), 0o600); err != nil {
 		b.Fatal(err)
 	}
 	in, err := startService(b.Context(), nc, nil, serviceOptions{
@@ -83,16 +131,12 @@ func BenchmarkBurstToPlan(b *testing.B) {
 	var took []time.Duration
 	for b.Loop() {
 		b.StopTimer()
-		if err := stream.Purge(b.Context()); err != nil {
-			b.Fatal(err)
-		}
+		empty()
 		decided(func(pending int64) bool { return pending == 0 })
 		b.StartTimer()
 		began := time.Now()
 		for i := range burst {
-			if err := nc.Publish("rows", []byte(`{"id":`+strconv.Itoa(i)+`}`)); err != nil {
-				b.Fatal(err)
-			}
+			publish([]byte(`{"id":` + strconv.Itoa(i) + `}`))
 		}
 		decided(func(pending int64) bool { return pending > burst/2 })
 		took = append(took, time.Since(began))

@@ -87,7 +87,7 @@ func (s *sources) readTopics() error {
 			return err
 		}
 		s.closes = append(s.closes, reader.Close)
-		s.backlogs = append(s.backlogs, reading{s.tenants(), reader.Read, nil, s.heard})
+		s.backlogs = append(s.backlogs, reading{s.tenants(), reader.Read, reader.Ring(), s.heard})
 	}
 	return nil
 }
