@@ -77,6 +77,7 @@ type Engine struct {
 	why      string
 	told     string // the last refusal that was written
 	looked   string // what was last seen, in short: a change wakes the loop
+	unknown  string // why nothing is known, as it was last said
 
 	mu      sync.Mutex
 	order   *order // that Run has not taken yet
@@ -84,7 +85,7 @@ type Engine struct {
 	loaded  bool   // the slots are those of the store
 	slots   orchestrator.PoolSlots
 	newest  *rayv1.RayCluster // that a patch made; the watch may not have brought it yet
-	last    int               // replicas that were asked for, when that was last known
+	last    int               // replicas that were asked for, when that was last known; before, those that have slots
 	refused time.Time         // until when the provider is believed to give no more
 }
 
@@ -270,9 +271,13 @@ func (e *Engine) done() {
 func (e *Engine) pass(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, writeTimeout)
 	defer cancel()
+	if err := e.load(ctx); err != nil {
+		return err
+	}
 	order, seen := e.taken()
 	defer e.done()
 	group, err := e.group(seen)
+	e.note(err)
 	e.wake(group, err)
 	var not refusal
 	switch {
@@ -288,6 +293,7 @@ func (e *Engine) pass(ctx context.Context) error {
 	if err := e.keep(ctx, group, slots); err != nil {
 		return err
 	}
+	e.remember(func(int) int { return max(group.Replicas-group.leaving(e.slots), 0) })
 	more := 0
 	if order != nil {
 		wanted := max(min(order.plan.Replicas, group.Max), group.Min)
@@ -303,9 +309,6 @@ func (e *Engine) pass(ctx context.Context) error {
 
 // keep brings the pool's slots to what there is. slots is how many workers a replica shall have; 0: as before.
 func (e *Engine) keep(ctx context.Context, group Group, slots int) error {
-	if err := e.load(ctx); err != nil {
-		return err
-	}
 	if slots == 0 {
 		slots = cmp.Or(e.slots.Slots, e.config.PerReplica)
 	}
@@ -323,7 +326,15 @@ func (e *Engine) load(ctx context.Context) error {
 	slots.Pool = e.config.Pool
 	e.revision = revision
 	e.have(slots, true)
+	e.remember(func(last int) int { return cmp.Or(last, len(slots.Replicas)-countGoing(slots)) })
 	return nil
+}
+
+// remember notes how many replicas are asked for.
+func (e *Engine) remember(replicas func(last int) int) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.last = replicas(e.last)
 }
 
 // put stores the slots where they are others. After an error they are read anew: somebody else may have written.
@@ -388,6 +399,23 @@ func bounded(text string) string {
 		return string(runes[:mostText-1]) + "…"
 	}
 	return text
+}
+
+// note says in the log when it becomes unknown how the group is, and when it is known again.
+func (e *Engine) note(err error) {
+	why := ""
+	if err != nil {
+		why = err.Error()
+	}
+	if why == e.unknown {
+		return
+	}
+	e.unknown = why
+	if err != nil {
+		e.config.Log.Warn("nothing is known of the worker group, and it stays as it is", "pool", e.config.Pool, "cluster", e.config.Name, "why", why)
+	} else {
+		e.config.Log.Info("the worker group is known again", "pool", e.config.Pool, "cluster", e.config.Name)
+	}
 }
 
 // wake tells the loop when the group has changed.

@@ -53,6 +53,15 @@ type Staff struct {
 // goes says that the pool itself lets it go.
 func goes(one orchestrator.ReplicaSlots) bool { return !one.Since.IsZero() }
 
+func countGoing(slots orchestrator.PoolSlots) (count int) {
+	for _, one := range slots.Replicas {
+		if goes(one) {
+			count++
+		}
+	}
+	return count
+}
+
 // Leave lets so many replicas go, of those that may (RC13): those whose workers all drain, then those without any, the ones that are furthest from ready and youngest first.
 func Leave(slots orchestrator.PoolSlots, g Group, staff map[int]Staff, count int, now time.Time) orchestrator.PoolSlots {
 	type candidate struct {
