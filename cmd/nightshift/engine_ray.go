@@ -16,15 +16,21 @@ import (
 // rayPools are the engines of pools in RayClusters, and the watches that they share.
 type rayPools struct {
 	engines    map[string]*raycluster.Engine // by pool
-	namespaces []*raycluster.Namespace
+	namespaces map[place]*namespace
 }
 
 // place is a namespace of an API server.
 type place struct{ context, namespace string }
 
+// namespace is the watch of a place, and the engines that hear of it.
+type namespace struct {
+	*raycluster.Namespace
+	engines map[string][]*raycluster.Engine // by RayCluster
+}
+
 // newRayPools prepares them; nothing is asked for before run.
 func (in *installation) newRayPools(pools []document.Pool, log *slog.Logger) (rayPools, error) {
-	made := rayPools{engines: map[string]*raycluster.Engine{}}
+	made := rayPools{engines: map[string]*raycluster.Engine{}, namespaces: map[place]*namespace{}}
 	if len(pools) == 0 {
 		return made, nil
 	}
@@ -36,44 +42,47 @@ func (in *installation) newRayPools(pools []document.Pool, log *slog.Logger) (ra
 	if err != nil {
 		return rayPools{}, err
 	}
-	of := map[place]map[string][]*raycluster.Engine{} // by RayCluster
-	known := map[place]*raycluster.Namespace{}
 	for _, pool := range pools {
 		group := pool.Spec.Ray
-		at := place{group.Context, group.Namespace}
-		if known[at] == nil {
-			config, err := raycluster.Connect(group.Context)
-			if err != nil {
-				return rayPools{}, err
-			}
-			engines := map[string][]*raycluster.Engine{}
-			of[at] = engines
-			namespace, err := raycluster.NewNamespace(config, group.Namespace, func(cluster string) {
-				for _, engine := range engines[cluster] {
-					engine.Kick()
-				}
-			})
-			if err != nil {
-				return rayPools{}, err
-			}
-			known[at] = namespace
-			made.namespaces = append(made.namespaces, namespace)
+		within, err := made.namespace(place{group.Context, group.Namespace})
+		if err != nil {
+			return rayPools{}, err
 		}
 		engine := raycluster.New(raycluster.Config{
 			Pool: pool.Name, Name: group.Namespace + "/" + group.Cluster, Group: group.Group, PerReplica: pool.Spec.SlotsPerReplica,
-			GrantLimit: group.GrantLimit, RetryAfter: group.RetryAfter, Cluster: known[at].Cluster(group.Cluster), Driver: newRayDriver(pool, program, in.options), Slots: in.store, NotFound: state.ErrNotFound,
+			GrantLimit: group.GrantLimit, RetryAfter: group.RetryAfter, Cluster: within.Cluster(group.Cluster),
+			Driver: newRayDriver(pool, program, in.options), Slots: in.store, NotFound: state.ErrNotFound,
 			Workers: func() []orchestrator.Presence { return in.loop.Workers() }, Changed: func() { in.loop.Wake() }, Log: log,
 		})
-		of[at][group.Cluster] = append(of[at][group.Cluster], engine)
+		within.engines[group.Cluster] = append(within.engines[group.Cluster], engine)
 		made.engines[pool.Name] = engine
 	}
 	return made, nil
 }
 
+// namespace gives the watch of a place, a new one where there is none.
+func (r rayPools) namespace(at place) (*namespace, error) {
+	if known := r.namespaces[at]; known != nil {
+		return known, nil
+	}
+	config, err := raycluster.Connect(at.context)
+	if err != nil {
+		return nil, err
+	}
+	made := &namespace{engines: map[string][]*raycluster.Engine{}}
+	made.Namespace, err = raycluster.NewNamespace(config, at.namespace, func(cluster string) {
+		for _, engine := range made.engines[cluster] {
+			engine.Kick()
+		}
+	})
+	r.namespaces[at] = made
+	return made, err
+}
+
 // run starts the watches and the engines.
 func (r rayPools) run(start func(what string, run func(context.Context) error)) {
-	for _, namespace := range r.namespaces {
-		start("watch of RayClusters", namespace.Run)
+	for _, watched := range r.namespaces {
+		start("watch of RayClusters", watched.Run)
 	}
 	for _, engine := range r.engines {
 		start("engine of a worker group", engine.Run)
