@@ -158,14 +158,14 @@ func (n *Namespace) Run(ctx context.Context) error {
 }
 
 // Cluster is the RayCluster of that name.
-func (n *Namespace) Cluster(name string) Cluster { return cluster{n, name} }
+func (n *Namespace) Cluster(name string) Cluster { return clusterOf{n, name} }
 
-type cluster struct {
+type clusterOf struct {
 	in   *Namespace
 	name string
 }
 
-func (c cluster) See() Seen {
+func (c clusterOf) See() Seen {
 	seen := Seen{At: time.Now(), Scalers: c.in.scalers.all()}
 	if at, err := c.in.contact.last(seen.At); err != nil {
 		seen.At, seen.Err = at, err
@@ -187,7 +187,7 @@ func (c cluster) See() Seen {
 	return seen
 }
 
-func (c cluster) Look(ctx context.Context) Seen {
+func (c clusterOf) Look(ctx context.Context) Seen {
 	seen := Seen{At: time.Now(), Scalers: c.in.scalers.all()}
 	if seen.Cluster, seen.Err = c.in.rays.RayV1().RayClusters(c.in.name).Get(ctx, c.name, metav1.GetOptions{}); seen.Err != nil {
 		return seen
@@ -203,11 +203,11 @@ func (c cluster) Look(ctx context.Context) Seen {
 	return seen
 }
 
-func (c cluster) Patch(ctx context.Context, patch []byte) (*rayv1.RayCluster, error) {
+func (c clusterOf) Patch(ctx context.Context, patch []byte) (*rayv1.RayCluster, error) {
 	return c.in.rays.RayV1().RayClusters(c.in.name).Patch(ctx, c.name, types.JSONPatchType, patch, metav1.PatchOptions{FieldManager: "nightshift"})
 }
 
-func (c cluster) Tell(of *rayv1.RayCluster, warning bool, reason, sentence string) {
+func (c clusterOf) Tell(of *rayv1.RayCluster, warning bool, reason, sentence string) {
 	kind := corev1.EventTypeNormal
 	if warning {
 		kind = corev1.EventTypeWarning

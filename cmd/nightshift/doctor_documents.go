@@ -59,6 +59,9 @@ func (p *program) examineDocuments(ctx context.Context, e *examination, files []
 		if pool.Spec.Local != nil {
 			e.report(examineCommand(pool))
 		}
+		if pool.Spec.Ray != nil {
+			examineGroup(ctx, e, pool)
+		}
 	}
 	for _, model := range set.Models {
 		if onlyConsumed(set.Queues, model.Name) {
