@@ -21,7 +21,7 @@ type right struct {
 
 var rights = []right{
 	{"ray.io", "rayclusters", "get", false}, {"ray.io", "rayclusters", "list", false}, {"ray.io", "rayclusters", "watch", false}, {"ray.io", "rayclusters", "patch", false},
-	{"", "pods", "list", false}, {"", "pods", "watch", false}, {"", "events", "create", true},
+	{"", "pods", "list", false}, {"", "pods", "watch", false}, {"", "events", "create", true}, {"", "events", "patch", true},
 	{"autoscaling", "horizontalpodautoscalers", "list", true}, {"keda.sh", "scaledobjects", "list", true},
 }
 

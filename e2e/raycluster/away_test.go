@@ -104,7 +104,7 @@ func TestAPIServerIsAway(t *testing.T) {
 	in.reach = through
 	in.run()
 	job := in.submit(3_000, "10s")
-	in.until("four workers work", func() bool { return in.working() == 4 })
+	in.until("workers work", func() bool { return in.working() >= 2 })
 	door.set(true)
 	in.until("the plan says why nothing changes", func() bool {
 		said, err := in.nightshift("explain")

@@ -63,22 +63,18 @@ func TestDoctor(t *testing.T) {
 	in.must("label", "raycluster", "scoring", "kueue.x-k8s.io/queue-name-")
 	change("replicas: {max: 9}", "replicas: {max: 4}")
 
+	in.must("create", "-f", filepath.Join("..", "..", "manifests", "sizing-role.yaml"))
+	in.become("nightshift")
+	in.until("the role of the manifests is enough", func() bool { return slices.Equal(in.doctor(), []string{"ok can be sized"}) })
 	in.must("create", "serviceaccount", "weak")
 	in.must("create", "role", "weak", "--verb=get,list,watch", "--resource=rayclusters.ray.io,pods")
 	in.must("create", "rolebinding", "weak", "--role=weak", "--serviceaccount="+in.namespace+":weak")
-	text, err := os.ReadFile(in.kubeconfig)
-	if err != nil {
-		t.Fatal(err)
-	}
-	in.reach = filepath.Join(in.dir, "weak")
-	as := bytes.Replace(text, []byte("  user:\n"), []byte("  user:\n    as: system:serviceaccount:"+in.namespace+":weak\n"), 1)
-	if err := os.WriteFile(in.reach, as, 0o600); err != nil {
-		t.Fatal(err)
-	}
-	in.until("the role counts", func() bool { return len(in.doctor()) == 4 })
+	in.become("weak")
+	in.until("the role counts", func() bool { return len(in.doctor()) == 5 })
 	expect("rights",
 		"fail: the right to patch rayclusters.ray.io in namespace NAMESPACE is missing",
 		"warn: the right to create events in namespace NAMESPACE is missing",
+		"warn: the right to patch events in namespace NAMESPACE is missing",
 		"warn: the right to list horizontalpodautoscalers.autoscaling in namespace NAMESPACE is missing",
 		"warn: the right to list scaledobjects.keda.sh in namespace NAMESPACE is missing")
 	in.reach = in.kubeconfig
@@ -86,4 +82,18 @@ func TestDoctor(t *testing.T) {
 	expect("another group", `fail: RayCluster NAMESPACE/scoring has no worker group "spto"; it has spot, on-demand`)
 	in.must("delete", "raycluster", "scoring")
 	expect("no cluster", "fail: there is no RayCluster NAMESPACE/scoring")
+}
+
+// become makes the service one of the namespace's service accounts.
+func (in *installation) become(account string) {
+	in.Helper()
+	text, err := os.ReadFile(in.kubeconfig)
+	if err != nil {
+		in.Fatal(err)
+	}
+	in.reach = filepath.Join(in.dir, account)
+	as := bytes.Replace(text, []byte("  user:\n"), []byte("  user:\n    as: system:serviceaccount:"+in.namespace+":"+account+"\n"), 1)
+	if err := os.WriteFile(in.reach, as, 0o600); err != nil {
+		in.Fatal(err)
+	}
 }
