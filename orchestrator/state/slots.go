@@ -3,8 +3,6 @@ package state
 import (
 	"context"
 	"encoding/json"
-	"errors"
-	"fmt"
 
 	"github.com/nats-io/nats.go/jetstream"
 
@@ -24,26 +22,12 @@ func (s *Store) Slots(ctx context.Context, pool string) (slots orchestrator.Pool
 
 // WatchSlots calls each with the slots of a pool, if there are any, and with every change, until the context ends.
 func (s *Store) WatchSlots(ctx context.Context, pool string, each func(orchestrator.PoolSlots)) error {
-	watcher, err := s.plans.Watch(ctx, slotsKey(pool))
-	if err != nil {
-		return fmt.Errorf("watch the slots of pool %s: %w", pool, err)
-	}
-	defer func() { _ = watcher.Stop() }() // the server removes the consumer in any case
-	for {
-		select {
-		case <-ctx.Done():
-			return ctx.Err()
-		case entry, ok := <-watcher.Updates():
-			if !ok {
-				return fmt.Errorf("watch the slots of pool %s: %w", pool, errors.New("the watch ended"))
-			}
-			var slots orchestrator.PoolSlots
-			if entry == nil || entry.Operation() != jetstream.KeyValuePut || json.Unmarshal(entry.Value(), &slots) != nil {
-				continue
-			}
+	return follow(ctx, "the slots of pool "+pool, s.plans, slotsKey(pool), func(entry jetstream.KeyValueEntry) {
+		var slots orchestrator.PoolSlots
+		if entry.Operation() == jetstream.KeyValuePut && json.Unmarshal(entry.Value(), &slots) == nil {
 			each(slots)
 		}
-	}
+	}, func() {})
 }
 
 func slotsKey(pool string) string { return "slots." + pool }

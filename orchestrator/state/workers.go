@@ -33,9 +33,19 @@ type PresenceChange struct {
 
 // WatchPresence calls each with every worker's present word, then caughtUp once, and then each with every later word, until the context ends.
 func (s *Store) WatchPresence(ctx context.Context, each func(PresenceChange), caughtUp func()) error {
-	watcher, err := s.workers.WatchAll(ctx)
+	return follow(ctx, "workers", s.workers, jetstream.AllKeys, func(entry jetstream.KeyValueEntry) {
+		change := PresenceChange{Worker: entry.Key(), Gone: entry.Operation() != jetstream.KeyValuePut}
+		if change.Gone || json.Unmarshal(entry.Value(), &change.Presence) == nil {
+			each(change)
+		}
+	}, caughtUp)
+}
+
+// follow calls each with every record under some keys of a bucket, then caughtUp once, and then each with every later change, until the context ends.
+func follow(ctx context.Context, what string, bucket jetstream.KeyValue, keys string, each func(jetstream.KeyValueEntry), caughtUp func()) error {
+	watcher, err := bucket.Watch(ctx, keys)
 	if err != nil {
-		return fmt.Errorf("watch workers: %w", err)
+		return fmt.Errorf("watch %s: %w", what, err)
 	}
 	defer func() { _ = watcher.Stop() }() // the server removes the consumer in any case
 	for {
@@ -43,18 +53,14 @@ func (s *Store) WatchPresence(ctx context.Context, each func(PresenceChange), ca
 		case <-ctx.Done():
 			return ctx.Err()
 		case entry, ok := <-watcher.Updates():
-			if !ok {
-				return errors.New("watch workers: the watch ended")
-			}
-			if entry == nil {
+			switch {
+			case !ok:
+				return fmt.Errorf("watch %s: the watch ended", what)
+			case entry == nil:
 				caughtUp()
-				continue
+			default:
+				each(entry)
 			}
-			change := PresenceChange{Worker: entry.Key(), Gone: entry.Operation() != jetstream.KeyValuePut}
-			if !change.Gone && json.Unmarshal(entry.Value(), &change.Presence) != nil {
-				continue
-			}
-			each(change)
 		}
 	}
 }
