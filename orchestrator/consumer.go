@@ -8,6 +8,7 @@ type Consumer struct {
 	Slot    int
 	Started time.Time
 	Leaves  bool // it was told to end
+	Unasked bool // what it does nobody asks: it is only counted
 	// MostGrace is the longest grace that it is given when it is told to end.
 	MostGrace time.Duration
 }

@@ -139,6 +139,8 @@ type PoolPolicy struct {
 	TimeScale float64
 	// MemoryPerReplica is how many bytes the scorers of one replica may hold together; 0: no bound.
 	MemoryPerReplica int64
+	// Observe: somebody else sizes it, and nothing of the plan is carried out.
+	Observe bool
 }
 
 // CapacityType is how a pool's replicas are bought.
@@ -192,6 +194,8 @@ type PoolPlan struct {
 	Reasons  []Reason `json:"reasons"`
 	// Memory is what a worker needs with each model, as far as that is known.
 	Memory []MemoryPlan `json:"memory,omitempty"`
+	// Beside is what was there and what was planned, of a pool that is only observed; nil: the plan is carried out.
+	Beside *Beside `json:"beside,omitempty"`
 }
 
 // Why is the reason of the last step that changed the number, or else says why fewer workers share a replica.
@@ -271,6 +275,8 @@ type PoolMemory struct {
 	Kept KeptMemory `json:"kept,omitzero"`
 	// Crowded are the workers that drain because memory is for fewer, while their replicas stay.
 	Crowded []string `json:"crowded,omitempty"`
+	// Beside counts the replicas of a pool that is only observed.
+	Beside BesideMemory `json:"beside,omitzero"`
 }
 
 // KeptMemory is how many workers of a pool were kept for peaks, and of how many.

@@ -19,6 +19,9 @@ type right struct {
 	helps                 bool // it goes without
 }
 
+// reads says that it changes nothing.
+func (r right) reads() bool { return r.verb != "patch" && r.verb != "create" }
+
 var rights = []right{
 	{"ray.io", "rayclusters", "get", false}, {"ray.io", "rayclusters", "list", false}, {"ray.io", "rayclusters", "watch", false}, {"ray.io", "rayclusters", "patch", false},
 	{"", "pods", "list", false}, {"", "pods", "watch", false}, {"", "events", "create", true}, {"", "events", "patch", true},
@@ -34,8 +37,8 @@ func (r right) String() string {
 }
 
 // Check looks whether a worker group can be sized with the rights of a connection: everything that stands in the way, and nothing is changed. most is the pool's
-// replicas.max.
-func Check(ctx context.Context, config *rest.Config, namespace, cluster, group string, most int) (found []orchestrator.SourceFinding) {
+// replicas.max; with observe it is only looked whether the group can be read.
+func Check(ctx context.Context, config *rest.Config, namespace, cluster, group string, most int, observe bool) (found []orchestrator.SourceFinding) {
 	refuse := func(next, format string, values ...any) {
 		found = append(found, orchestrator.SourceFinding{Refused: true, Found: fmt.Sprintf(format, values...), Next: next})
 	}
@@ -45,7 +48,7 @@ func Check(ctx context.Context, config *rest.Config, namespace, cluster, group s
 		return found
 	}
 	defer watched.events.Shutdown()
-	if found, err = missing(ctx, watched.kube, namespace); err != nil {
+	if found, err = missing(ctx, watched.kube, namespace, observe); err != nil {
 		refuse("See whether kubectl reaches it, with the same KUBECONFIG", "the API server does not answer: %v", err)
 		return found
 	}
@@ -60,14 +63,17 @@ func Check(ctx context.Context, config *rest.Config, namespace, cluster, group s
 	case seen.Err != nil && len(found) == 0:
 		refuse("", "it cannot be read: %v", seen.Err)
 	case seen.Err == nil:
-		found = append(found, seen.check(group, most)...)
+		found = append(found, seen.check(group, most, observe)...)
 	}
 	return found
 }
 
 // missing names the rights that the connection lacks.
-func missing(ctx context.Context, kube kubernetes.Interface, namespace string) (found []orchestrator.SourceFinding, err error) {
+func missing(ctx context.Context, kube kubernetes.Interface, namespace string, observe bool) (found []orchestrator.SourceFinding, err error) {
 	for _, one := range rights {
+		if observe && (one.helps || !one.reads()) {
+			continue
+		}
 		review := &authv1.SelfSubjectAccessReview{Spec: authv1.SelfSubjectAccessReviewSpec{
 			ResourceAttributes: &authv1.ResourceAttributes{Namespace: namespace, Group: one.group, Resource: one.resource, Verb: one.verb},
 		}}
@@ -85,10 +91,13 @@ func missing(ctx context.Context, kube kubernetes.Interface, namespace string) (
 }
 
 // check looks at what the RayCluster says.
-func (s Seen) check(name string, most int) (found []orchestrator.SourceFinding) {
+func (s Seen) check(name string, most int, observe bool) (found []orchestrator.SourceFinding) {
 	group, err := View(s.Cluster, s.Pods, name)
 	if err != nil {
 		return []orchestrator.SourceFinding{{Refused: true, Found: err.Error(), Next: "Change the pool's ray.group, or the RayCluster"}}
+	}
+	if observe {
+		return nil
 	}
 	if group.Refused == "" {
 		group.Refused = ScaledBy(s.Scalers, s.Cluster.Name)

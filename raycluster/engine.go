@@ -420,14 +420,19 @@ func (e *Engine) note(err error) {
 
 // wake tells the loop when the group has changed.
 func (e *Engine) wake(group Group, err error) {
-	looked := fmt.Sprint(group.Replicas, err)
-	for _, one := range group.Have {
-		looked += fmt.Sprint(" ", one.Pods, one.Phase)
-	}
-	if looked != e.looked {
+	if looked := group.looks(err); looked != e.looked {
 		e.looked = looked
 		e.config.Changed()
 	}
+}
+
+// looks is the group in short: another text is another group.
+func (g Group) looks(err error) string {
+	text := fmt.Sprint(g.Replicas, err)
+	for _, one := range g.Have {
+		text += fmt.Sprint(" ", one.Pods, one.Phase)
+	}
+	return text
 }
 
 // refuse says on the object why the group is not sized, once (RC9).

@@ -40,7 +40,7 @@ func (p *program) examineDocuments(ctx context.Context, e *examination, files []
 	defer forget()
 	models := catalog.New(set, host)
 	for _, queue := range set.Queues {
-		if queue.Spec.Delivery == document.DeliveryExternal {
+		if queue.Spec.External() {
 			continue // writes nothing, and is not submitted to
 		}
 		settings, _ := models.Queue(queue.Spec.Tenant, queue.Name)
@@ -153,7 +153,7 @@ func onlyConsumed(queues []document.Queue, model string) (only bool) {
 		if queue.Spec.Model != model {
 			continue
 		}
-		if queue.Spec.Delivery != document.DeliveryExternal {
+		if !queue.Spec.External() {
 			return false
 		}
 		only = true

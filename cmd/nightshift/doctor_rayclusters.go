@@ -24,7 +24,11 @@ func examineGroup(ctx context.Context, e *examination, pool document.Pool) {
 		return
 	}
 	config.Timeout = clusterWithin
-	found := raycluster.Check(ctx, config, group.Namespace, group.Cluster, group.Group, pool.Spec.Replicas.Max)
+	observe, can := pool.Spec.Mode == document.ModeObserve, " can be sized"
+	if observe {
+		can = " can be observed"
+	}
+	found := raycluster.Check(ctx, config, group.Namespace, group.Cluster, group.Group, pool.Spec.Replicas.Max, observe)
 	for _, one := range found {
 		verdict := checkWarn
 		if one.Refused {
@@ -33,6 +37,6 @@ func examineGroup(ctx context.Context, e *examination, pool document.Pool) {
 		e.say(verdict, "raycluster", name+": "+one.Found, one.Next)
 	}
 	if len(found) == 0 {
-		e.say(checkOK, "raycluster", name+" can be sized", "")
+		e.say(checkOK, "raycluster", name+can, "")
 	}
 }

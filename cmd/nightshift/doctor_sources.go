@@ -54,7 +54,7 @@ func (r *ranges) examine(ctx context.Context, e *examination, queue document.Que
 	}
 	if len(found) == 0 {
 		can := "can be drained"
-		if queue.Spec.Delivery == document.DeliveryExternal {
+		if queue.Spec.External() {
 			can = "can be read"
 		}
 		e.say(checkOK, "source", fmt.Sprintf("queue %s: %s %s", queue.Name, name, can), "")
@@ -64,7 +64,7 @@ func (r *ranges) examine(ctx context.Context, e *examination, queue document.Que
 func (r *ranges) checkSource(ctx context.Context, queue document.Queue) (name string, found []orchestrator.SourceFinding) {
 	within := queue.Spec.Objective.FinishWithin
 	checkStream, checkTopic := jetstream.Check, kafka.Check
-	if queue.Spec.Delivery == document.DeliveryExternal {
+	if queue.Spec.External() {
 		checkStream, checkTopic = jetstream.CheckSized, kafka.CheckSized
 	}
 	if from := queue.Spec.NATS; from != nil {

@@ -7,6 +7,7 @@ import (
 	"os"
 
 	"nightshift.dev/nightshift/orchestrator"
+	"nightshift.dev/nightshift/orchestrator/control"
 	"nightshift.dev/nightshift/orchestrator/document"
 	"nightshift.dev/nightshift/orchestrator/state"
 	"nightshift.dev/nightshift/raycluster"
@@ -15,7 +16,8 @@ import (
 
 // rayPools are the engines of pools in RayClusters, and the watches that they share.
 type rayPools struct {
-	engines    map[string]*raycluster.Engine // by pool
+	engines    map[string]control.Engine // by pool
+	sizing     []*raycluster.Engine      // of them, those that write
 	namespaces map[place]*namespace
 }
 
@@ -25,12 +27,12 @@ type place struct{ context, namespace string }
 // namespace is the watch of a place, and the engines that hear of it.
 type namespace struct {
 	*raycluster.Namespace
-	engines map[string][]*raycluster.Engine // by RayCluster
+	engines map[string][]interface{ Kick() } // by RayCluster
 }
 
 // newRayPools prepares them; nothing is asked for before run.
 func (in *installation) newRayPools(pools []document.Pool, log *slog.Logger) (rayPools, error) {
-	made := rayPools{engines: map[string]*raycluster.Engine{}, namespaces: map[place]*namespace{}}
+	made := rayPools{engines: map[string]control.Engine{}, namespaces: map[place]*namespace{}}
 	if len(pools) == 0 {
 		return made, nil
 	}
@@ -48,6 +50,14 @@ func (in *installation) newRayPools(pools []document.Pool, log *slog.Logger) (ra
 		if err != nil {
 			return rayPools{}, err
 		}
+		if pool.Spec.Mode == document.ModeObserve {
+			watcher := raycluster.NewWatcher(raycluster.WatcherConfig{
+				Pool: pool.Name, Name: group.Namespace + "/" + group.Cluster, Group: group.Group, Cluster: within.Cluster(group.Cluster), Changed: func() { in.loop.Wake() },
+			})
+			within.engines[group.Cluster] = append(within.engines[group.Cluster], watcher)
+			made.engines[pool.Name] = watcher
+			continue
+		}
 		engine := raycluster.New(raycluster.Config{
 			Pool: pool.Name, Name: group.Namespace + "/" + group.Cluster, Group: group.Group, PerReplica: pool.Spec.SlotsPerReplica,
 			GrantLimit: group.GrantLimit, RetryAfter: group.RetryAfter, Cluster: within.Cluster(group.Cluster),
@@ -55,7 +65,7 @@ func (in *installation) newRayPools(pools []document.Pool, log *slog.Logger) (ra
 			Workers: func() []orchestrator.Presence { return in.loop.Workers() }, Changed: func() { in.loop.Wake() }, Log: log,
 		})
 		within.engines[group.Cluster] = append(within.engines[group.Cluster], engine)
-		made.engines[pool.Name] = engine
+		made.engines[pool.Name], made.sizing = engine, append(made.sizing, engine)
 	}
 	return made, nil
 }
@@ -69,7 +79,7 @@ func (r rayPools) namespace(at place) (*namespace, error) {
 	if err != nil {
 		return nil, err
 	}
-	made := &namespace{engines: map[string][]*raycluster.Engine{}}
+	made := &namespace{engines: map[string][]interface{ Kick() }{}}
 	made.Namespace, err = raycluster.NewNamespace(config, at.namespace, func(cluster string) {
 		for _, engine := range made.engines[cluster] {
 			engine.Kick()
@@ -84,7 +94,7 @@ func (r rayPools) run(start func(what string, run func(context.Context) error)) 
 	for _, watched := range r.namespaces {
 		start("watch of RayClusters", watched.Run)
 	}
-	for _, engine := range r.engines {
+	for _, engine := range r.sizing {
 		start("engine of a worker group", engine.Run)
 	}
 }

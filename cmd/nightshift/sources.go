@@ -54,7 +54,7 @@ func (s *sources) readStreams() error {
 	var read []jetstream.Source
 	for _, queue := range s.drains {
 		if from := queue.Spec.NATS; from != nil {
-			read = append(read, jetstream.Source{Queue: queue.Name, Stream: from.Stream, Consumer: from.Consumer, Drained: queue.Spec.Delivery != document.DeliveryExternal, Ordered: queue.Spec.Drain.Order == document.OrderKey})
+			read = append(read, jetstream.Source{Queue: queue.Name, Stream: from.Stream, Consumer: from.Consumer, Drained: !queue.Spec.External(), Ordered: queue.Spec.Drain.Order == document.OrderKey})
 		}
 	}
 	if len(read) == 0 {

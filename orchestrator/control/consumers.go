@@ -3,6 +3,7 @@ package control
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	"nightshift.dev/nightshift/orchestrator"
@@ -33,19 +34,28 @@ func (l *Loop) consumersOf(ctx context.Context, pool string) (views []orchestrat
 	ctx, cancel := context.WithTimeout(ctx, wordsWithin)
 	defer cancel()
 	for _, one := range running {
-		word, err := l.config.Store.Consumer(ctx, one.ID)
-		if err != nil {
-			if !errors.Is(err, state.ErrNotFound) && ctx.Err() == nil {
-				l.config.Log.Warn("what a consumer says cannot be read: it counts as unknown", "consumer", one.ID, "error", err)
-			}
-			word = orchestrator.ConsumerWord{}
-		}
+		word := l.wordOf(ctx, one)
 		views = append(views, orchestrator.WorkerView{
 			ID: one.ID, Pool: pool, Slot: one.Slot, State: word.State(), Since: word.Since, Asked: one.Started, Seen: time.Now().UTC(),
 			Draining: one.Leaves, Grace: word.GraceWithin(one.MostGrace),
 		})
 	}
 	return views
+}
+
+// wordOf is what the consumer says; nothing where that is not known, or nobody asks.
+func (l *Loop) wordOf(ctx context.Context, one orchestrator.Consumer) orchestrator.ConsumerWord {
+	if one.Unasked {
+		return orchestrator.ConsumerWord{}
+	}
+	word, err := l.config.Store.Consumer(ctx, one.ID)
+	if err != nil {
+		if !errors.Is(err, state.ErrNotFound) && ctx.Err() == nil {
+			l.config.Log.Warn("what a consumer says cannot be read: it counts as unknown", "consumer", one.ID, "error", err)
+		}
+		return orchestrator.ConsumerWord{}
+	}
+	return word
 }
 
 // wordsEvery is how often consumers are asked: nobody rings when one has finished.
@@ -55,7 +65,8 @@ const wordsEvery = 2 * time.Second
 func (l *Loop) longest() time.Duration {
 	for _, engine := range l.config.Engines {
 		if one, ok := engine.(Consumers); ok {
-			if running, own := one.Running(); own && len(running) > 0 {
+			asked := func(one orchestrator.Consumer) bool { return !one.Unasked }
+			if running, own := one.Running(); own && slices.ContainsFunc(running, asked) {
 				return wordsEvery
 			}
 		}

@@ -315,7 +315,7 @@ func (l *Loop) apply(ctx context.Context, observation orchestrator.Observation, 
 	for _, pool := range plan.Pools {
 		engine, ok := l.config.Engines[pool.Name]
 		slots := slotsOf(observation.Pools, pool)
-		if !ok || pool.Replicas == pool.From && pool.Slots == slots {
+		if !ok || pool.Beside != nil || pool.Replicas == pool.From && pool.Slots == slots {
 			continue
 		}
 		if err := engine.Scale(ctx, pool, leaving[pool.Name]); err != nil {
@@ -348,7 +348,7 @@ func slotsOf(views []orchestrator.PoolView, pool orchestrator.PoolPlan) int {
 
 // record stores the memory when a number has changed, and now and then.
 func (l *Loop) record(ctx context.Context, plan orchestrator.Plan, now time.Time) {
-	acted := slices.ContainsFunc(plan.Pools, func(pool orchestrator.PoolPlan) bool { return pool.From != pool.Replicas })
+	acted := slices.ContainsFunc(plan.Pools, func(pool orchestrator.PoolPlan) bool { return pool.From != pool.Replicas && pool.Beside == nil })
 	if !acted && now.Sub(l.recorded) < recordEvery {
 		return
 	}

@@ -63,11 +63,11 @@ func outputFields(f visitor, spec *QueueSpec, fields func(visitor)) {
 
 // consumers checks that a queue and its pools are for the same kind of programs, and that the speed of the user's own is known.
 func (d *decoder) consumers(queue decodedQueue) {
-	external := queue.Spec.Delivery == DeliveryExternal
+	external, observed := queue.Spec.Delivery == DeliveryExternal, queue.Spec.Mode == ModeObserve
 	for index, name := range queue.Spec.Pools {
 		for _, pool := range d.pools {
 			switch {
-			case pool.Name != name:
+			case pool.Name != name || observed: // who works there is not asked
 			case external && pool.Spec.Local == nil:
 				queue.source.problem(indexed("spec.pools", index), "Pool %s runs workers, and delivery is external; allowed: pools with local.command", quoted(name))
 			case !external && pool.Spec.Local != nil:
@@ -76,7 +76,7 @@ func (d *decoder) consumers(queue decodedQueue) {
 		}
 	}
 	for _, model := range d.models {
-		if external && model.Name == queue.Spec.Model && model.Spec.Profile == nil {
+		if queue.Spec.External() && model.Name == queue.Spec.Model && model.Spec.Profile == nil {
 			queue.source.problem("spec.model", "Model %s has no profile, and nobody else knows how fast the consumers are; allowed: a Model with spec.profile, whose rowsPerSecond is that of one consumer", quoted(model.Name))
 		}
 	}

@@ -133,6 +133,7 @@ func profileFields(f visitor, profile *Profile) {
 func defaultPool() PoolSpec {
 	return PoolSpec{
 		Engine:          EngineLocal,
+		Mode:            ModeManage,
 		CapacityType:    orchestrator.CapacityOnDemand,
 		SlotsPerReplica: 1,
 		Notice:          15 * time.Second, // of the providers the one that gives least, GKE
@@ -149,6 +150,7 @@ func poolFields(f visitor, spec *PoolSpec) {
 	choiceOf(f, "engine", &spec.Engine, EngineLocal, EngineRay)
 	localFields(f, spec)
 	rayFields(f, spec)
+	poolMode(f, spec)
 	choiceOf(f, "capacityType", &spec.CapacityType, orchestrator.CapacitySpot, orchestrator.CapacityOnDemand)
 	if f.optional("price", spec.Price.Currency != "") {
 		moneyFields(f, "price", &spec.Price)
@@ -175,7 +177,7 @@ func poolFields(f visitor, spec *PoolSpec) {
 
 func defaultQueue() QueueSpec {
 	return QueueSpec{
-		Source: SourceJobs, Delivery: DeliveryShards,
+		Source: SourceJobs, Mode: ModeManage, Delivery: DeliveryShards,
 		Tenant: "default",
 		Input:  Input{MaxObjects: 10_000, MaxUpload: 256 * mebibyte},
 		Output: Output{Format: orchestrator.FormatJSONL},
@@ -186,6 +188,7 @@ func defaultQueue() QueueSpec {
 
 func queueFields(f visitor, spec *QueueSpec) {
 	choiceOf(f, "source", &spec.Source, SourceJobs, SourceNATS, SourceKafka)
+	queueMode(f, spec)
 	deliveryFields(f, spec)
 	required := []string{"model", "pools"}
 	if spec.Delivery != DeliveryExternal {

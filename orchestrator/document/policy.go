@@ -32,6 +32,7 @@ func (s Set) Policy() orchestrator.Policy {
 			Notice:          notice,
 			StartSeconds:    pool.Spec.StartTime.Seconds(),
 			TimeScale:       pool.Spec.timeScale(),
+			Observe:         pool.Spec.Mode == ModeObserve,
 
 			MemoryPerReplica: pool.Spec.MemoryPerReplica,
 		})
@@ -47,7 +48,7 @@ func (s Set) Policy() orchestrator.Policy {
 			FinishWithin: queue.Spec.Objective.FinishWithin,
 			Daily:        queue.Spec.Objective.Daily(),
 			Cheapest:     queue.Spec.Objective.Cheapest,
-			External:     queue.Spec.Delivery == DeliveryExternal,
+			External:     queue.Spec.External(),
 		})
 	}
 	for _, model := range s.Models {

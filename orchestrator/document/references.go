@@ -36,6 +36,7 @@ func (d *decoder) references() {
 		}
 		d.currencies(queue)
 		d.spotOnly(queue)
+		d.modes(queue)
 		d.consumers(queue)
 	}
 	for _, schedule := range d.schedules {

@@ -85,6 +85,7 @@ type Pool struct {
 // PoolSpec is everything about a pool but its name.
 type PoolSpec struct {
 	Engine          Engine
+	Mode            Mode
 	CapacityType    orchestrator.CapacityType
 	Price           orchestrator.Money // per replica and hour; no currency: not priced
 	PriceWindows    []PriceWindow      // at which it has other prices
@@ -129,6 +130,7 @@ type Queue struct {
 // QueueSpec is everything about a queue but its name.
 type QueueSpec struct {
 	Source      Source
+	Mode        Mode
 	Delivery    Delivery
 	NATS        *NATSConsumer // with SourceNATS
 	Kafka       *KafkaGroup   // with SourceKafka

@@ -19,7 +19,7 @@ func (p *pool) delay(now time.Time) {
 	memory, present := &p.memory, min(p.replicas.from, p.policy.Max, p.ceiling())
 	if p.wished >= present {
 		memory.LowSince, memory.LowPeak = time.Time{}, 0
-		if p.replicas.to > p.replicas.from {
+		if p.replicas.to > p.replicas.from && !p.policy.Observe {
 			memory.Grown = now
 			p.try(now)
 			p.weigh(now)

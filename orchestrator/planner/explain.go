@@ -29,7 +29,7 @@ func explainPool(plan orchestrator.PoolPlan) string {
 	if plan.From != plan.Replicas {
 		head += fmt.Sprintf(" (was %d)", plan.From)
 	}
-	return head + "\n" + chain(plan.Reasons) + explainMemory(plan.Memory) + explainLedger(plan.Ledger)
+	return head + "\n" + chain(plan.Reasons) + explainMemory(plan.Memory) + explainLedger(plan.Ledger) + explainBeside(plan.Beside)
 }
 
 // explainJob renders what is expected of a job and its chain.

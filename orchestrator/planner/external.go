@@ -10,7 +10,7 @@ import (
 
 // keepConsumers keeps the replicas of a pool of consumers that may not go: nobody knows that what they do would not be lost.
 func (p *pool) keepConsumers() {
-	if !p.external {
+	if !p.external || p.policy.Observe { // were it ours, workers of ours would run there, which hand back what they hold
 		return
 	}
 	empty, why := p.provenEmpty()

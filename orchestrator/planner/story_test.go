@@ -188,7 +188,7 @@ func (s *story) addPool(name string, f fields) {
 		one := orchestrator.PoolPolicy{
 			Name: name, CapacityType: capacityType, Price: price, Min: int(f.number("min", 0)), Max: int(f.number("max", 0)),
 			SlotsPerReplica: int(f.number("slots", 1)), ScaleDownDelay: f.duration("delay"), StartSeconds: f.duration("start").Seconds(), Notice: f.duration("notice"),
-			TimeScale: f.number("faster", 0), MemoryPerReplica: f.mebibytes("memory"), Windows: f.windows(),
+			TimeScale: f.number("faster", 0), MemoryPerReplica: f.mebibytes("memory"), Windows: f.windows(), Observe: f.has("observe"),
 		}
 		s.policy.Pools = put(s.policy.Pools, one, func(have orchestrator.PoolPolicy) bool { return have.Name == name })
 	}

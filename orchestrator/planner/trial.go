@@ -24,7 +24,7 @@ const (
 // are of no use, begins anew with each that becomes so, and has failed when none did for too long. The same with the speed of all.
 func observeTrials(w *world) {
 	for _, p := range w.pools {
-		if p.doubt == "" {
+		if p.doubt == "" && !p.policy.Observe { // what nobody asked for cannot be fruitless
 			p.observeTrial(w.now)
 			p.observeGain(w.now)
 		}

@@ -461,11 +461,12 @@ func (w *world) plan() orchestrator.Plan {
 		if kept := min(p.added, p.planned()); kept > 0 {
 			p.memory.Kept = orchestrator.KeptMemory{Workers: kept, Of: p.planned()}
 		}
+		p.countBeside(w.now)
 		plan.Memory.Pools = append(plan.Memory.Pools, p.memory)
 		if p.observed {
 			plan.Pools = append(plan.Pools, orchestrator.PoolPlan{
 				Name: p.policy.Name, From: p.replicas.from, Replicas: p.replicas.to, Slots: p.fit, Ledger: p.view.Ledger, Reasons: p.replicas.reasons,
-				Memory: p.memoryPlan(),
+				Memory: p.memoryPlan(), Beside: p.counted(),
 			})
 		}
 	}

@@ -8,13 +8,12 @@ import (
 	"time"
 
 	"nightshift.dev/nightshift/orchestrator"
-	"nightshift.dev/nightshift/orchestrator/document"
 )
 
 // consumedPools are those of the tenant's queues that consumers of the user's own work off; with a name, that pool, or those of that queue.
 func (s *Service) consumedPools(tenant, name string) (pools []string) {
 	for _, queue := range s.config.Documents.Queues {
-		if queue.Spec.Tenant != tenant || queue.Spec.Delivery != document.DeliveryExternal {
+		if queue.Spec.Tenant != tenant || !queue.Spec.External() {
 			continue
 		}
 		for _, pool := range queue.Spec.Pools {
