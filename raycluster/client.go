@@ -29,12 +29,21 @@ const (
 
 // Connect finds the API server as kubectl does: by KUBECONFIG, ~/.kube/config, or the service account of this pod. name is a context of the file; empty: the current one.
 func Connect(name string) (*rest.Config, error) {
-	config, err := clientcmd.NewNonInteractiveDeferredLoadingClientConfig(clientcmd.NewDefaultClientConfigLoadingRules(), &clientcmd.ConfigOverrides{CurrentContext: name}).ClientConfig()
+	config, _, err := ConnectIn(name)
+	return config, err
+}
+
+// ConnectIn gives the namespace of the context, too.
+func ConnectIn(name string) (config *rest.Config, namespace string, err error) {
+	found := clientcmd.NewNonInteractiveDeferredLoadingClientConfig(clientcmd.NewDefaultClientConfigLoadingRules(), &clientcmd.ConfigOverrides{CurrentContext: name})
+	if config, err = found.ClientConfig(); err == nil {
+		namespace, _, err = found.Namespace()
+	}
 	if err != nil {
-		return nil, fmt.Errorf("find the Kubernetes API server (KUBECONFIG, ~/.kube/config, or a service account): %w", err)
+		return nil, "", fmt.Errorf("find the Kubernetes API server (KUBECONFIG, ~/.kube/config, or a service account): %w", err)
 	}
 	config.QPS, config.Burst, config.UserAgent = queriesPerSecond, queriesAtOnce, "nightshift"
-	return config, nil
+	return config, namespace, nil
 }
 
 // Namespace watches the RayClusters of a namespace and their pods.

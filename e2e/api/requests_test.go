@@ -55,7 +55,7 @@ func TestMicroService(t *testing.T) {
 		}
 	}
 	want := []string{
-		"jobs.submit", "jobs.estimate", "jobs.get", "jobs.list", "jobs.cancel", "jobs.retry", "jobs.delete", "jobs.logs", "jobs.read", "jobs.upload", "backlogs", "forecast", "explain", "plan",
+		"jobs.submit", "jobs.estimate", "jobs.get", "jobs.list", "jobs.cancel", "jobs.retry", "jobs.delete", "jobs.logs", "jobs.read", "jobs.upload", "backlogs", "forecast", "explain", "pools", "plan",
 		"schedules.list", "schedules.trigger", "schedules.pause", "schedules.resume", "schedules.backfill",
 	}
 	if !slices.Equal(subjects, want) {

@@ -42,6 +42,7 @@ var decoders = map[string]func([]byte) (any, *Error){
 	"logs":     decoder[LogsRequest],
 	"read":     decoder[ReadRequest],
 	"explain":  decoder[ExplainRequest],
+	"pools":    decoder[PoolsRequest],
 	"backlogs": decoder[BacklogsRequest],
 	"forecast": decoder[ForecastRequest],
 	"plan":     decoder[PlanRequest],

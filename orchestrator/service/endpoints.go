@@ -32,6 +32,7 @@ func (s *Service) endpoints() []endpoint {
 		{"backlogs", "backlogs-request", decoded(s.backlogs)},
 		{"forecast", "forecast-request", decoded(s.forecast)},
 		{"explain", "explain-request", decoded(s.explain)},
+		{"pools", "pools-request", decoded(s.pools)},
 		{"plan", "plan-request", decoded(s.plan)},
 		{"schedules.list", "schedules-request", decoded(s.schedules)},
 		{"schedules.trigger", "trigger-request", decoded(s.trigger)},

@@ -44,12 +44,12 @@ func write(folder string) error {
 var (
 	requests = []any{
 		api.SubmitRequest{}, api.EstimateRequest{}, api.GetRequest{}, api.ListRequest{}, api.CancelRequest{}, api.RetryRequest{}, api.DeleteRequest{},
-		api.LogsRequest{}, api.ReadRequest{}, api.UploadRequest{}, api.ExplainRequest{}, api.BacklogsRequest{}, api.ForecastRequest{}, api.PlanRequest{},
+		api.LogsRequest{}, api.ReadRequest{}, api.UploadRequest{}, api.ExplainRequest{}, api.PoolsRequest{}, api.BacklogsRequest{}, api.ForecastRequest{}, api.PlanRequest{},
 		api.SchedulesRequest{}, api.TriggerRequest{}, api.PauseRequest{}, api.ResumeRequest{}, api.BackfillRequest{},
 	}
 	answers = []any{
 		api.SubmitResponse{}, api.EstimateResponse{}, api.GetResponse{}, api.ListResponse{}, api.CancelResponse{}, api.RetryResponse{},
-		api.DeleteResponse{}, api.LogsResponse{}, api.ReadResponse{}, api.UploadResponse{}, api.ExplainResponse{}, api.BacklogsResponse{}, api.ForecastResponse{}, api.PlanResponse{},
+		api.DeleteResponse{}, api.LogsResponse{}, api.ReadResponse{}, api.UploadResponse{}, api.ExplainResponse{}, api.PoolsResponse{}, api.BacklogsResponse{}, api.ForecastResponse{}, api.PlanResponse{},
 		api.SchedulesResponse{}, api.TriggerResponse{}, api.PauseResponse{}, api.ResumeResponse{}, api.BackfillResponse{}, api.ErrorResponse{}, api.Event{},
 	}
 )

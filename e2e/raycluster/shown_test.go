@@ -1,0 +1,43 @@
+package raycluster
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+)
+
+// "kubectl nightshift" shows the groups with their workers while a job runs, and what Kubernetes knows while there is no service.
+func TestKubectlShowsTheGroups(t *testing.T) {
+	in := install(t)
+	if err := os.Symlink(program, filepath.Join(in.dir, "kubectl-nightshift")); err != nil {
+		t.Fatal(err)
+	}
+	shown := func(arguments ...string) string {
+		command := exec.CommandContext(t.Context(), in.kubectl, append([]string{"nightshift"}, arguments...)...)
+		command.Env = append(os.Environ(), "PATH="+in.dir+":"+os.Getenv("PATH"), "KUBECONFIG="+in.kubeconfig, "NIGHTSHIFT_NATS="+in.server.URL())
+		said, _ := command.CombinedOutput()
+		return string(said)
+	}
+	job := in.submit(6_000, "10s")
+	row := regexp.MustCompile(`(?m)^scoring +spot +4 +[1-4] .* [1-4] +0 +double +\S`)
+	var said string
+	in.until("warm workers are shown, with their model", func() bool {
+		said = shown("-n", in.namespace)
+		return row.MatchString(said)
+	})
+	t.Log("\n" + said)
+	in.ends(job, 6_000)
+	in.killService()
+	said = shown("-n", in.namespace)
+	t.Log("\n" + said)
+	if !strings.Contains(said, "warm, draining and model are not known: NATS at") || !regexp.MustCompile(`(?m)^scoring +spot +0 +0 +0 +- +- +- +[1-4]->0: `).MatchString(said) {
+		t.Errorf("without the service it says\n%s", said)
+	}
+	if said := shown("rayclusters", "other", "-n", in.namespace); !strings.Contains(said, "there is no RayCluster other in namespace "+in.namespace) {
+		t.Errorf("of another it says\n%s", said)
+	}
+	in.start()
+}
