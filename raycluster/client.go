@@ -139,12 +139,16 @@ func slim(object any) (any, error) {
 	return object, nil
 }
 
-// slimContainers keeps the name and the limits of Ray's container, the first.
-func slimContainers(all []corev1.Container) []corev1.Container {
-	if len(all) == 0 {
-		return nil
+// slimContainers keeps the names, and the limits of Ray's container, the first.
+func slimContainers(all []corev1.Container) (kept []corev1.Container) {
+	for i, one := range all {
+		container := corev1.Container{Name: one.Name}
+		if i == 0 {
+			container.Resources.Limits = one.Resources.Limits
+		}
+		kept = append(kept, container)
 	}
-	return []corev1.Container{{Name: all[0].Name, Resources: corev1.ResourceRequirements{Limits: all[0].Resources.Limits}}}
+	return kept
 }
 
 // Run watches until ctx ends.

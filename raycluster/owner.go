@@ -12,7 +12,7 @@ const queueLabel = "kueue.x-k8s.io/queue-name"
 // owner says who else sizes the group (RC8), as far as the RayCluster itself tells; empty: nobody.
 func owner(cluster *rayv1.RayCluster, group *rayv1.WorkerGroupSpec) string {
 	switch {
-	case cluster.Spec.EnableInTreeAutoscaling != nil && *cluster.Spec.EnableInTreeAutoscaling:
+	case autoscaled(cluster):
 		return "Ray's autoscaler sizes the group (spec.enableInTreeAutoscaling): set it to false, and nightshift does"
 	case cluster.Labels[queueLabel] != "":
 		return fmt.Sprintf("Kueue admits and suspends the cluster (label %s: %s): remove the label, and nightshift sizes it", queueLabel, cluster.Labels[queueLabel])

@@ -83,6 +83,9 @@ func View(cluster *rayv1.RayCluster, pods []*corev1.Pod, name string) (Group, er
 	if g.Refused == "" {
 		g.Refused = owner(cluster, spec)
 	}
+	if head := autoscalerHead(pods); g.Refused == "" && head != "" {
+		g.Refused = fmt.Sprintf("Ray's autoscaler still runs in the head's pod %s, though it is switched off: it ends with that pod", head)
+	}
 	return g, nil
 }
 

@@ -83,7 +83,7 @@ func (p *program) rootCommand() *cobra.Command {
 	root.AddGroup(&cobra.Group{ID: groupJobs, Title: "Jobs:"}, &cobra.Group{ID: groupService, Title: "The service:"}, &cobra.Group{ID: groupDocuments, Title: "Documents:"})
 	grouped(root, groupJobs, p.submitCommand(), p.listCommand(), p.getCommand(), p.watchCommand(), p.logsCommand(), p.resultsCommand(), p.errorsCommand(),
 		p.cancelCommand(), p.retryCommand(), p.deleteCommand())
-	grouped(root, groupService, devCommand(), p.runCommand(), p.workerCommand(), p.backlogCommand(), p.forecastCommand(), p.explainCommand(), p.rayClustersCommand(), p.planCommand(), p.replayCommand(), p.doctorCommand())
+	grouped(root, groupService, devCommand(), p.runCommand(), p.workerCommand(), p.backlogCommand(), p.forecastCommand(), p.explainCommand(), p.rayClustersCommand(), p.adoptCommand(), p.planCommand(), p.replayCommand(), p.doctorCommand())
 	grouped(root, groupDocuments, p.validateCommand(), p.schedulesCommand(), p.profileCommand(), p.simulateCommand())
 	root.AddCommand(p.versionCommand())
 	root.AddCommand(p.benchCommand())

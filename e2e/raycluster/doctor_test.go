@@ -14,7 +14,9 @@ import (
 )
 
 // doctor gives what is said of the spot pool, without the pool and the RayCluster that each sentence begins with.
-func (in *installation) doctor() (lines []string) {
+func (in *installation) doctor() []string { return in.doctorOf("spot") }
+
+func (in *installation) doctorOf(pool string) (lines []string) {
 	in.Helper()
 	command := exec.CommandContext(in.Context(), program, "doctor", "-f", filepath.Join(in.dir, "docs.yaml"), "--nats", in.server.URL(), "-o", "json")
 	command.Dir, command.Env = in.dir, append(os.Environ(), "KUBECONFIG="+in.reach)
@@ -26,7 +28,7 @@ func (in *installation) doctor() (lines []string) {
 		in.Fatalf("%v\n%s", err, said)
 	}
 	for _, one := range report.Checks {
-		if one.Check == "raycluster" && strings.HasPrefix(one.Found, "pool spot") {
+		if one.Check == "raycluster" && strings.HasPrefix(one.Found, "pool "+pool+":") {
 			_, found, _ := strings.Cut(one.Found, in.namespace+"/scoring")
 			lines = append(lines, one.Verdict+strings.ReplaceAll(found, in.namespace, "NAMESPACE"))
 		}

@@ -251,3 +251,12 @@ func (s Set) Queue(name string) (Queue, bool) {
 	}
 	return Queue{}, false
 }
+
+// NewModel is a model with every default.
+func NewModel(name string) Model { return Model{Metadata: Metadata{Name: name}, Spec: defaultModel()} }
+
+// NewPool is a pool with every default.
+func NewPool(name string) Pool { return Pool{Metadata: Metadata{Name: name}, Spec: defaultPool()} }
+
+// NewQueue is a queue with every default.
+func NewQueue(name string) Queue { return Queue{Metadata: Metadata{Name: name}, Spec: defaultQueue()} }
