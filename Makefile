@@ -20,7 +20,7 @@ RUFF        := $(CACHE)/tools/ruff-$(RUFF_VERSION)/bin/ruff
 TEST_VENV   := $(CACHE)/venv/test-$(shell cat examples/fraud/requirements*.txt scripts/requirements-test.txt 2>/dev/null | cksum | cut -d' ' -f1)
 RAY_VENV    := $(CACHE)/venv/ray-$(shell cksum < scripts/requirements-ray.txt | cut -d' ' -f1)
 
-.PHONY: help build run demo-spot demo-night test test-long test-stores check generate generated fmt clean prove-guard prove-policy bench bench-other transcript bench-dataplane e2e cluster-up cluster-down
+.PHONY: help build run demo-spot demo-night test test-long test-stores check generate generated fmt clean prove-guard prove-policy bench bench-other transcript bench-dataplane image e2e cluster-up cluster-down
 
 help: ## show the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 20
@@ -28,7 +28,7 @@ help: ## show the targets
 build: $(BIN)/nightshift ## build bin/nightshift
 
 $(BIN)/nightshift: FORCE
-	@CGO_ENABLED=0 $(GO) build -o $@ ./cmd/nightshift # static: it travels into the images of Ray clusters
+	@CGO_ENABLED=0 $(GO) build -trimpath -ldflags '-s -w' -o $@ ./cmd/nightshift # static and small: it travels into the pods of Ray clusters
 FORCE:
 
 run: build ## score the fraud example on this machine, from nothing
@@ -84,6 +84,9 @@ prove-guard: ## remove the commit guard in a scratch copy and see the fault test
 
 prove-policy: $(GOLANGCI) ## change one rule of the planner in a scratch copy and see every table of decisions change
 	@PYTHON=$(PYTHON) GOLANGCI=$(GOLANGCI) bash scripts/prove-policy.sh
+
+image: build ## an image of bin/nightshift without Docker: an OCI layout in .nightshift/image; ARCHIVE=FILE for docker load
+	@mkdir -p .nightshift && $(GO) run ./manifests/image --program $(BIN)/nightshift --layout .nightshift/image $(if $(ARCHIVE),--archive $(ARCHIVE))
 
 e2e: build $(RAY_VENV)/ready ## worker groups of RayClusters on a real API server: one of its own, or that of KUBECONFIG, if cluster-up has written it
 	@$(GO) build -o $(BIN)/cluster ./e2e/cluster && NIGHTSHIFT_CACHE=$(CACHE) NIGHTSHIFT_TEST_PROGRAM=$(CURDIR)/$(BIN)/nightshift NIGHTSHIFT_CLUSTER=$(SIZE) \

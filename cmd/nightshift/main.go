@@ -9,6 +9,8 @@ import (
 	"path/filepath"
 	"strings"
 	"syscall"
+
+	_ "golang.org/x/crypto/x509roots/fallback" // where the machine or the image has no certificates of authorities
 )
 
 // version is set by the linker for a release.

@@ -21,38 +21,52 @@ func serviceFlags(command *cobra.Command, options *serviceOptions) {
 
 func (p *program) runCommand() *cobra.Command {
 	var options serviceOptions
+	var lease string
 	command := &cobra.Command{
 		Use:   "run",
 		Short: "Run the service against an existing NATS server",
 		Long: `Run the service against an existing NATS server: that of --nats or --context, else ` + defaultAddress + `. Its local workers connect in the same way;
-credentials and certificates are those of the context.`,
+credentials and certificates are those of the context.
+
+With --lease it serves only while it holds that Lease of the Kubernetes API, and others with the same flag stand by; one that has lost it ends with exit code 1.
+Two that serve at once for a moment do no harm, since every write is guarded by what was read.`,
 		Example: "  nightshift run --context production --replicas 3 -f documents/",
 		Args:    cobra.NoArgs,
 		RunE: func(command *cobra.Command, _ []string) error {
 			log := slog.New(slog.NewTextHandler(os.Stderr, nil))
 			p.ignoreDev = true // it has a service of its own
-			nc, err := p.dial("nightshift service")
-			if err != nil {
-				return err
-			}
-			defer nc.Close()
 			options.orphanTimeout = time.Hour
-			in, err := startService(command.Context(), nc, p.reach(), options, log)
-			if err != nil {
-				return err
+			serve := func(ctx context.Context) error { return p.serve(ctx, options, log) }
+			if lease != "" {
+				return lead(command.Context(), lease, log, serve)
 			}
-			log.Info("serving", "nats", redacted(nc.ConnectedUrl()), "dir", options.dir)
-			if in.metrics != nil {
-				log.Info("serving metrics", "address", "http://"+in.metrics.Address()+"/metrics")
-			}
-			return in.wait(command.Context())
+			return serve(command.Context())
 		},
 	}
 	serviceFlags(command, &options)
 	command.Flags().IntVar(&options.replicas, "replicas", 1, "replicas of every stream; 3 in production")
 	command.Flags().BoolVar(&options.keepWorkers, "keep-workers", false, "leave local workers running when the service ends")
 	command.Flags().StringVar(&options.metrics, "metrics", "", "address at which Prometheus finds /metrics: HOST:PORT, or :PORT for this machine only (default: none)")
+	command.Flags().StringVar(&lease, "lease", "", "serve only while holding this Lease of the Kubernetes API: [NAMESPACE/]NAME (default: none)")
 	return command
+}
+
+// serve runs the service until ctx ends or a part of it fails.
+func (p *program) serve(ctx context.Context, options serviceOptions, log *slog.Logger) error {
+	nc, err := p.dial("nightshift service")
+	if err != nil {
+		return err
+	}
+	defer nc.Close()
+	in, err := startService(ctx, nc, p.reach(), options, log)
+	if err != nil {
+		return err
+	}
+	log.Info("serving", "nats", redacted(nc.ConnectedUrl()), "dir", options.dir)
+	if in.metrics != nil {
+		log.Info("serving metrics", "address", "http://"+in.metrics.Address()+"/metrics")
+	}
+	return in.wait(ctx)
 }
 
 // wait serves until ctx ends or a part fails, and then stops in order.

@@ -65,7 +65,7 @@ func TestDoctor(t *testing.T) {
 	in.must("label", "raycluster", "scoring", "kueue.x-k8s.io/queue-name-")
 	change("replicas: {max: 9}", "replicas: {max: 4}")
 
-	in.must("create", "-f", filepath.Join("..", "..", "manifests", "sizing-role.yaml"))
+	in.must("create", "-f", filepath.Join("..", "..", "manifests", "sizing", "role.yaml"))
 	in.become("nightshift")
 	in.until("the role of the manifests is enough", func() bool { return slices.Equal(in.doctor(), []string{"ok can be sized"}) })
 	in.must("create", "serviceaccount", "weak")
@@ -86,15 +86,19 @@ func TestDoctor(t *testing.T) {
 	expect("no cluster", "fail: there is no RayCluster NAMESPACE/scoring")
 }
 
-// become makes the service one of the namespace's service accounts.
+// become makes the service one of the namespace's service accounts; nightshift is that of the manifests.
 func (in *installation) become(account string) {
 	in.Helper()
+	namespace := in.namespace
+	if account == "nightshift" {
+		namespace = account
+	}
 	text, err := os.ReadFile(in.kubeconfig)
 	if err != nil {
 		in.Fatal(err)
 	}
 	in.reach = filepath.Join(in.dir, account)
-	as := bytes.Replace(text, []byte("  user:\n"), []byte("  user:\n    as: system:serviceaccount:"+in.namespace+":"+account+"\n"), 1)
+	as := bytes.Replace(text, []byte("  user:\n"), []byte("  user:\n    as: system:serviceaccount:"+namespace+":"+account+"\n"), 1)
 	if err := os.WriteFile(in.reach, as, 0o600); err != nil {
 		in.Fatal(err)
 	}

@@ -125,9 +125,15 @@ func (in *installation) run() {
 func (in *installation) runWith(pods func(context.Context)) {
 	in.Helper()
 	t := in.TB
-	t.Cleanup(in.endWorkers)
 	in.start()
 	t.Cleanup(in.end)
+	in.runPods(pods)
+}
+
+// runPods starts what stands in for pods.
+func (in *installation) runPods(pods func(context.Context)) {
+	in.Helper()
+	t := in.TB
 	conn, err := in.server.Connect()
 	if err != nil {
 		t.Fatal(err)
@@ -143,6 +149,7 @@ func (in *installation) runWith(pods func(context.Context)) {
 		defer close(ended)
 		pods(ctx)
 	}()
+	t.Cleanup(in.endWorkers)
 	t.Cleanup(func() { cancel(); <-ended })
 }
 

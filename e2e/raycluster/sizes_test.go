@@ -13,10 +13,10 @@ import (
 const annotation = "nightshift.dev/plan-spot"
 
 // RC10 to RC13: a job makes the group grow from nothing and shrink to nothing again; no worker that holds something is killed, and the object says why.
-// The service has the rights of manifests/sizing-role.yaml, and no others.
+// The service has the rights of manifests/sizing, and no others.
 func TestJobSizesTheGroup(t *testing.T) {
 	in := prepareInstallation(t)
-	in.must("create", "-f", filepath.Join("..", "..", "manifests", "sizing-role.yaml"))
+	in.must("create", "-f", filepath.Join("..", "..", "manifests", "sizing", "role.yaml"))
 	in.become("nightshift")
 	in.run()
 	job := in.submit(6_000, "10s")
