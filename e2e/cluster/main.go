@@ -18,6 +18,7 @@ import (
 	"os/signal"
 	"path/filepath"
 	"runtime"
+	"strings"
 	"syscall"
 )
 
@@ -86,7 +87,7 @@ func parse(arguments []string, complaints io.Writer) (options, error) {
 	case flags.NArg() > 0:
 		return chosen, fmt.Errorf("%q is not understood: %s takes flags only", flags.Arg(0), arguments[0])
 	case *size == "full":
-		return chosen, errors.New("--size full, with kubelets and real pods: not built yet; --size light is there")
+		return chosen, fullSize(thisMachine())
 	case *size != "light":
 		return chosen, fmt.Errorf("--size %q is not a size: light is", *size)
 	case chosen.spotNodes < 0 || chosen.onDemandNodes < 0:
@@ -97,4 +98,14 @@ func parse(arguments []string, complaints io.Writer) (options, error) {
 	var err error
 	chosen.dir, err = filepath.Abs(chosen.dir)
 	return chosen, err
+}
+
+// fullSize says what a machine lacks for the size that is to come, all at once: it can be made ready for it.
+func fullSize(m machine) error {
+	const notYet = "--size full, with kubelets and real pods: not built yet; --size light is there"
+	all := m.lacks()
+	if len(all) == 0 {
+		return errors.New(notYet + ". This machine has all that it will need")
+	}
+	return fmt.Errorf("%s. This machine would lack for it:\n  %s", notYet, strings.Join(all, "\n  "))
 }
