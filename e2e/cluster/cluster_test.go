@@ -113,7 +113,7 @@ func builtPrograms(t *testing.T) built {
 	if err != nil {
 		t.Fatal(err)
 	}
-	programs, missing, err := find(tools, cache)
+	programs, missing, err := find(sets, tools, cache)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -183,7 +183,7 @@ func (c *client) waitForPods(t *testing.T, kind string, count int, node string) 
 		}
 		ready := 0
 		for _, p := range list.Items {
-			if p.Status.Phase == "Running" && (object{Status: struct{ Conditions []condition }{p.Status.Conditions}}).is("Ready") == nil && strings.HasPrefix(p.Spec.NodeName, node) {
+			if p.Status.Phase == "Running" && holds(p.Status.Conditions, "Ready") == nil && strings.HasPrefix(p.Spec.NodeName, node) {
 				ready++
 			}
 		}

@@ -1,4 +1,4 @@
-package main
+package node
 
 import (
 	"fmt"
@@ -10,13 +10,16 @@ import (
 	"strings"
 )
 
-// machine is what real nodes are to run on.
+// machine is what nodes are to run on.
 type machine struct {
 	user  int   // effective, 0 for root
 	files fs.FS // from the root folder on
 	// program says whether PATH has one of this name.
 	program func(name string) bool
 }
+
+// Lacks says all that keeps nodes from running on this machine, each with what helps; empty: nothing does.
+func Lacks() []string { return thisMachine().lacks() }
 
 func thisMachine() machine {
 	return machine{user: os.Geteuid(), files: os.DirFS("/"), program: func(name string) bool {
@@ -26,12 +29,14 @@ func thisMachine() machine {
 }
 
 // plugins of the pods' network, by their names without the first slash. The folder is that of Debian's and Ubuntu's package.
-var plugins = []string{"usr/lib/cni/bridge", "usr/lib/cni/host-local", "usr/lib/cni/loopback"}
+var plugins = []string{pluginFolder + "/bridge", pluginFolder + "/host-local", pluginFolder + "/loopback"}
+
+const pluginFolder = "usr/lib/cni"
 
 // programs that real nodes need, and the packages of Debian and Ubuntu that have them.
 var programs = []struct{ name, pack string }{
 	{"containerd", "containerd"}, {"containerd-shim-runc-v2", "containerd"}, {"ctr", "containerd"}, {"runc", "runc"},
-	{"ip", "iproute2"}, {"iptables", "iptables"},
+	{"ip", "iproute2"}, {"iptables", "iptables"}, {"nsenter", "util-linux"},
 }
 
 // capabilities by their bits, as capabilities(7) numbers them. Root has them, but not in most containers.
@@ -44,7 +49,6 @@ var capabilities = []struct {
 	{"CAP_SYS_ADMIN", 21, "namespaces and mounts of nodes and pods"},
 }
 
-// lacks says all that keeps real nodes from running on the machine, each with what helps; empty: nothing does.
 func (m machine) lacks() []string {
 	var all []string
 	if m.user != 0 {
@@ -80,13 +84,13 @@ func (m machine) lacksCapabilities() []string {
 func (m machine) lacksKernel() []string {
 	var all []string
 	if text, err := fs.ReadFile(m.files, "proc/filesystems"); err != nil || !slices.Contains(strings.Fields(string(text)), "overlay") {
-		all = append(all, "the overlay file system, for images"+because(err)+": modprobe overlay")
+		all = append(all, "the overlay file system, for images"+why(err)+": modprobe overlay")
 	}
 	if _, err := fs.Stat(m.files, "proc/sys/net/bridge/bridge-nf-call-iptables"); err != nil {
 		all = append(all, "filtering on bridges, for services between pods of one node: modprobe br_netfilter")
 	}
 	if text, err := fs.ReadFile(m.files, "proc/self/mounts"); err != nil || !writableCgroup(string(text)) {
-		all = append(all, "a mount of cgroups that may be written, for pods"+because(err)+": containers mostly have none")
+		all = append(all, "a mount of cgroups that may be written, for pods"+why(err)+": containers mostly have none")
 	}
 	return all
 }
@@ -120,4 +124,11 @@ func (m machine) lacksPrograms() []string {
 	}
 	slices.Sort(packages)
 	return []string{fmt.Sprintf("%s; on Debian and Ubuntu: apt-get install --no-install-recommends %s", strings.Join(names, ", "), strings.Join(slices.Compact(packages), " "))}
+}
+
+func why(err error) string {
+	if err == nil {
+		return ""
+	}
+	return " (" + err.Error() + ")"
 }

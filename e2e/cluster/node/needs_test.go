@@ -1,4 +1,4 @@
-package main
+package node
 
 import (
 	"slices"
@@ -69,16 +69,5 @@ func TestAllPackagesInOneCommand(t *testing.T) {
 	want := "containerd, ctr, runc; on Debian and Ubuntu: apt-get install --no-install-recommends containerd runc"
 	if all := able("containerd", "ctr", "runc").lacks(); !slices.Equal(all, []string{want}) {
 		t.Fatalf("lacks %q, want %q", all, want)
-	}
-}
-
-func TestFullSizeSaysAllThatIsMissing(t *testing.T) {
-	if err := fullSize(able()); !strings.Contains(err.Error(), "not built yet") || !strings.Contains(err.Error(), "has all that it will need") {
-		t.Fatal(err)
-	}
-	poor := able("runc")
-	poor.user = 1000
-	if err := fullSize(poor); !strings.Contains(err.Error(), "not built yet") || !strings.Contains(err.Error(), "\n  root, for ") || !strings.Contains(err.Error(), "\n  runc; on Debian") {
-		t.Fatal(err)
 	}
 }
