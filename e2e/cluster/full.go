@@ -99,9 +99,6 @@ func (c *cluster) startRouter(ctx context.Context, chosen options) error {
 	}
 	c.address = network.Machine().String()
 	c.real = &real{Kubectl: c.built["kubectl"], Network: network}
-	if err := c.real.write(c.dir); err != nil {
-		return err
-	}
 	for _, kind := range []struct {
 		capacity string
 		count    int
@@ -112,6 +109,9 @@ func (c *cluster) startRouter(ctx context.Context, chosen options) error {
 				Kubeconfig: c.kubeconfig(), Authority: filepath.Join(c.dir, "pki", "authority.crt"), Kubelet: c.built["kubelet"], KubeProxy: c.built["kube-proxy"],
 			})
 		}
+	}
+	if err := c.real.write(c.dir); err != nil {
+		return err
 	}
 	router, err := startApart(c.dir, "router", node.RouterNamespace, "/bin/sh", nil, "-c", "echo 1 > /proc/sys/net/ipv4/ip_forward && exec sleep infinity")
 	if err != nil {

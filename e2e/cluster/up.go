@@ -99,7 +99,11 @@ func (c *cluster) giveUp() error {
 	if err := end(context.Background(), c.dir); err != nil {
 		return err
 	}
-	return errors.Join(os.RemoveAll(filepath.Join(c.dir, "etcd")), os.RemoveAll(filepath.Join(c.dir, "nodes")))
+	var problems []error
+	for _, name := range []string{"etcd", "nodes", record} {
+		problems = append(problems, os.RemoveAll(filepath.Join(c.dir, name)))
+	}
+	return errors.Join(problems...)
 }
 
 func (c *cluster) kubeconfig() string { return filepath.Join(c.dir, "kubeconfig") }
