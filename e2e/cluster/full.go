@@ -160,6 +160,8 @@ func (c *cluster) startDNS(ctx context.Context) error {
 		return new(net.Dialer).DialContext(ctx, network, net.JoinHostPort(server, "53"))
 	}}
 	return await(ctx, "names of services", time.Minute, p, func(ctx context.Context) error {
+		ctx, cancel := context.WithTimeout(ctx, time.Second) // a question that comes before the server listens gets no answer
+		defer cancel()
 		addresses, err := resolver.LookupNetIP(ctx, "ip4", "kubernetes.default.svc.cluster.local.")
 		if want := []netip.Addr{c.real.Network.API()}; err == nil && !slices.Equal(addresses, want) {
 			err = fmt.Errorf("%v for the API server, want %v", addresses, want)

@@ -137,7 +137,7 @@ func realRayCluster(t *testing.T) string {
 		t.Fatal(err)
 	}
 	file := filepath.Join(t.TempDir(), "raycluster.yaml")
-	replaced := strings.NewReplacer("RAY_VENV", filepath.Dir(filepath.Dir(python)), "PYTHON_HOME", home).Replace(string(text))
+	replaced := strings.NewReplacer("RAY_VENV", filepath.Dir(filepath.Dir(python)), "PYTHON_HOME", home, "SHARED", t.TempDir()).Replace(string(text))
 	if err := os.WriteFile(file, []byte(replaced), 0o600); err != nil {
 		t.Fatal(err)
 	}
