@@ -85,8 +85,9 @@ type Engine struct {
 	loaded  bool   // the slots are those of the store
 	slots   orchestrator.PoolSlots
 	newest  *rayv1.RayCluster // that a patch made; the watch may not have brought it yet
-	last    int               // replicas that were asked for, when that was last known; before, those that have slots
-	refused time.Time         // until when the provider is believed to give no more
+	starts  starts
+	last    int       // replicas that were asked for, when that was last known; before, those that have slots
+	refused time.Time // until when the provider is believed to give no more
 }
 
 // order is what the last plan asks for.
@@ -97,7 +98,7 @@ type order struct {
 
 // New makes an engine; Run starts it.
 func New(config Config) *Engine {
-	return &Engine{config: config, kick: make(chan struct{}, 1)}
+	return &Engine{config: config, kick: make(chan struct{}, 1), starts: newStarts(time.Now())}
 }
 
 // Kick says that something has changed. It never blocks.
@@ -114,7 +115,7 @@ func (e *Engine) Observe(context.Context) orchestrator.PoolView {
 	defer e.mu.Unlock()
 	now := time.Now()
 	seen := e.seeLocked()
-	view := orchestrator.PoolView{Name: e.config.Pool, Replicas: e.last, Slots: e.slots.Slots, Reading: orchestrator.Reading{At: seen.At.UTC(), Source: "RayCluster " + e.config.Name}}
+	view := orchestrator.PoolView{Name: e.config.Pool, Replicas: e.last, Slots: e.slots.Slots, Phases: e.starts.phases(), Reading: orchestrator.Reading{At: seen.At.UTC(), Source: "RayCluster " + e.config.Name}}
 	group, err := e.group(seen)
 	if err == nil && !e.loaded {
 		err = errors.New("the slots of the pool are not read yet")
@@ -294,6 +295,7 @@ func (e *Engine) pass(ctx context.Context) error {
 		return err
 	}
 	e.remember(func(int) int { return max(group.Replicas-group.leaving(e.slots), 0) })
+	e.learnStarts(seen)
 	more := 0
 	if order != nil {
 		wanted := max(min(order.plan.Replicas, group.Max), group.Min)
@@ -305,6 +307,35 @@ func (e *Engine) pass(ctx context.Context) error {
 		e.why = fmt.Sprintf("%d->%d: %s", order.plan.From, order.plan.Replicas, order.plan.Why())
 	}
 	return e.settle(ctx, seen, group, more)
+}
+
+// learnStarts measures the starts of the group's pods, and of their first workers.
+func (e *Engine) learnStarts(seen Seen) {
+	var pods []*corev1.Pod
+	for _, pod := range seen.Pods {
+		if pod.Labels[labelGroup] == e.config.Group && pod.Labels[labelType] != headType {
+			pods = append(pods, pod)
+		}
+	}
+	first := map[string]orchestrator.Presence{}
+	for _, worker := range e.config.Workers() {
+		if worker.Pool != e.config.Pool || worker.Loads == 0 {
+			continue
+		}
+		for _, one := range e.slots.Replicas {
+			if one.Index != worker.Slot/e.config.PerReplica {
+				continue
+			}
+			for _, pod := range one.Pods {
+				if known, has := first[pod]; !has || worker.Started.Before(known.Started) {
+					first[pod] = worker
+				}
+			}
+		}
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.starts.learn(pods, first)
 }
 
 // keep brings the pool's slots to what there is. slots is how many workers a replica shall have; 0: as before.
