@@ -1,0 +1,24 @@
+package apiserver
+
+import (
+	"fmt"
+
+	"k8s.io/client-go/rest"
+	"k8s.io/client-go/tools/clientcmd"
+)
+
+// Requests that a client may have on their way to one API server: a burst of backlogs resizes many groups at once.
+const (
+	queriesPerSecond = 100
+	queriesAtOnce    = 200
+)
+
+// Connect finds the API server as kubectl does: by KUBECONFIG, ~/.kube/config, or the service account of this pod. name is a context of the file; empty: the current one.
+func Connect(name string) (*rest.Config, error) {
+	config, err := clientcmd.NewNonInteractiveDeferredLoadingClientConfig(clientcmd.NewDefaultClientConfigLoadingRules(), &clientcmd.ConfigOverrides{CurrentContext: name}).ClientConfig()
+	if err != nil {
+		return nil, fmt.Errorf("find the Kubernetes API server (KUBECONFIG, ~/.kube/config, or a service account): %w", err)
+	}
+	config.QPS, config.Burst, config.UserAgent = queriesPerSecond, queriesAtOnce, "nightshift"
+	return config, nil
+}
