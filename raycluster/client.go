@@ -17,34 +17,10 @@ import (
 	corev1client "k8s.io/client-go/kubernetes/typed/core/v1"
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/cache"
-	"k8s.io/client-go/tools/clientcmd"
 	"k8s.io/client-go/tools/record"
+
+	"nightshift.dev/nightshift/orchestrator/apiserver"
 )
-
-// Requests that a client may have on their way to one API server: a burst of backlogs resizes many groups at once.
-const (
-	queriesPerSecond = 100
-	queriesAtOnce    = 200
-)
-
-// Connect finds the API server as kubectl does: by KUBECONFIG, ~/.kube/config, or the service account of this pod. name is a context of the file; empty: the current one.
-func Connect(name string) (*rest.Config, error) {
-	config, _, err := ConnectIn(name)
-	return config, err
-}
-
-// ConnectIn gives the namespace of the context, too.
-func ConnectIn(name string) (config *rest.Config, namespace string, err error) {
-	found := clientcmd.NewNonInteractiveDeferredLoadingClientConfig(clientcmd.NewDefaultClientConfigLoadingRules(), &clientcmd.ConfigOverrides{CurrentContext: name})
-	if config, err = found.ClientConfig(); err == nil {
-		namespace, _, err = found.Namespace()
-	}
-	if err != nil {
-		return nil, "", fmt.Errorf("find the Kubernetes API server (KUBECONFIG, ~/.kube/config, or a service account): %w", err)
-	}
-	config.QPS, config.Burst, config.UserAgent = queriesPerSecond, queriesAtOnce, "nightshift"
-	return config, namespace, nil
-}
 
 // Namespace watches the RayClusters of a namespace and their pods.
 type Namespace struct {
@@ -53,7 +29,7 @@ type Namespace struct {
 	kube     kubernetes.Interface
 	clusters cache.SharedIndexInformer
 	pods     cache.SharedIndexInformer
-	contact  *contact
+	contact  *apiserver.Contact
 	scalers  scalers
 	events   record.EventBroadcaster
 	recorder record.EventRecorder
@@ -72,9 +48,9 @@ func NewNamespace(config *rest.Config, name string, changed func(cluster string)
 	if err != nil {
 		return nil, fmt.Errorf("prepare the client of Kubernetes: %w", err)
 	}
-	n := &Namespace{name: name, rays: rays, kube: kube, contact: newContact(), events: record.NewBroadcaster()}
+	n := &Namespace{name: name, rays: rays, kube: kube, contact: apiserver.NewContact(), events: record.NewBroadcaster()}
 	n.recorder = n.events.NewRecorder(rayscheme.Scheme, corev1.EventSource{Component: "nightshift"})
-	n.clusters = cache.NewSharedIndexInformer(n.contact.follow("rayclusters", &cache.ListWatch{
+	n.clusters = cache.NewSharedIndexInformer(n.contact.Follow("rayclusters", &cache.ListWatch{
 		ListWithContextFunc: func(ctx context.Context, options metav1.ListOptions) (runtime.Object, error) {
 			return rays.RayV1().RayClusters(name).List(ctx, options)
 		},
@@ -82,7 +58,7 @@ func NewNamespace(config *rest.Config, name string, changed func(cluster string)
 			return rays.RayV1().RayClusters(name).Watch(ctx, options)
 		},
 	}), &rayv1.RayCluster{}, 0, cache.Indexers{})
-	n.pods = cache.NewSharedIndexInformer(n.contact.follow("pods", &cache.ListWatch{
+	n.pods = cache.NewSharedIndexInformer(n.contact.Follow("pods", &cache.ListWatch{
 		ListWithContextFunc: func(ctx context.Context, options metav1.ListOptions) (runtime.Object, error) {
 			options.LabelSelector = labelCluster
 			return kube.CoreV1().Pods(name).List(ctx, options)
@@ -180,7 +156,7 @@ type clusterOf struct {
 
 func (c clusterOf) See() Seen {
 	seen := Seen{At: time.Now(), Scalers: c.in.scalers.all()}
-	if at, err := c.in.contact.last(seen.At); err != nil {
+	if at, err := c.in.contact.Last(seen.At); err != nil {
 		seen.At, seen.Err = at, err
 	} else if !c.in.clusters.HasSynced() || !c.in.pods.HasSynced() {
 		seen.At, seen.Err = time.Time{}, fmt.Errorf("namespace %s is not read yet", c.in.name)
