@@ -22,6 +22,13 @@ import (
 	"nightshift.dev/nightshift/orchestrator/apiserver"
 )
 
+const (
+	// mostRequests is how many of our requests are under way to the API server at once. More do not make it faster: all would wait there, and end by their time.
+	mostRequests = 16
+	// requestWithin bounds one request, from when it is sent.
+	requestWithin = 10 * time.Second
+)
+
 // Namespace watches the RayClusters of a namespace and their pods.
 type Namespace struct {
 	name     string
@@ -33,6 +40,18 @@ type Namespace struct {
 	scalers  scalers
 	events   record.EventBroadcaster
 	recorder record.EventRecorder
+	room     chan struct{} // of requests
+}
+
+// request waits for room, and gives the context of one request; done has to be called after it.
+func (n *Namespace) request(ctx context.Context) (_ context.Context, done func(), err error) {
+	select {
+	case n.room <- struct{}{}:
+	case <-ctx.Done():
+		return nil, nil, ctx.Err()
+	}
+	ctx, cancel := context.WithTimeout(ctx, requestWithin)
+	return ctx, func() { cancel(); <-n.room }, nil
 }
 
 // byCluster finds pods by the name of their RayCluster.
@@ -48,7 +67,7 @@ func NewNamespace(config *rest.Config, name string, changed func(cluster string)
 	if err != nil {
 		return nil, fmt.Errorf("prepare the client of Kubernetes: %w", err)
 	}
-	n := &Namespace{name: name, rays: rays, kube: kube, contact: apiserver.NewContact(), events: record.NewBroadcaster()}
+	n := &Namespace{name: name, rays: rays, kube: kube, contact: apiserver.NewContact(), events: record.NewBroadcaster(), room: make(chan struct{}, mostRequests)}
 	n.recorder = n.events.NewRecorder(rayscheme.Scheme, corev1.EventSource{Component: "nightshift"})
 	n.clusters = cache.NewSharedIndexInformer(n.contact.Follow("rayclusters", &cache.ListWatch{
 		ListWithContextFunc: func(ctx context.Context, options metav1.ListOptions) (runtime.Object, error) {
@@ -178,6 +197,12 @@ func (c clusterOf) See() Seen {
 
 func (c clusterOf) Look(ctx context.Context) Seen {
 	seen := Seen{At: time.Now(), Scalers: c.in.scalers.all()}
+	ctx, done, err := c.in.request(ctx)
+	if err != nil {
+		seen.Err = err
+		return seen
+	}
+	defer done()
 	if seen.Cluster, seen.Err = c.in.rays.RayV1().RayClusters(c.in.name).Get(ctx, c.name, metav1.GetOptions{}); seen.Err != nil {
 		return seen
 	}
@@ -193,6 +218,11 @@ func (c clusterOf) Look(ctx context.Context) Seen {
 }
 
 func (c clusterOf) Patch(ctx context.Context, patch []byte) (*rayv1.RayCluster, error) {
+	ctx, done, err := c.in.request(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer done()
 	return c.in.rays.RayV1().RayClusters(c.in.name).Patch(ctx, c.name, types.JSONPatchType, patch, metav1.PatchOptions{FieldManager: "nightshift"})
 }
 

@@ -229,8 +229,8 @@ func (e *Engine) Scale(_ context.Context, plan orchestrator.PoolPlan, leaving []
 }
 
 const (
-	lookEvery    = time.Second // workers end without a word to the API server
-	writeTimeout = 10 * time.Second
+	lookEvery   = time.Second      // workers end without a word to the API server
+	storeWithin = 10 * time.Second // one request to the store; those to the API server have bounds of their own
 )
 
 // Run does what was asked for, keeps the slots as the pods are, and finishes what was begun, until ctx ends.
@@ -270,8 +270,6 @@ func (e *Engine) done() {
 }
 
 func (e *Engine) pass(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, writeTimeout)
-	defer cancel()
 	if err := e.load(ctx); err != nil {
 		return err
 	}
@@ -350,6 +348,8 @@ func (e *Engine) load(ctx context.Context) error {
 	if e.loaded {
 		return nil
 	}
+	ctx, cancel := context.WithTimeout(ctx, storeWithin)
+	defer cancel()
 	slots, revision, err := e.config.Slots.Slots(ctx, e.config.Pool)
 	if err != nil && !errors.Is(err, e.config.NotFound) {
 		return err
@@ -373,6 +373,8 @@ func (e *Engine) put(ctx context.Context, slots orchestrator.PoolSlots) error {
 	if reflect.DeepEqual(slots, e.slots) {
 		return nil
 	}
+	ctx, cancel := context.WithTimeout(ctx, storeWithin)
+	defer cancel()
 	revision, err := e.config.Slots.PutSlots(ctx, slots, e.revision)
 	if err != nil {
 		e.have(e.slots, false)
