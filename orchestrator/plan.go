@@ -81,6 +81,8 @@ type PoolView struct {
 	Least  int
 	Most   *int
 	Ledger Ledger // zero: unknown
+	// Phases are how long the phases of its last starts took, in order; empty: nobody tells them apart.
+	Phases []StartPhase
 }
 
 // WorkerView is a worker that has been heard of.
@@ -194,6 +196,7 @@ type PoolPlan struct {
 	Reasons  []Reason `json:"reasons"`
 	// Memory is what a worker needs with each model, as far as that is known.
 	Memory []MemoryPlan `json:"memory,omitempty"`
+	Phases []StartPhase `json:"phases,omitempty"` // as observed
 	// Beside is what was there and what was planned, of a pool that is only observed; nil: the plan is carried out.
 	Beside *Beside `json:"beside,omitempty"`
 }

@@ -11,8 +11,10 @@ type PoolSlots struct {
 	// PerReplica is how many slots a replica may ever have: the slot of its worker n is Index*PerReplica + n.
 	PerReplica int `json:"perReplica"`
 	// Slots is how many workers a replica has now: those with lower n.
-	Slots    int            `json:"slots"`
-	Replicas []ReplicaSlots `json:"replicas,omitempty"` // by index
+	Slots int `json:"slots"`
+	// Generation is the last that a runner of an Argo pool was given.
+	Generation int            `json:"generation,omitempty"`
+	Replicas   []ReplicaSlots `json:"replicas,omitempty"` // by index
 }
 
 // ReplicaSlots is one replica.

@@ -48,9 +48,9 @@ func TestAdoptSaysWhatIsInTheWay(t *testing.T) {
 		want    []string
 		patched bool
 	}{
-		"the head": {autoscaledCluster, nil, autoscaledHead, []string{"kubectl -n scoring delete pod head"}, true},
-		"no head":  {autoscaledCluster, nil, "", nil, true},
-		"Recreate": {autoscaledCluster + "  upgradeStrategy: {type: Recreate}\n", nil, autoscaledHead, []string{"KubeRay deletes all its pods"}, true},
+		"the head":                           {autoscaledCluster, nil, autoscaledHead, []string{"kubectl -n scoring delete pod head"}, true},
+		"no head":                            {autoscaledCluster, nil, "", nil, true},
+		"Recreate":                           {autoscaledCluster + "  upgradeStrategy: {type: Recreate}\n", nil, autoscaledHead, []string{"KubeRay deletes all its pods"}, true},
 		"off, and the autoscaler still runs": {off, nil, autoscaledHead, []string{"kubectl -n scoring delete pod head"}, false},
 		"others": {
 			strings.Replace(off, "uid: u", "uid: u, labels: {kueue.x-k8s.io/queue-name: gpus}", 1), []Scaler{{"HorizontalPodAutoscaler", "h", "RayCluster", "nightly"}}, "",

@@ -4,36 +4,18 @@ import (
 	"context"
 	"fmt"
 
-	authv1 "k8s.io/api/authorization/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
 
 	"nightshift.dev/nightshift/orchestrator"
+	"nightshift.dev/nightshift/orchestrator/apiserver"
 )
 
-// right is one that the engine needs in the namespace of a RayCluster.
-type right struct {
-	group, resource, verb string
-	helps                 bool // it goes without
-}
-
-// reads says that it changes nothing.
-func (r right) reads() bool { return r.verb != "patch" && r.verb != "create" }
-
-var rights = []right{
-	{"ray.io", "rayclusters", "get", false}, {"ray.io", "rayclusters", "list", false}, {"ray.io", "rayclusters", "watch", false}, {"ray.io", "rayclusters", "patch", false},
-	{"", "pods", "list", false}, {"", "pods", "watch", false}, {"", "events", "create", true}, {"", "events", "patch", true},
-	{"autoscaling", "horizontalpodautoscalers", "list", true}, {"keda.sh", "scaledobjects", "list", true},
-}
-
-func (r right) String() string {
-	name := r.resource
-	if r.group != "" {
-		name += "." + r.group
-	}
-	return r.verb + " " + name
+var rights = []apiserver.Right{
+	{Group: "ray.io", Resource: "rayclusters", Verb: "get"}, {Group: "ray.io", Resource: "rayclusters", Verb: "list"}, {Group: "ray.io", Resource: "rayclusters", Verb: "watch"},
+	{Group: "ray.io", Resource: "rayclusters", Verb: "patch"}, {Resource: "pods", Verb: "list"}, {Resource: "pods", Verb: "watch"},
+	{Resource: "events", Verb: "create", Helps: true}, {Resource: "events", Verb: "patch", Helps: true},
+	{Group: "autoscaling", Resource: "horizontalpodautoscalers", Verb: "list", Helps: true}, {Group: "keda.sh", Resource: "scaledobjects", Verb: "list", Helps: true},
 }
 
 // Check looks whether a worker group can be sized with the rights of a connection: everything that stands in the way, and nothing is changed. most is the pool's
@@ -48,7 +30,7 @@ func Check(ctx context.Context, config *rest.Config, namespace, cluster, group s
 		return found
 	}
 	defer watched.events.Shutdown()
-	if found, err = missing(ctx, watched.kube, namespace, observe); err != nil {
+	if found, err = apiserver.Missing(ctx, watched.kube, namespace, rights, observe, "docs/raycluster.md"); err != nil {
 		refuse("See whether kubectl reaches it, with the same KUBECONFIG", "the API server does not answer: %v", err)
 		return found
 	}
@@ -66,28 +48,6 @@ func Check(ctx context.Context, config *rest.Config, namespace, cluster, group s
 		found = append(found, seen.check(group, most, observe)...)
 	}
 	return found
-}
-
-// missing names the rights that the connection lacks.
-func missing(ctx context.Context, kube kubernetes.Interface, namespace string, observe bool) (found []orchestrator.SourceFinding, err error) {
-	for _, one := range rights {
-		if observe && (one.helps || !one.reads()) {
-			continue
-		}
-		review := &authv1.SelfSubjectAccessReview{Spec: authv1.SelfSubjectAccessReviewSpec{
-			ResourceAttributes: &authv1.ResourceAttributes{Namespace: namespace, Group: one.group, Resource: one.resource, Verb: one.verb},
-		}}
-		answer, err := kube.AuthorizationV1().SelfSubjectAccessReviews().Create(ctx, review, metav1.CreateOptions{})
-		if err != nil {
-			return nil, err
-		}
-		if !answer.Status.Allowed {
-			found = append(found, orchestrator.SourceFinding{
-				Refused: !one.helps, Found: fmt.Sprintf("the right to %s in namespace %s is missing", one, namespace), Next: "Give it to who the service is there: docs/raycluster.md lists all",
-			})
-		}
-	}
-	return found, nil
 }
 
 // check looks at what the RayCluster says.

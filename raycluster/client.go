@@ -17,34 +17,17 @@ import (
 	corev1client "k8s.io/client-go/kubernetes/typed/core/v1"
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/cache"
-	"k8s.io/client-go/tools/clientcmd"
 	"k8s.io/client-go/tools/record"
+
+	"nightshift.dev/nightshift/orchestrator/apiserver"
 )
 
-// Requests that a client may have on their way to one API server: a burst of backlogs resizes many groups at once.
 const (
-	queriesPerSecond = 100
-	queriesAtOnce    = 200
+	// mostRequests is how many of our requests are under way to the API server at once. More do not make it faster: all would wait there, and end by their time.
+	mostRequests = 16
+	// requestWithin bounds one request, from when it is sent.
+	requestWithin = 10 * time.Second
 )
-
-// Connect finds the API server as kubectl does: by KUBECONFIG, ~/.kube/config, or the service account of this pod. name is a context of the file; empty: the current one.
-func Connect(name string) (*rest.Config, error) {
-	config, _, err := ConnectIn(name)
-	return config, err
-}
-
-// ConnectIn gives the namespace of the context, too.
-func ConnectIn(name string) (config *rest.Config, namespace string, err error) {
-	found := clientcmd.NewNonInteractiveDeferredLoadingClientConfig(clientcmd.NewDefaultClientConfigLoadingRules(), &clientcmd.ConfigOverrides{CurrentContext: name})
-	if config, err = found.ClientConfig(); err == nil {
-		namespace, _, err = found.Namespace()
-	}
-	if err != nil {
-		return nil, "", fmt.Errorf("find the Kubernetes API server (KUBECONFIG, ~/.kube/config, or a service account): %w", err)
-	}
-	config.QPS, config.Burst, config.UserAgent = queriesPerSecond, queriesAtOnce, "nightshift"
-	return config, namespace, nil
-}
 
 // Namespace watches the RayClusters of a namespace and their pods.
 type Namespace struct {
@@ -53,10 +36,22 @@ type Namespace struct {
 	kube     kubernetes.Interface
 	clusters cache.SharedIndexInformer
 	pods     cache.SharedIndexInformer
-	contact  *contact
+	contact  *apiserver.Contact
 	scalers  scalers
 	events   record.EventBroadcaster
 	recorder record.EventRecorder
+	room     chan struct{} // of requests
+}
+
+// request waits for room, and gives the context of one request; done has to be called after it.
+func (n *Namespace) request(ctx context.Context) (_ context.Context, done func(), err error) {
+	select {
+	case n.room <- struct{}{}:
+	case <-ctx.Done():
+		return nil, nil, ctx.Err()
+	}
+	ctx, cancel := context.WithTimeout(ctx, requestWithin)
+	return ctx, func() { cancel(); <-n.room }, nil
 }
 
 // byCluster finds pods by the name of their RayCluster.
@@ -72,9 +67,9 @@ func NewNamespace(config *rest.Config, name string, changed func(cluster string)
 	if err != nil {
 		return nil, fmt.Errorf("prepare the client of Kubernetes: %w", err)
 	}
-	n := &Namespace{name: name, rays: rays, kube: kube, contact: newContact(), events: record.NewBroadcaster()}
+	n := &Namespace{name: name, rays: rays, kube: kube, contact: apiserver.NewContact(), events: record.NewBroadcaster(), room: make(chan struct{}, mostRequests)}
 	n.recorder = n.events.NewRecorder(rayscheme.Scheme, corev1.EventSource{Component: "nightshift"})
-	n.clusters = cache.NewSharedIndexInformer(n.contact.follow("rayclusters", &cache.ListWatch{
+	n.clusters = cache.NewSharedIndexInformer(n.contact.Follow("rayclusters", &cache.ListWatch{
 		ListWithContextFunc: func(ctx context.Context, options metav1.ListOptions) (runtime.Object, error) {
 			return rays.RayV1().RayClusters(name).List(ctx, options)
 		},
@@ -82,7 +77,7 @@ func NewNamespace(config *rest.Config, name string, changed func(cluster string)
 			return rays.RayV1().RayClusters(name).Watch(ctx, options)
 		},
 	}), &rayv1.RayCluster{}, 0, cache.Indexers{})
-	n.pods = cache.NewSharedIndexInformer(n.contact.follow("pods", &cache.ListWatch{
+	n.pods = cache.NewSharedIndexInformer(n.contact.Follow("pods", &cache.ListWatch{
 		ListWithContextFunc: func(ctx context.Context, options metav1.ListOptions) (runtime.Object, error) {
 			options.LabelSelector = labelCluster
 			return kube.CoreV1().Pods(name).List(ctx, options)
@@ -180,7 +175,7 @@ type clusterOf struct {
 
 func (c clusterOf) See() Seen {
 	seen := Seen{At: time.Now(), Scalers: c.in.scalers.all()}
-	if at, err := c.in.contact.last(seen.At); err != nil {
+	if at, err := c.in.contact.Last(seen.At); err != nil {
 		seen.At, seen.Err = at, err
 	} else if !c.in.clusters.HasSynced() || !c.in.pods.HasSynced() {
 		seen.At, seen.Err = time.Time{}, fmt.Errorf("namespace %s is not read yet", c.in.name)
@@ -202,6 +197,12 @@ func (c clusterOf) See() Seen {
 
 func (c clusterOf) Look(ctx context.Context) Seen {
 	seen := Seen{At: time.Now(), Scalers: c.in.scalers.all()}
+	ctx, done, err := c.in.request(ctx)
+	if err != nil {
+		seen.Err = err
+		return seen
+	}
+	defer done()
 	if seen.Cluster, seen.Err = c.in.rays.RayV1().RayClusters(c.in.name).Get(ctx, c.name, metav1.GetOptions{}); seen.Err != nil {
 		return seen
 	}
@@ -217,6 +218,11 @@ func (c clusterOf) Look(ctx context.Context) Seen {
 }
 
 func (c clusterOf) Patch(ctx context.Context, patch []byte) (*rayv1.RayCluster, error) {
+	ctx, done, err := c.in.request(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer done()
 	return c.in.rays.RayV1().RayClusters(c.in.name).Patch(ctx, c.name, types.JSONPatchType, patch, metav1.PatchOptions{FieldManager: "nightshift"})
 }
 

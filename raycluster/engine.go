@@ -85,8 +85,9 @@ type Engine struct {
 	loaded  bool   // the slots are those of the store
 	slots   orchestrator.PoolSlots
 	newest  *rayv1.RayCluster // that a patch made; the watch may not have brought it yet
-	last    int               // replicas that were asked for, when that was last known; before, those that have slots
-	refused time.Time         // until when the provider is believed to give no more
+	starts  starts
+	last    int       // replicas that were asked for, when that was last known; before, those that have slots
+	refused time.Time // until when the provider is believed to give no more
 }
 
 // order is what the last plan asks for.
@@ -97,7 +98,7 @@ type order struct {
 
 // New makes an engine; Run starts it.
 func New(config Config) *Engine {
-	return &Engine{config: config, kick: make(chan struct{}, 1)}
+	return &Engine{config: config, kick: make(chan struct{}, 1), starts: newStarts(time.Now())}
 }
 
 // Kick says that something has changed. It never blocks.
@@ -114,7 +115,7 @@ func (e *Engine) Observe(context.Context) orchestrator.PoolView {
 	defer e.mu.Unlock()
 	now := time.Now()
 	seen := e.seeLocked()
-	view := orchestrator.PoolView{Name: e.config.Pool, Replicas: e.last, Slots: e.slots.Slots, Reading: orchestrator.Reading{At: seen.At.UTC(), Source: "RayCluster " + e.config.Name}}
+	view := orchestrator.PoolView{Name: e.config.Pool, Replicas: e.last, Slots: e.slots.Slots, Phases: e.starts.phases(), Reading: orchestrator.Reading{At: seen.At.UTC(), Source: "RayCluster " + e.config.Name}}
 	group, err := e.group(seen)
 	if err == nil && !e.loaded {
 		err = errors.New("the slots of the pool are not read yet")
@@ -228,8 +229,8 @@ func (e *Engine) Scale(_ context.Context, plan orchestrator.PoolPlan, leaving []
 }
 
 const (
-	lookEvery    = time.Second // workers end without a word to the API server
-	writeTimeout = 10 * time.Second
+	lookEvery   = time.Second      // workers end without a word to the API server
+	storeWithin = 10 * time.Second // one request to the store; those to the API server have bounds of their own
 )
 
 // Run does what was asked for, keeps the slots as the pods are, and finishes what was begun, until ctx ends.
@@ -269,8 +270,6 @@ func (e *Engine) done() {
 }
 
 func (e *Engine) pass(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, writeTimeout)
-	defer cancel()
 	if err := e.load(ctx); err != nil {
 		return err
 	}
@@ -294,6 +293,7 @@ func (e *Engine) pass(ctx context.Context) error {
 		return err
 	}
 	e.remember(func(int) int { return max(group.Replicas-group.leaving(e.slots), 0) })
+	e.learnStarts(seen)
 	more := 0
 	if order != nil {
 		wanted := max(min(order.plan.Replicas, group.Max), group.Min)
@@ -305,6 +305,35 @@ func (e *Engine) pass(ctx context.Context) error {
 		e.why = fmt.Sprintf("%d->%d: %s", order.plan.From, order.plan.Replicas, order.plan.Why())
 	}
 	return e.settle(ctx, seen, group, more)
+}
+
+// learnStarts measures the starts of the group's pods, and of their first workers.
+func (e *Engine) learnStarts(seen Seen) {
+	var pods []*corev1.Pod
+	for _, pod := range seen.Pods {
+		if pod.Labels[labelGroup] == e.config.Group && pod.Labels[labelType] != headType {
+			pods = append(pods, pod)
+		}
+	}
+	first := map[string]orchestrator.Presence{}
+	for _, worker := range e.config.Workers() {
+		if worker.Pool != e.config.Pool || worker.Loads == 0 {
+			continue
+		}
+		for _, one := range e.slots.Replicas {
+			if one.Index != worker.Slot/e.config.PerReplica {
+				continue
+			}
+			for _, pod := range one.Pods {
+				if known, has := first[pod]; !has || worker.Started.Before(known.Started) {
+					first[pod] = worker
+				}
+			}
+		}
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.starts.learn(pods, first)
 }
 
 // keep brings the pool's slots to what there is. slots is how many workers a replica shall have; 0: as before.
@@ -319,6 +348,8 @@ func (e *Engine) load(ctx context.Context) error {
 	if e.loaded {
 		return nil
 	}
+	ctx, cancel := context.WithTimeout(ctx, storeWithin)
+	defer cancel()
 	slots, revision, err := e.config.Slots.Slots(ctx, e.config.Pool)
 	if err != nil && !errors.Is(err, e.config.NotFound) {
 		return err
@@ -342,6 +373,8 @@ func (e *Engine) put(ctx context.Context, slots orchestrator.PoolSlots) error {
 	if reflect.DeepEqual(slots, e.slots) {
 		return nil
 	}
+	ctx, cancel := context.WithTimeout(ctx, storeWithin)
+	defer cancel()
 	revision, err := e.config.Slots.PutSlots(ctx, slots, e.revision)
 	if err != nil {
 		e.have(e.slots, false)

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"time"
 
+	"nightshift.dev/nightshift/orchestrator/apiserver"
 	"nightshift.dev/nightshift/orchestrator/document"
 	"nightshift.dev/nightshift/raycluster"
 )
@@ -18,7 +19,7 @@ func examineGroup(ctx context.Context, e *examination, pool document.Pool) {
 	defer cancel()
 	group := pool.Spec.Ray
 	name := fmt.Sprintf("pool %s: group %s of RayCluster %s/%s", pool.Name, group.Group, group.Namespace, group.Cluster)
-	config, err := raycluster.Connect(group.Context)
+	config, err := apiserver.Connect(group.Context)
 	if err != nil {
 		e.say(checkFail, "raycluster", name+": "+err.Error(), "Set KUBECONFIG, or the pool's ray.context")
 		return

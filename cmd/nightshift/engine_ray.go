@@ -7,6 +7,7 @@ import (
 	"os"
 
 	"nightshift.dev/nightshift/orchestrator"
+	"nightshift.dev/nightshift/orchestrator/apiserver"
 	"nightshift.dev/nightshift/orchestrator/control"
 	"nightshift.dev/nightshift/orchestrator/document"
 	"nightshift.dev/nightshift/orchestrator/state"
@@ -75,7 +76,7 @@ func (r rayPools) namespace(at place) (*namespace, error) {
 	if known := r.namespaces[at]; known != nil {
 		return known, nil
 	}
-	config, err := raycluster.Connect(at.context)
+	config, err := apiserver.Connect(at.context)
 	if err != nil {
 		return nil, err
 	}

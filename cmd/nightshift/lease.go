@@ -16,7 +16,7 @@ import (
 	"k8s.io/client-go/tools/leaderelection"
 	"k8s.io/client-go/tools/leaderelection/resourcelock"
 
-	"nightshift.dev/nightshift/raycluster"
+	"nightshift.dev/nightshift/orchestrator/apiserver"
 )
 
 // The times of a lease are those of Kubernetes' own controllers.
@@ -32,7 +32,7 @@ var errLost = errors.New("the lease was lost: somebody else may serve now, and t
 
 // lead waits until this process holds a Lease, serves as long as it does, and gives it back when serving has ended. A lease does not fence: every write is guarded anyway.
 func lead(ctx context.Context, lease string, log *slog.Logger, serve func(context.Context) error) error {
-	config, namespace, err := raycluster.ConnectIn("")
+	config, namespace, err := apiserver.ConnectIn("")
 	if err != nil {
 		return fmt.Errorf("--lease: %w", err)
 	}

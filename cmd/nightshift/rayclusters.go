@@ -13,6 +13,7 @@ import (
 
 	"nightshift.dev/nightshift/orchestrator"
 	"nightshift.dev/nightshift/orchestrator/api"
+	"nightshift.dev/nightshift/orchestrator/apiserver"
 	"nightshift.dev/nightshift/raycluster"
 )
 
@@ -33,7 +34,7 @@ func (o *kubeOptions) flags(command *cobra.Command) {
 
 // connect gives the API server, and the namespace.
 func (o *kubeOptions) connect() (*rest.Config, string, error) {
-	config, namespace, err := raycluster.ConnectIn(o.context)
+	config, namespace, err := apiserver.ConnectIn(o.context)
 	if o.namespace != "" {
 		namespace = o.namespace
 	}

@@ -56,6 +56,7 @@ type installation struct {
 	metrics    *metrics.Server // nil: there is none
 	engines    []*local.Engine
 	rays       rayPools
+	argo       argoPools
 	documents  document.Set
 	cancel     context.CancelFunc
 	running    sync.WaitGroup
@@ -96,6 +97,12 @@ func startService(ctx context.Context, nc *nats.Conn, reach []string, options se
 		return nil, err
 	}
 	for pool, engine := range in.rays.engines {
+		engines[pool] = engine
+	}
+	if in.argo, err = in.newArgoPools(documents.Pools(document.EngineArgo), log); err != nil {
+		return nil, err
+	}
+	for pool, engine := range in.argo.engines {
 		engines[pool] = engine
 	}
 	in.forecaster = forecaster.New(forecaster.Config{
@@ -218,6 +225,7 @@ func (in *installation) run(ctx context.Context, nc *nats.Conn, log *slog.Logger
 		start("local engine", engine.Run)
 	}
 	in.rays.run(start)
+	in.argo.run(start)
 	config := service.Config{Conn: nc, Store: in.store, Jobs: in.dispatcher, Plan: in.loop.Plan, Backlogs: in.loop.Backlogs, Forecast: in.forecaster.Forecast, Observe: in.loop.Nearby, Schedules: in.calendar, Documents: in.documents, Version: version, Log: log}
 	if in.options.embedded {
 		config.EmbeddedServer = nc.ConnectedServerId()

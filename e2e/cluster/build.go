@@ -32,6 +32,7 @@ type source struct{ program, pkg string }
 const (
 	kubernetesVersion = "v1.35.4"
 	kubernetesLink    = "-X k8s.io/component-base/version.gitVersion=" + kubernetesVersion + " -X k8s.io/component-base/version.gitMajor=1 -X k8s.io/component-base/version.gitMinor=35"
+	argoVersion       = "v3.7.18"
 )
 
 // sets in the order of their size: what is wrong with the machine shows early.
@@ -41,6 +42,11 @@ var sets = []set{
 	{
 		name: "kuberay", module: "github.com/ray-project/kuberay/ray-operator", version: "v1.6.2", crds: "config/crd/bases",
 		programs: []source{{"kuberay-operator", "github.com/ray-project/kuberay/ray-operator"}},
+	},
+	{
+		name: "argo", module: "github.com/argoproj/argo-workflows/v3", version: argoVersion, crds: "manifests/base/crds/minimal",
+		link:     "-X github.com/argoproj/argo-workflows/v3.version=" + argoVersion,
+		programs: []source{{"workflow-controller", "."}},
 	},
 	{
 		name: "kubernetes", module: "k8s.io/kubernetes", version: kubernetesVersion,
@@ -81,7 +87,7 @@ func find(wanted []set, tools, cache string) (found built, missing []set, err er
 			found[p.program] = filepath.Join(dir, p.program)
 		}
 		if s.crds != "" {
-			found["crds"] = filepath.Join(dir, "crds")
+			found[s.name+"/crds"] = filepath.Join(dir, "crds")
 		}
 	}
 	return found, missing, nil
@@ -91,8 +97,11 @@ func find(wanted []set, tools, cache string) (found built, missing []set, err er
 func (s set) folder(tools, cache string) (string, error) {
 	key := sha256.New()
 	fmt.Fprintf(key, "%+v %s %s\n", s, runtime.Version(), runtime.GOARCH)
-	for _, name := range []string{"go.mod", "go.sum"} {
+	for _, name := range []string{"go.mod", "go.sum", "main.go"} {
 		text, err := os.ReadFile(filepath.Join(tools, s.name, name))
+		if name == "main.go" && errors.Is(err, fs.ErrNotExist) {
+			continue // its programs are others' commands
+		}
 		if err != nil {
 			return "", err
 		}

@@ -123,6 +123,7 @@ func (c *cluster) phases(chosen options) []phase {
 		{"kube-controller-manager, kube-scheduler", c.startControllers},
 		{"custom resource definitions", c.installDefinitions},
 		{"kuberay-operator", c.startOperator},
+		{"workflow-controller", c.startArgo},
 	}
 	if !chosen.full {
 		return append(all, phase{"kwok, fake nodes", func(ctx context.Context) error { return c.startNodes(ctx, chosen) }})
@@ -182,15 +183,17 @@ func (c *cluster) kubectl(ctx context.Context, input string, arguments ...string
 // installDefinitions creates what is not there until all of it is served. Validation by kubectl would take half a minute of schemas.
 func (c *cluster) installDefinitions(ctx context.Context) error {
 	url := c.api + "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
-	names := []string{"rayclusters.ray.io", "rayjobs.ray.io", "rayservices.ray.io"}
-	return await(ctx, "the definitions of KubeRay's objects", 2*time.Minute, nil, func(ctx context.Context) error {
+	names := []string{
+		"rayclusters.ray.io", "rayjobs.ray.io", "rayservices.ray.io", "workflows.argoproj.io", "workflowtemplates.argoproj.io", "workflowtaskresults.argoproj.io",
+	}
+	return await(ctx, "the definitions of KubeRay's and Argo's objects", 2*time.Minute, nil, func(ctx context.Context) error {
 		established := func() error {
 			return c.reader.named(ctx, url, "definition", names, "Established", func(object) error { return nil })
 		}
 		if established() == nil {
 			return nil
 		}
-		created := c.kubectl(ctx, "", "create", "--validate=false", "-f", c.built["crds"]) // fails for those that are there
+		created := c.kubectl(ctx, "", "create", "--validate=false", "-f", c.built["kuberay/crds"], "-f", c.built["argo/crds"]) // fails for those that are there
 		if err := established(); err != nil {
 			return errors.Join(err, created)
 		}

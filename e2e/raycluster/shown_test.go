@@ -29,6 +29,10 @@ func TestKubectlShowsTheGroups(t *testing.T) {
 		return row.MatchString(said)
 	})
 	t.Log("\n" + said)
+	in.until("explain tells the phases of starts apart", func() bool { // RC21
+		explained, err := in.nightshift("explain", "spot")
+		return err == nil && regexp.MustCompile(`the last 4 starts: node \S+ s .*image .*ready .*worker .*model `).MatchString(explained)
+	})
 	in.ends(job, 6_000)
 	in.killService()
 	said = shown("-n", in.namespace)

@@ -142,14 +142,15 @@ func defaultPool() PoolSpec {
 	}
 }
 
-// usualStart is believed of a replica's start until starts are measured: a process, or a node, an image and Ray.
-var usualStart = map[Engine]time.Duration{EngineLocal: time.Second, EngineRay: 3 * time.Minute}
+// usualStart is believed of a replica's start until starts are measured: a process, or a node and an image.
+var usualStart = map[Engine]time.Duration{EngineLocal: time.Second, EngineRay: 3 * time.Minute, EngineArgo: 3 * time.Minute}
 
 func poolFields(f visitor, spec *PoolSpec) {
 	f.required("replicas")
-	choiceOf(f, "engine", &spec.Engine, EngineLocal, EngineRay)
+	choiceOf(f, "engine", &spec.Engine, EngineLocal, EngineRay, EngineArgo)
 	localFields(f, spec)
 	rayFields(f, spec)
+	argoFields(f, spec)
 	poolMode(f, spec)
 	choiceOf(f, "capacityType", &spec.CapacityType, orchestrator.CapacitySpot, orchestrator.CapacityOnDemand)
 	if f.optional("price", spec.Price.Currency != "") {
@@ -165,6 +166,9 @@ func poolFields(f visitor, spec *PoolSpec) {
 		}
 	})
 	f.whole("slotsPerReplica", &spec.SlotsPerReplica, 1, 1000)
+	if f.sound("slotsPerReplica", "engine") && spec.Engine == EngineArgo && spec.SlotsPerReplica > 1 {
+		f.problem("slotsPerReplica", "%d with engine: argo, where a runner has one worker; allowed: 1", spec.SlotsPerReplica)
+	}
 	f.quantity("memoryPerReplica", &spec.MemoryPerReplica, 0, exbibyte)
 	f.duration("notice", &spec.Notice, 0, time.Hour)
 	f.duration("scaleDownDelay", &spec.ScaleDownDelay, 0, 24*time.Hour)

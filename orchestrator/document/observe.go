@@ -21,8 +21,8 @@ func poolMode(f visitor, spec *PoolSpec) {
 		return
 	}
 	choiceOf(f, "mode", &spec.Mode, ModeManage, ModeObserve)
-	if f.sound("mode", "engine") && spec.Mode == ModeObserve && spec.Engine == EngineLocal {
-		f.problem("mode", "observe is given with engine: local, where nobody else makes replicas; allowed: with engine: ray")
+	if f.sound("mode", "engine") && spec.Mode == ModeObserve && spec.Engine != EngineRay {
+		f.problem("mode", "observe is given with engine: %s, where nobody else makes replicas; allowed: with engine: ray", spec.Engine)
 	}
 }
 

@@ -29,6 +29,7 @@ func (d *decoder) references() {
 	if d.unparsed {
 		return // what is missing may stand in what was not read
 	}
+	d.semaphores()
 	for _, queue := range d.queues {
 		d.reference(queue.source, "spec.model", "Model", queue.Spec.Model, first)
 		for index, pool := range queue.Spec.Pools {

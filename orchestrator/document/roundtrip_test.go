@@ -134,7 +134,15 @@ func drawPool(t *rapid.T, currency string) PoolSpec {
 		spec.CapacityType = orchestrator.CapacitySpot
 		spec.Interruptions = drawInterruptions(t)
 	}
-	if spec.Interruptions == nil && rapid.Bool().Draw(t, "ray") {
+	if spec.Interruptions == nil && rapid.Bool().Draw(t, "argo") {
+		name := rapid.StringMatching(`[a-z0-9]([a-z0-9.]{0,3}[a-z0-9]-?[a-z0-9])?`).Filter(func(text string) bool { return isObject(text) == "" })
+		spec.Engine = EngineArgo
+		spec.Argo = &Runners{
+			Context: rapid.SampledFrom([]string{"", "blue"}).Draw(t, "argo context"), Namespace: "scoring", Template: name.Draw(t, "template"),
+			Semaphore: Semaphore{ConfigMap: name.Draw(t, "configMap"), Key: name.Draw(t, "key") + rapid.StringMatching(`_[0-9]{18}`).Draw(t, "own")},
+			MaxLife:   drawDuration(t, "maxLife", time.Minute, year), CreationsPerMinute: rapid.IntRange(1, mostCreations).Draw(t, "creations"),
+		}
+	} else if spec.Interruptions == nil && rapid.Bool().Draw(t, "ray") {
 		label := rapid.StringMatching(`[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?`)
 		spec.Engine = EngineRay
 		spec.Ray = &WorkerGroup{

@@ -97,6 +97,7 @@ type PoolSpec struct {
 	Notice           time.Duration  // from the announcement that a spot replica is taken to its end
 	Local            *LocalConsumer // instead of workers; nil: workers
 	Ray              *WorkerGroup   // of EngineRay
+	Argo             *Runners       // of EngineArgo
 	StartTime        time.Duration  // p95 from the request of a replica to a worker that can load
 	Interruptions    *Interruptions // of spot replicas on this machine; nil: nobody takes them away
 }
@@ -115,6 +116,7 @@ type Engine string
 const (
 	EngineLocal Engine = "local" // workers are processes of this machine
 	EngineRay   Engine = "ray"   // workers are actors in the pods of a RayCluster's worker group
+	EngineArgo  Engine = "argo"  // workers run in small Workflows of Argo
 )
 
 // Replicas bounds the size of a pool.

@@ -67,7 +67,7 @@ func decide(now time.Time) (orchestrator.Observation, orchestrator.Plan) {
 			job("fine", orchestrator.JobQueued, now.Add(time.Hour), 30), job("whenever", orchestrator.JobQueued, time.Time{}, 40),
 		},
 		Pools: []orchestrator.PoolView{
-			{Name: "spot", Replicas: 3, Reading: orchestrator.Reading{At: now}, Ledger: orchestrator.Ledger{Since: now.Add(-time.Hour), Seconds: 5000, Taken: 4, Killed: 1, Refused: 2}},
+			{Name: "spot", Replicas: 3, Reading: orchestrator.Reading{At: now}, Ledger: orchestrator.Ledger{Since: now.Add(-time.Hour), Seconds: 5000, Taken: 4, Killed: 1, Refused: 2}, Phases: []orchestrator.StartPhase{{Phase: "node", Starts: 9, Median: 12, P95: 60}}},
 			{Name: "cpu", Replicas: 5, Reading: orchestrator.Reading{At: now}},
 		},
 		Workers: []orchestrator.WorkerView{

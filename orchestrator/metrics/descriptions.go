@@ -47,6 +47,7 @@ var (
 	billedSeconds  = describe("pool_replica_seconds_total", "How long replicas ran, each from its start to its end.", "pool", "capacity_type")
 	takenWorkers   = describe("pool_taken_workers_total", "Workers whose replica the provider has taken away.", "pool", "capacity_type")
 	killedWorkers  = describe("pool_killed_workers_total", "Workers that were taken away and did not end within the notice.", "pool", "capacity_type")
+	startPhase     = describe("pool_start_phase_seconds", "How long a phase of the last starts took, from the request of a replica to a worker with a model; absent where nobody tells them apart.", "pool", "capacity_type", "phase", "statistic")
 	refusals       = describe("pool_refused_replicas_total", "Requests of replicas that the provider did not grant at once.", "pool", "capacity_type")
 )
 

@@ -62,6 +62,10 @@ func (s scrape) present(pool orchestrator.PoolPolicy, view orchestrator.PoolView
 		cost := price.Times(float64(view.Replicas))
 		s.gauge(costPerHour, float64(cost.Micros)/1e6, pool.Name, capacity, price.Currency)
 	}
+	for _, phase := range view.Phases {
+		s.gauge(startPhase, phase.Median, pool.Name, capacity, phase.Phase, "median")
+		s.gauge(startPhase, phase.P95, pool.Name, capacity, phase.Phase, "p95")
+	}
 	if ledger := view.Ledger; !ledger.Since.IsZero() {
 		s.counter(billedSeconds, ledger.Seconds, pool.Name, capacity)
 		s.counter(takenWorkers, float64(ledger.Taken), pool.Name, capacity)

@@ -29,7 +29,19 @@ func explainPool(plan orchestrator.PoolPlan) string {
 	if plan.From != plan.Replicas {
 		head += fmt.Sprintf(" (was %d)", plan.From)
 	}
-	return head + "\n" + chain(plan.Reasons) + explainMemory(plan.Memory) + explainLedger(plan.Ledger) + explainBeside(plan.Beside)
+	return head + "\n" + chain(plan.Reasons) + explainMemory(plan.Memory) + explainPhases(plan.Phases) + explainLedger(plan.Ledger) + explainBeside(plan.Beside)
+}
+
+// explainPhases renders where the time of starts went; nothing where nobody tells.
+func explainPhases(phases []orchestrator.StartPhase) string {
+	if len(phases) == 0 {
+		return ""
+	}
+	var parts []string
+	for _, one := range phases {
+		parts = append(parts, fmt.Sprintf("%s %s (p95 %s)", one.Phase, span(one.Median), span(one.P95)))
+	}
+	return fmt.Sprintf("  the last %s: %s\n", counted(phases[0].Starts, "start"), strings.Join(parts, ", "))
 }
 
 // explainJob renders what is expected of a job and its chain.

@@ -465,7 +465,7 @@ func (w *world) plan() orchestrator.Plan {
 		plan.Memory.Pools = append(plan.Memory.Pools, p.memory)
 		if p.observed {
 			plan.Pools = append(plan.Pools, orchestrator.PoolPlan{
-				Name: p.policy.Name, From: p.replicas.from, Replicas: p.replicas.to, Slots: p.fit, Ledger: p.view.Ledger, Reasons: p.replicas.reasons,
+				Name: p.policy.Name, From: p.replicas.from, Replicas: p.replicas.to, Slots: p.fit, Ledger: p.view.Ledger, Phases: p.view.Phases, Reasons: p.replicas.reasons,
 				Memory: p.memoryPlan(), Beside: p.counted(),
 			})
 		}

@@ -1,4 +1,4 @@
-package raycluster
+package apiserver
 
 import (
 	"context"
@@ -12,9 +12,9 @@ import (
 	"k8s.io/client-go/tools/cache"
 )
 
-// contact knows whether watches stand (RC4): what a watch brings is what there is, as long as it is open. A connection that is cut without a word is noticed by HTTP/2's
+// Contact knows whether watches stand: what a watch brings is what there is, as long as it is open. A connection that is cut without a word is noticed by HTTP/2's
 // pings, within 45 seconds.
-type contact struct {
+type Contact struct {
 	mu   sync.Mutex
 	open map[string]int       // watches, by resource
 	lost map[string]time.Time // when the last one ended
@@ -24,12 +24,13 @@ type contact struct {
 // reopening is how long a new watch may take: the server ends each after some minutes.
 const reopening = 2 * time.Second
 
-func newContact() *contact {
-	return &contact{open: map[string]int{}, lost: map[string]time.Time{}, why: map[string]error{}}
+// NewContact knows of no watch yet.
+func NewContact() *Contact {
+	return &Contact{open: map[string]int{}, lost: map[string]time.Time{}, why: map[string]error{}}
 }
 
-// follow notes when watches begin and end.
-func (c *contact) follow(resource string, of *cache.ListWatch) *cache.ListWatch {
+// Follow notes when watches begin and end. It is called before any of them begins.
+func (c *Contact) Follow(resource string, of *cache.ListWatch) *cache.ListWatch {
 	c.lost[resource] = time.Time{}
 	return &cache.ListWatch{
 		ListWithContextFunc: func(ctx context.Context, options metav1.ListOptions) (runtime.Object, error) {
@@ -48,7 +49,7 @@ func (c *contact) follow(resource string, of *cache.ListWatch) *cache.ListWatch 
 	}
 }
 
-func (c *contact) failed(resource string, err error) {
+func (c *Contact) failed(resource string, err error) {
 	if err == nil {
 		return
 	}
@@ -58,7 +59,7 @@ func (c *contact) failed(resource string, err error) {
 }
 
 // followed passes a watch's events on, and notes when it has ended.
-func (c *contact) followed(resource string, stream watch.Interface) watch.Interface {
+func (c *Contact) followed(resource string, stream watch.Interface) watch.Interface {
 	c.mu.Lock()
 	c.open[resource]++
 	delete(c.why, resource)
@@ -88,7 +89,7 @@ func (c *contact) followed(resource string, stream watch.Interface) watch.Interf
 	return passed
 }
 
-func (c *contact) ended(resource string) {
+func (c *Contact) ended(resource string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.open[resource]--; c.open[resource] == 0 {
@@ -96,8 +97,8 @@ func (c *contact) ended(resource string) {
 	}
 }
 
-// last says since when a watch does not stand, and why; no error: all do.
-func (c *contact) last(now time.Time) (at time.Time, lost error) {
+// Last says since when a watch does not stand, and why; no error: all do.
+func (c *Contact) Last(now time.Time) (at time.Time, lost error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for resource, since := range c.lost {

@@ -1,0 +1,158 @@
+package argo
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+
+	"nightshift.dev/nightshift/e2e/clustertest"
+)
+
+// kubelet starts what pods of runners are to run.
+type kubelet struct {
+	*clustertest.Service
+
+	mu        sync.Mutex
+	processes map[string]*exec.Cmd // by the pod's uid
+	started   map[string]bool      // pods, by uid
+	names     []string             // of all workers that were started
+	cut       int                  // workers that ran when their pod went
+}
+
+type pod struct {
+	Metadata struct {
+		Name, UID         string
+		DeletionTimestamp string
+	}
+	Spec struct {
+		Containers []struct {
+			Name          string
+			Command, Args []string
+		}
+	}
+	Status struct{ Phase string }
+}
+
+// run looks again and again, until ctx ends.
+func (k *kubelet) run(ctx context.Context) {
+	for ctx.Err() == nil {
+		if pods := k.pods(ctx); pods != nil {
+			for _, one := range pods {
+				if one.Status.Phase == "Running" && one.Metadata.DeletionTimestamp == "" {
+					k.start(ctx, one)
+				}
+			}
+			k.sweep(pods)
+		}
+		select {
+		case <-time.After(150 * time.Millisecond):
+		case <-ctx.Done():
+		}
+	}
+}
+
+// pods are those of runners, by uid; nil: kubectl did not say.
+func (k *kubelet) pods(ctx context.Context) map[string]pod {
+	text, err := k.Try(ctx, "get", "pods", "-l", "nightshift.dev/pool", "-o", "json")
+	var list struct{ Items []pod }
+	if err != nil || json.Unmarshal([]byte(text), &list) != nil {
+		return nil
+	}
+	pods := map[string]pod{}
+	for _, one := range list.Items {
+		pods[one.Metadata.UID] = one
+	}
+	return pods
+}
+
+// start starts the command of the pod's main container, which Argo has put behind its executor.
+func (k *kubelet) start(ctx context.Context, of pod) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.started[of.Metadata.UID] {
+		return
+	}
+	k.started[of.Metadata.UID] = true
+	at := slices.IndexFunc(of.Spec.Containers, func(one struct {
+		Name          string
+		Command, Args []string
+	}) bool {
+		return one.Name == "main"
+	})
+	main := of.Spec.Containers[at]
+	if !slices.Equal(main.Command[len(main.Command)-2:], []string{"--", "nightshift"}) {
+		k.Errorf("the command is %q", main.Command)
+		return
+	}
+	log, err := os.Create(filepath.Join(k.Dir, of.Metadata.Name+".log"))
+	if err != nil {
+		k.Error(err)
+		return
+	}
+	defer func() { _ = log.Close() }()
+	command := exec.Command(clustertest.Program, append(main.Args, "--ack-wait", clustertest.AckWait, "--grace", clustertest.Grace)...)
+	command.Stderr, command.Env, command.SysProcAttr = log, append(os.Environ(), "NIGHTSHIFT_NATS="+k.Server.URL()), &syscall.SysProcAttr{Setpgid: true}
+	if err := command.Start(); err != nil {
+		k.Error(err)
+		return
+	}
+	k.processes[of.Metadata.UID] = command
+	k.names = append(k.names, main.Args...)
+	go func() {
+		failed := command.Wait()
+		k.mu.Lock()
+		delete(k.processes, of.Metadata.UID)
+		k.mu.Unlock()
+		k.end(ctx, of, failed)
+	}()
+}
+
+// end says how the pod has ended.
+func (k *kubelet) end(ctx context.Context, of pod, failed error) {
+	phase, code := "Succeeded", 0
+	var exit *exec.ExitError
+	if errors.As(failed, &exit) {
+		phase, code = "Failed", exit.ExitCode()
+	}
+	var containers []string
+	for _, one := range of.Spec.Containers {
+		containers = append(containers, fmt.Sprintf(`{"name":%q,"image":"i","imageID":"i","ready":false,"restartCount":0,"state":{"terminated":{"exitCode":%d,"reason":"Ended"}}}`, one.Name, code))
+	}
+	patch := fmt.Sprintf(`{"metadata":{"uid":%q},"status":{"phase":%q,"containerStatuses":[%s]}}`, of.Metadata.UID, phase, strings.Join(containers, ","))
+	_, _ = k.Try(ctx, "patch", "pod", of.Metadata.Name, "--subresource=status", "--type=merge", "-p", patch) // it may be gone
+}
+
+// sweep ends the workers whose pods are gone, as when a machine is lost.
+func (k *kubelet) sweep(pods map[string]pod) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	for uid, worker := range k.processes {
+		if one, there := pods[uid]; !there || one.Metadata.DeletionTimestamp != "" {
+			k.cut++
+			_ = syscall.Kill(-worker.Process.Pid, syscall.SIGKILL)
+		}
+	}
+}
+
+func (k *kubelet) working() int {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return len(k.processes)
+}
+
+func (k *kubelet) endAll() {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	for _, worker := range k.processes {
+		_ = syscall.Kill(-worker.Process.Pid, syscall.SIGKILL)
+	}
+}
