@@ -11,6 +11,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"nightshift.dev/nightshift/e2e/cluster/node"
 )
 
 const within = 2 * time.Minute
@@ -25,6 +27,8 @@ var (
 	program string // the nightshift binary under test
 	config  string // the kubeconfig of the cluster; empty: there is none
 	kubectl string
+	real    *node.Network // of the cluster where its nodes run kubelet; nil: they are pretended
+	cluster string        // the program that started it, where nodes are real
 )
 
 func TestMain(m *testing.M) {
@@ -51,16 +55,27 @@ func prepare(folder string) (end func()) {
 	if text, err := os.ReadFile(config); err != nil || !bytes.Contains(text, []byte("\ncurrent-context: nightshift-cluster\n")) {
 		config = ""
 	}
-	if config == "" && os.Getenv("NIGHTSHIFT_CLUSTER") == "light" {
-		cluster := filepath.Join(folder, "cluster")
+	if size := os.Getenv("NIGHTSHIFT_CLUSTER"); config == "" && (size == "light" || size == "full") {
+		cluster = filepath.Join(folder, "cluster")
 		run("go", "build", "-o", cluster, "nightshift.dev/nightshift/e2e/cluster")
-		_, path, _ := strings.Cut(run(cluster, "up", "--dir", filepath.Join(folder, "up")), "export PATH=")
+		_, path, _ := strings.Cut(run(cluster, "up", "--size", size, "--dir", filepath.Join(folder, "up")), "export PATH=")
 		path, _, _ = strings.Cut(path, ":")
 		config, kubectl = filepath.Join(folder, "up", "kubeconfig"), filepath.Join(path, "kubectl")
 		end = func() { run(cluster, "down", "--dir", filepath.Join(folder, "up")) }
 	}
 	if found, err := exec.LookPath("kubectl"); err == nil && kubectl == "" {
 		kubectl = found
+	}
+	if text, err := os.ReadFile(filepath.Join(filepath.Dir(config), "network.json")); err == nil && config != "" {
+		var of struct{ Network node.Network }
+		if err := json.Unmarshal(text, &of); err != nil {
+			panic(err)
+		}
+		real = &of.Network
+	}
+	if real != nil && cluster == "" {
+		cluster = filepath.Join(folder, "cluster")
+		run("go", "build", "-o", cluster, "nightshift.dev/nightshift/e2e/cluster")
 	}
 	return end
 }
@@ -75,8 +90,16 @@ func run(name string, arguments ...string) string {
 	return string(said)
 }
 
-// connect makes a namespace for the test.
+// connect makes a namespace for a test whose pods are pretended.
 func connect(t testing.TB) *kube {
+	t.Helper()
+	if real != nil {
+		t.Skip("pods of this cluster are real: NIGHTSHIFT_CLUSTER=light for one where they are pretended")
+	}
+	return newKube(t)
+}
+
+func newKube(t testing.TB) *kube {
 	t.Helper()
 	if config == "" || kubectl == "" {
 		t.Skip("no cluster: make cluster-up, then KUBECONFIG and PATH as it says; or NIGHTSHIFT_CLUSTER=light for one of the test's own")

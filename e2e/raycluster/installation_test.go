@@ -104,11 +104,18 @@ func prepareInstallation(t testing.TB, pools ...string) *installation {
 	if _, err := exec.LookPath("python3"); err != nil {
 		t.Skip("python3 is missing: the scorer of this test is a Python program")
 	}
-	in := &installation{kube: k, dir: t.TempDir(), workers: map[string]*exec.Cmd{}, reach: k.kubeconfig}
+	in := newInstallation(k, pools...)
 	k.must("create", "--validate=false", "-f", filepath.Join("testdata", "raycluster.yaml"))
+	return in
+}
+
+// newInstallation writes documents and scorer.
+func newInstallation(k *kube, pools ...string) *installation {
+	k.Helper()
+	in := &installation{kube: k, dir: k.TempDir(), workers: map[string]*exec.Cmd{}, reach: k.kubeconfig}
 	for name, content := range map[string]string{"docs.yaml": strings.NewReplacer("NAMESPACE", k.namespace, "POOLS", strings.Join(pools, ", ")).Replace(documents), "double.py": scorer} {
 		if err := os.WriteFile(filepath.Join(in.dir, name), []byte(content), 0o600); err != nil {
-			t.Fatal(err)
+			k.Fatal(err)
 		}
 	}
 	return in
@@ -153,10 +160,13 @@ func (in *installation) runPods(pods func(context.Context)) {
 	t.Cleanup(func() { cancel(); <-ended })
 }
 
-func (in *installation) serveNATS() {
+func (in *installation) serveNATS() { in.serveNATSAt("127.0.0.1") }
+
+// serveNATSAt serves at an address of the machine.
+func (in *installation) serveNATSAt(host string) {
 	in.Helper()
 	var err error
-	if in.server, err = embedded.Start(embedded.Config{Dir: filepath.Join(in.dir, "nats"), Port: -1, NoSync: true}); err != nil {
+	if in.server, err = embedded.Start(embedded.Config{Host: host, Dir: filepath.Join(in.dir, "nats"), Port: -1, NoSync: true}); err != nil {
 		in.Fatal(err)
 	}
 	in.Cleanup(in.server.Stop)

@@ -1,0 +1,94 @@
+package raycluster
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// A job in real pods: Ray runs in containers on nodes with kubelets, the service submits its driver to the head that KubeRay has made, workers score in pods of a node that
+// is killed meanwhile, with all that is on it. It comes back as another machine, and the job ends with each row once. (Scenarios 1 and 2.)
+func TestJobInRealPods(t *testing.T) {
+	if config != "" && real == nil {
+		t.Skip("pods of this cluster are pretended: NIGHTSHIFT_CLUSTER=full, as root, for one where they run")
+	}
+	python := os.Getenv("NIGHTSHIFT_TEST_RAY_PYTHON")
+	if python == "" {
+		t.Skip("no Ray: NIGHTSHIFT_TEST_RAY_PYTHON is the python of a virtual environment with it, as make test has one")
+	}
+	in := newInstallation(newKube(t), "spot")
+	in.makeRayCluster(python)
+	in.serveNATSAt(real.Machine().String())
+	dashboard := "http://" + in.head() + ":8265"
+	t.Cleanup(func() { in.tellDriver(dashboard, func() string { return in.must("get", "pods", "-o", "wide") }) })
+	in.edit("group: spot, grantLimit: 5s", fmt.Sprintf("group: spot, dashboard: %q, nats: %q, grantLimit: 60s", dashboard, in.server.URL()))
+	in.edit("replicas: {max: 4}", "replicas: {max: 2}")
+	in.runWith(func(context.Context) {}) // kubelets do it
+	present := in.presence()
+	job := in.submit(12_000, "10s")
+	in.until("workers are present", func() bool { return len(present()) == 2 })
+
+	lost := present()
+	in.node("kill")
+	in.until("no worker is left of the node", func() bool { return len(present()) == 0 })
+	in.node("up")
+	in.until("others take their place", func() bool {
+		now := present()
+		return len(now) == 2 && !slices.ContainsFunc(now, func(name string) bool { return slices.Contains(lost, name) })
+	})
+	in.ends(job, 12_000)
+	in.until("no worker is left", func() bool { return len(present()) == 0 })
+}
+
+// makeRayCluster gives pods the test's folder, at the same path, and a virtual environment.
+func (in *installation) makeRayCluster(python string) {
+	in.Helper()
+	program, err := filepath.EvalSymlinks(python)
+	if err != nil {
+		in.Fatal(err)
+	}
+	home := filepath.Dir(filepath.Dir(program))
+	if home == "/usr" {
+		home = "/mnt" // it is there already, and one folder is not mounted twice
+	}
+	text, err := os.ReadFile(filepath.Join("..", "cluster", "testdata", "raycluster-real.yaml"))
+	if err != nil {
+		in.Fatal(err)
+	}
+	file := filepath.Join(in.dir, "raycluster.yaml")
+	replaced := strings.NewReplacer("RAY_VENV", filepath.Dir(filepath.Dir(python)), "PYTHON_HOME", home, "SHARED", in.dir).Replace(string(text))
+	if err := os.WriteFile(file, []byte(replaced), 0o600); err != nil {
+		in.Fatal(err)
+	}
+	in.must("create", "--validate=false", "-f", file)
+}
+
+// head gives the address of the head's pod, which the machine reaches, when it is ready.
+func (in *installation) head() (address string) {
+	in.Helper()
+	in.until("the head is ready", func() bool {
+		said, err := in.try(in.Context(), "get", "pods", "-l", "ray.io/node-type=head", "-o", `jsonpath={.items[*].status.podIP} {.items[*].status.conditions[?(@.type=="Ready")].status}`)
+		words := strings.Fields(said)
+		if err != nil || len(words) != 2 || words[1] != "True" {
+			return false
+		}
+		address = words[0]
+		return true
+	})
+	return address
+}
+
+// node kills the spot node, or brings it back.
+func (in *installation) node(do string) {
+	in.Helper()
+	ctx, cancel := context.WithTimeout(in.Context(), within)
+	defer cancel()
+	if said, err := exec.CommandContext(ctx, cluster, "node", do, "spot-1", "--dir", filepath.Dir(in.kubeconfig)).CombinedOutput(); err != nil {
+		in.Fatalf("node %s: %v\n%s", do, err, said)
+	}
+}
