@@ -16,6 +16,7 @@ import (
 	"testing"
 
 	"nightshift.dev/nightshift/e2e/cluster/node"
+	"nightshift.dev/nightshift/e2e/raytest"
 )
 
 // TestMain lets up start this program as a node, too.
@@ -58,7 +59,7 @@ func mustCommand(t *testing.T, arguments ...string) string {
 
 // TestRealNodes goes through the life of a cluster: Ray on two nodes, the loss of one, its return, and an end of which nothing stays.
 func TestRealNodes(t *testing.T) {
-	manifest := realRayCluster(t)
+	manifest := raytest.Manifest(t, t.TempDir())
 	before := machineState(t)
 	dir, c := fullCluster(t)
 	r, err := readReal(dir)
@@ -115,33 +116,6 @@ func TestRealNodes(t *testing.T) {
 	if after := machineState(t); !maps.Equal(before, after) {
 		t.Errorf("the machine after down: %v\nbefore up: %v", after, before)
 	}
-}
-
-// realRayCluster is the manifest for the virtual environment of the tests.
-func realRayCluster(t *testing.T) string {
-	t.Helper()
-	python := os.Getenv("NIGHTSHIFT_TEST_RAY_PYTHON")
-	if python == "" {
-		t.Skip("no Ray: NIGHTSHIFT_TEST_RAY_PYTHON is the python of a virtual environment with it, as make test has one")
-	}
-	program, err := filepath.EvalSymlinks(python)
-	if err != nil {
-		t.Fatal(err)
-	}
-	home := filepath.Dir(filepath.Dir(program))
-	if home == "/usr" {
-		home = "/mnt" // it is there already, and one folder is not mounted twice
-	}
-	text, err := os.ReadFile(filepath.Join("testdata", "raycluster-real.yaml"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	file := filepath.Join(t.TempDir(), "raycluster.yaml")
-	replaced := strings.NewReplacer("RAY_VENV", filepath.Dir(filepath.Dir(python)), "PYTHON_HOME", home, "SHARED", t.TempDir()).Replace(string(text))
-	if err := os.WriteFile(file, []byte(replaced), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	return file
 }
 
 // waitForReady waits for the pod's condition, which the controllers take away when the node is lost.
@@ -217,7 +191,7 @@ func namespaces(t *testing.T, chosen func(cgroups string) bool) []string {
 func machineState(t *testing.T) map[string]string {
 	t.Helper()
 	state := map[string]string{}
-	for _, folder := range []string{"/run/containerd", "/run/netns", "/var/lib/kubelet", "/var/lib/containerd", "/var/lib/cni", "/var/log/pods", "/sys/fs/cgroup/memory/kubepods", "/sys/fs/cgroup/memory/k8s.io"} {
+	for _, folder := range []string{"/run/containerd", "/run/netns", "/var/lib/kubelet", "/var/lib/containerd", "/var/lib/cni", "/var/log/pods", "/usr/libexec/kubernetes", "/opt/containerd", "/sys/fs/cgroup/memory/kubepods", "/sys/fs/cgroup/memory/k8s.io"} {
 		entries, err := os.ReadDir(folder)
 		state[folder] = fmt.Sprint(len(entries), " ", errors.Is(err, fs.ErrNotExist))
 	}

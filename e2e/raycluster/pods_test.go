@@ -3,12 +3,13 @@ package raycluster
 import (
 	"context"
 	"fmt"
-	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
+
+	"nightshift.dev/nightshift/e2e/raytest"
 )
 
 // A job in real pods: Ray runs in containers on nodes with kubelets, the service submits its driver to the head that KubeRay has made, workers score in pods of a node that
@@ -17,12 +18,8 @@ func TestJobInRealPods(t *testing.T) {
 	if config != "" && real == nil {
 		t.Skip("pods of this cluster are pretended: NIGHTSHIFT_CLUSTER=full, as root, for one where they run")
 	}
-	python := os.Getenv("NIGHTSHIFT_TEST_RAY_PYTHON")
-	if python == "" {
-		t.Skip("no Ray: NIGHTSHIFT_TEST_RAY_PYTHON is the python of a virtual environment with it, as make test has one")
-	}
 	in := newInstallation(newKube(t), "spot")
-	in.makeRayCluster(python)
+	in.must("create", "--validate=false", "-f", raytest.Manifest(t, in.dir))
 	in.serveNATSAt(real.Machine().String())
 	dashboard := "http://" + in.head() + ":8265"
 	t.Cleanup(func() { in.tellDriver(dashboard, func() string { return in.must("get", "pods", "-o", "wide") }) })
@@ -41,31 +38,12 @@ func TestJobInRealPods(t *testing.T) {
 		now := present()
 		return len(now) == 2 && !slices.ContainsFunc(now, func(name string) bool { return slices.Contains(lost, name) })
 	})
+	in.until("the job is done", func() bool { // in more than the minute that a command gets
+		_, err := in.nightshift("watch", job)
+		return err == nil
+	})
 	in.ends(job, 12_000)
 	in.until("no worker is left", func() bool { return len(present()) == 0 })
-}
-
-// makeRayCluster gives pods the test's folder, at the same path, and a virtual environment.
-func (in *installation) makeRayCluster(python string) {
-	in.Helper()
-	program, err := filepath.EvalSymlinks(python)
-	if err != nil {
-		in.Fatal(err)
-	}
-	home := filepath.Dir(filepath.Dir(program))
-	if home == "/usr" {
-		home = "/mnt" // it is there already, and one folder is not mounted twice
-	}
-	text, err := os.ReadFile(filepath.Join("..", "cluster", "testdata", "raycluster-real.yaml"))
-	if err != nil {
-		in.Fatal(err)
-	}
-	file := filepath.Join(in.dir, "raycluster.yaml")
-	replaced := strings.NewReplacer("RAY_VENV", filepath.Dir(filepath.Dir(python)), "PYTHON_HOME", home, "SHARED", in.dir).Replace(string(text))
-	if err := os.WriteFile(file, []byte(replaced), 0o600); err != nil {
-		in.Fatal(err)
-	}
-	in.must("create", "--validate=false", "-f", file)
 }
 
 // head gives the address of the head's pod, which the machine reaches, when it is ready.

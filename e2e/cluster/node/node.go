@@ -90,6 +90,7 @@ failSwapOn: false
 clusterDNS: [%s]
 clusterDomain: cluster.local
 resolvConf: %q
+volumePluginDir: /var/lib/kubelet/plugins
 imageGCHighThresholdPercent: 100
 imageGCLowThresholdPercent: 99
 evictionHard: {memory.available: 200Mi, nodefs.available: 1%%, imagefs.available: 1%%}
