@@ -21,6 +21,7 @@ type Seen struct {
 	Cluster *rayv1.RayCluster // nil: there is none
 	Pods    []*corev1.Pod
 	Scalers []Scaler
+	Notices map[string]string // why pods will be taken away, by their names, as far as their nodes say
 	At      time.Time // when that was so, for certain
 	Err     error     // why it is not known for later
 }
@@ -126,6 +127,7 @@ func (e *Engine) Observe(context.Context) orchestrator.PoolView {
 	}
 	e.last = max(group.Replicas-group.leaving(e.slots), 0)
 	view.Replicas, view.Least, view.Most = e.last, group.Min, &group.Max
+	view.Leaving = leavingSlots(e.slots)
 	if order := cmp.Or(e.order, e.doing); order != nil { // what is being asked for is not asked for again
 		view.Replicas, view.Slots = max(min(order.plan.Replicas, group.Max), group.Min), order.plan.Slots
 	}
@@ -159,6 +161,7 @@ func (e *Engine) group(seen Seen) (Group, error) {
 	if err != nil {
 		return Group{}, err
 	}
+	group.heed(seen.Notices)
 	if group.Refused == "" {
 		group.Refused = ScaledBy(seen.Scalers, seen.Cluster.Name)
 	}
@@ -289,7 +292,7 @@ func (e *Engine) pass(ctx context.Context) error {
 	if order != nil {
 		slots = order.plan.Slots
 	}
-	if err := e.keep(ctx, group, slots); err != nil {
+	if err := e.keep(ctx, seen, group, slots); err != nil {
 		return err
 	}
 	e.remember(func(int) int { return max(group.Replicas-group.leaving(e.slots), 0) })
@@ -337,11 +340,28 @@ func (e *Engine) learnStarts(seen Seen) {
 }
 
 // keep brings the pool's slots to what there is. slots is how many workers a replica shall have; 0: as before.
-func (e *Engine) keep(ctx context.Context, group Group, slots int) error {
+func (e *Engine) keep(ctx context.Context, seen Seen, group Group, slots int) error {
 	if slots == 0 {
 		slots = cmp.Or(e.slots.Slots, e.config.PerReplica)
 	}
-	return e.put(ctx, Keep(e.slots, group, e.config.PerReplica, slots))
+	before := countGoing(e.slots)
+	after := Keep(e.slots, group, e.config.PerReplica, slots, time.Now().UTC())
+	if err := e.put(ctx, after); err != nil {
+		return err
+	}
+	if countGoing(after) > before {
+		e.tellNotices(seen, group)
+	}
+	return nil
+}
+
+// tellNotices says on the RayCluster which pods leave because they will be taken away; the API server counts an Event that comes again.
+func (e *Engine) tellNotices(seen Seen, group Group) {
+	for _, one := range group.Have {
+		if one.Notice != "" && one.Phase != PhaseDeleted {
+			e.config.Cluster.Tell(seen.Cluster, true, "Noticed", bounded(e.config.Group+": pod "+one.Pods[0]+" leaves: "+one.Notice))
+		}
+	}
 }
 
 func (e *Engine) load(ctx context.Context) error {

@@ -66,19 +66,21 @@ func TestDoctor(t *testing.T) {
 	change("replicas: {max: 9}", "replicas: {max: 4}")
 
 	in.must("create", "-f", filepath.Join("..", "..", "manifests", "sizing", "role.yaml"))
+	in.must("apply", "-f", filepath.Join("..", "..", "manifests", "base", "nodes.yaml"))
 	in.become("nightshift")
 	in.until("the role of the manifests is enough", func() bool { return slices.Equal(in.doctor(), []string{"ok can be sized"}) })
 	in.must("create", "serviceaccount", "weak")
 	in.must("create", "role", "weak", "--verb=get,list,watch", "--resource=rayclusters.ray.io,pods")
 	in.must("create", "rolebinding", "weak", "--role=weak", "--serviceaccount="+in.namespace+":weak")
 	in.become("weak")
-	in.until("the role counts", func() bool { return len(in.doctor()) == 5 })
+	in.until("the role counts", func() bool { return len(in.doctor()) == 7 })
 	expect("rights",
 		"fail: the right to patch rayclusters.ray.io in namespace NAMESPACE is missing",
 		"warn: the right to create events in namespace NAMESPACE is missing",
 		"warn: the right to patch events in namespace NAMESPACE is missing",
 		"warn: the right to list horizontalpodautoscalers.autoscaling in namespace NAMESPACE is missing",
-		"warn: the right to list scaledobjects.keda.sh in namespace NAMESPACE is missing")
+		"warn: the right to list scaledobjects.keda.sh in namespace NAMESPACE is missing",
+		"warn: the right to list nodes in the cluster is missing", "warn: the right to watch nodes in the cluster is missing")
 	in.reach = in.kubeconfig
 	change("group: spot,", "group: spto,")
 	expect("another group", `fail: RayCluster NAMESPACE/scoring has no worker group "spto"; it has spot, on-demand`)
