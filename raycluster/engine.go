@@ -62,7 +62,7 @@ type Config struct {
 	Driver     Driver // nil: somebody else runs it
 	Slots      Slots
 	NotFound   error // of Slots: there are none yet
-	// Workers are the last words of all workers, in any order.
+	// Workers are the last words of the pool's workers, in any order.
 	Workers func() []orchestrator.Presence
 	Changed func() // is called when something has happened that nobody asked for
 	Log     *slog.Logger
@@ -204,9 +204,6 @@ func (e *Engine) staff(leaving []string) map[int]Staff {
 	}
 	staff := map[int]Staff{}
 	for _, worker := range e.config.Workers() {
-		if worker.Pool != e.config.Pool {
-			continue
-		}
 		index := worker.Slot / e.config.PerReplica
 		of := staff[index]
 		of.Workers++
@@ -233,6 +230,7 @@ func (e *Engine) Scale(_ context.Context, plan orchestrator.PoolPlan, leaving []
 
 const (
 	lookEvery   = time.Second      // workers end without a word to the API server
+	restEvery   = 10 * time.Second // where there is nothing; what comes kicks
 	storeWithin = 10 * time.Second // one request to the store; those to the API server have bounds of their own
 )
 
@@ -243,19 +241,30 @@ func (e *Engine) Run(ctx context.Context) error {
 	if e.config.Driver != nil {
 		driving.Go(func() { e.drive(ctx) })
 	}
-	ticker := time.NewTicker(lookEvery)
-	defer ticker.Stop()
+	timer := time.NewTimer(lookEvery)
+	defer timer.Stop()
 	for {
 		if err := e.pass(ctx); err != nil && ctx.Err() == nil {
 			e.config.Log.Warn("the worker group is not as it shall be; trying again", "pool", e.config.Pool, "error", err)
 		}
+		timer.Reset(e.pause())
 		select {
 		case <-e.kick:
-		case <-ticker.C:
+		case <-timer.C:
 		case <-ctx.Done():
 			return nil
 		}
 	}
+}
+
+// pause is how long nothing has to be looked at, if nobody kicks.
+func (e *Engine) pause() time.Duration {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.loaded && e.last == 0 && len(e.slots.Replicas) == 0 && e.unknown == "" {
+		return restEvery
+	}
+	return lookEvery
 }
 
 // taken is what there is to do, and what it is done on.
@@ -320,7 +329,7 @@ func (e *Engine) learnStarts(seen Seen) {
 	}
 	first := map[string]orchestrator.Presence{}
 	for _, worker := range e.config.Workers() {
-		if worker.Pool != e.config.Pool || worker.Loads == 0 {
+		if worker.Loads == 0 {
 			continue
 		}
 		for _, one := range e.slots.Replicas {
