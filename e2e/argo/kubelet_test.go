@@ -24,7 +24,6 @@ type kubelet struct {
 	mu        sync.Mutex
 	processes map[string]*exec.Cmd // by the pod's uid
 	started   map[string]bool      // pods, by uid
-	names     []string             // of all workers that were started
 	cut       int                  // workers that ran when their pod went
 }
 
@@ -99,14 +98,14 @@ func (k *kubelet) start(ctx context.Context, of pod) {
 		return
 	}
 	defer func() { _ = log.Close() }()
-	command := exec.Command(clustertest.Program, append(main.Args, "--ack-wait", clustertest.AckWait, "--grace", clustertest.Grace)...)
+	arguments := strings.Split(strings.ReplaceAll(strings.Join(main.Args, "\n"), "$(POD_UID)", of.Metadata.UID), "\n")
+	command := exec.Command(clustertest.Program, append(arguments, "--ack-wait", clustertest.AckWait, "--grace", clustertest.Grace)...)
 	command.Stderr, command.Env, command.SysProcAttr = log, append(os.Environ(), "NIGHTSHIFT_NATS="+k.Server.URL()), &syscall.SysProcAttr{Setpgid: true}
 	if err := command.Start(); err != nil {
 		k.Error(err)
 		return
 	}
 	k.processes[of.Metadata.UID] = command
-	k.names = append(k.names, main.Args...)
 	go func() {
 		failed := command.Wait()
 		k.mu.Lock()

@@ -99,13 +99,15 @@ func TestSomebodyDeletesRunners(t *testing.T) {
 // AW8: runners whose pods were taken away are replaced at once: nobody has failed.
 func TestSpotTakesPods(t *testing.T) {
 	in := install(t)
-	job := in.Submit("double", 6_000, "10s")
+	job := in.Submit("double", 12_000, "10s")
 	in.until("two work", func() bool { return in.working() >= 2 })
+	began := time.Now()
+	in.until("their pods are not new any more: Argo makes those of the last ten seconds again itself", func() bool { return time.Since(began) > 12*time.Second })
 	in.Must("delete", "pods", "-l", "nightshift.dev/pool=spot", "--force", "--grace-period=0")
 	in.until("they are told as killed", func() bool { return strings.Contains(in.Said(), "why=killed message=\"pod deleted\"") })
 	in.until("others work", func() bool { return in.working() >= 2 })
 	in.forgiven()
-	in.ends(job, 6_000)
+	in.ends(job, 12_000)
 	if strings.Contains(in.Said(), "why=failed") {
 		t.Error("a runner has failed")
 	}
