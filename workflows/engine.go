@@ -380,7 +380,7 @@ func (e *Engine) guard(ctx context.Context, seen Seen, now time.Time) error {
 func edited(key string, wrote, limit int, found string, there bool) string {
 	what := fmt.Sprintf("was changed from %d to %q", wrote, found)
 	if !there {
-		what = fmt.Sprintf("was %d and is gone", wrote)
+		what = fmt.Sprintf("was %d and was removed", wrote)
 	}
 	return fmt.Sprintf("%s %s by somebody else than nightshift, its only writer, and is %d again", key, what, limit)
 }

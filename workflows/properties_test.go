@@ -49,7 +49,9 @@ func TestRunnersEndAsAskedFor(t *testing.T) {
 			"edited":  func(t *rapid.T) { w.edit(rapid.SampledFrom([]string{"", "0", "9", "x"}).Draw(t, "text")) },
 			"no map":  func(*rapid.T) { w.semaphore = nil },
 			"dies":    func(t *rapid.T) { engines[rapid.IntRange(0, 1).Draw(t, "which")] = w.engine() },
-			"later":   func(t *rapid.T) { w.now = w.now.Add(time.Duration(rapid.IntRange(1, 40).Draw(t, "seconds")) * time.Second) },
+			"later": func(t *rapid.T) {
+				w.now = w.now.Add(time.Duration(rapid.IntRange(1, 40).Draw(t, "seconds")) * time.Second)
+			},
 			"answer lost": func(*rapid.T) {
 				w.answers = func() error { return errors.New("no answer") }
 				pass()

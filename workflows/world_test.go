@@ -246,7 +246,9 @@ func (w *world) end(name string, phase wfv1.WorkflowPhase, message string) {
 		return
 	}
 	w.unstaff(name)
-	w.change(of, func(s *wfv1.WorkflowStatus) { s.Phase, s.Message, s.Synchronization, s.Nodes = phase, message, nil, nil })
+	w.change(of, func(s *wfv1.WorkflowStatus) {
+		s.Phase, s.Message, s.Synchronization, s.Nodes = phase, message, nil, nil
+	})
 }
 
 // live are the runners that have not ended, by name.

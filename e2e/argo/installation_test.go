@@ -61,8 +61,8 @@ type installation struct {
 	store *state.Store
 }
 
-// install makes what the manifests say, and starts the service, with the rights of manifests/argo-role.yaml and no others, and the kubelet.
-func install(t *testing.T) *installation {
+// prepare makes what the manifests say; the service will have the rights of manifests/argo-role.yaml and no others.
+func prepare(t *testing.T) *installation {
 	t.Helper()
 	k := clustertest.Connect(t)
 	if _, err := exec.LookPath("python3"); err != nil {
@@ -76,6 +76,13 @@ func install(t *testing.T) *installation {
 	in.Write("docs.yaml", strings.ReplaceAll(documents, "NAMESPACE", k.Namespace))
 	in.Write("double.py", scorer)
 	in.Reach = in.Become("nightshift", in.Dir)
+	return in
+}
+
+// install prepares, and starts the service and the kubelet.
+func install(t *testing.T) *installation {
+	t.Helper()
+	in := prepare(t)
 	in.ServeNATS()
 	t.Cleanup(in.endAll)
 	in.Start()

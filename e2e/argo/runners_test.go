@@ -68,7 +68,7 @@ func TestSomebodyEditsTheSemaphore(t *testing.T) {
 	}
 	in.until("all three are told", func() bool {
 		said := in.events()
-		return strings.Contains(said, `was changed from 4 to "9"`) && strings.Count(said, "was 4 and is gone") >= 1
+		return strings.Contains(said, `was changed from 4 to "9"`) && strings.Count(said, "was 4 and was removed") >= 1
 	})
 	in.ends(job, 6_000)
 }
