@@ -7,7 +7,6 @@ import (
 
 	wfv1 "github.com/argoproj/argo-workflows/v3/pkg/apis/workflow/v1alpha1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/utils/ptr"
 )
 
 func pod(phase wfv1.NodePhase, message string) wfv1.Nodes {
@@ -44,13 +43,13 @@ func TestPhases(t *testing.T) {
 	}{
 		{"no controller has seen it", func(*wfv1.Workflow) {}, PhaseWaiting},
 		{"it waits for the lock", func(w *wfv1.Workflow) { w.Status.Phase = wfv1.WorkflowPending }, PhaseWaiting},
-		{"it was suspended before it had a pod", func(w *wfv1.Workflow) { w.Status.Phase, w.Spec.Suspend = wfv1.WorkflowPending, ptr.To(true) }, PhaseSuspended},
+		{"it was suspended before it had a pod", func(w *wfv1.Workflow) { w.Status.Phase, w.Spec.Suspend = wfv1.WorkflowPending, new(true) }, PhaseSuspended},
 		{"it has the lock", func(w *wfv1.Workflow) { w.Status.Phase = wfv1.WorkflowRunning }, PhasePending},
 		{"its pod has no node", func(w *wfv1.Workflow) {
 			w.Status.Phase, w.Status.Nodes = wfv1.WorkflowRunning, pod(wfv1.NodePending, "Unschedulable: 0/4 nodes are available")
 		}, PhasePending},
 		{"its pod runs", func(w *wfv1.Workflow) {
-			w.Status.Phase, w.Status.Nodes, w.Spec.Suspend = wfv1.WorkflowRunning, pod(wfv1.NodeRunning, ""), ptr.To(true)
+			w.Status.Phase, w.Status.Nodes, w.Spec.Suspend = wfv1.WorkflowRunning, pod(wfv1.NodeRunning, ""), new(true)
 		}, PhaseRunning},
 		{"it has ended", func(w *wfv1.Workflow) { w.Status.Phase = wfv1.WorkflowSucceeded }, PhaseEnded},
 	} {

@@ -27,7 +27,7 @@ kind: Pool
 metadata: {name: spot}
 spec:
   engine: argo
-  argo: {namespace: NAMESPACE, semaphore: {key: spot}}
+  argo: {namespace: NAMESPACE, semaphore: {key: spot}, maxLife: LIFE}
   capacityType: spot
   price: {amount: "1", currency: USD}
   replicas: {max: 4}
@@ -73,7 +73,7 @@ func prepare(t *testing.T) *installation {
 		in.Must("create", "-f", filepath.Join("..", "..", "manifests", name))
 	}
 	in.Must("patch", "workflowtemplate", "nightshift-runner", "--type=merge", "-p", `{"spec":{"tolerations":[{"key":"kwok.x-k8s.io/node","operator":"Exists"}]}}`)
-	in.Write("docs.yaml", strings.ReplaceAll(documents, "NAMESPACE", k.Namespace))
+	in.Write("docs.yaml", strings.NewReplacer("NAMESPACE", k.Namespace, "LIFE", "1h").Replace(documents))
 	in.Write("double.py", scorer)
 	in.Reach = in.Become("nightshift", in.Dir)
 	return in
@@ -83,6 +83,14 @@ func prepare(t *testing.T) *installation {
 func install(t *testing.T) *installation {
 	t.Helper()
 	in := prepare(t)
+	in.run()
+	return in
+}
+
+// run starts the service and the kubelet.
+func (in *installation) run() {
+	in.Helper()
+	t := in.TB
 	in.ServeNATS()
 	t.Cleanup(in.endAll)
 	in.Start()
@@ -91,10 +99,9 @@ func install(t *testing.T) *installation {
 	ended := make(chan struct{})
 	go func() {
 		defer close(ended)
-		in.run(ctx)
+		in.look(ctx)
 	}()
 	t.Cleanup(func() { cancel(); <-ended })
-	return in
 }
 
 // workflow is as much of one as is looked at.

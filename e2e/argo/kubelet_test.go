@@ -33,16 +33,19 @@ type pod struct {
 		DeletionTimestamp string
 	}
 	Spec struct {
-		Containers []struct {
-			Name          string
-			Command, Args []string
-		}
+		ActiveDeadlineSeconds int
+		Containers            []container
 	}
 	Status struct{ Phase string }
 }
 
-// run looks again and again, until ctx ends.
-func (k *kubelet) run(ctx context.Context) {
+type container struct {
+	Name          string
+	Command, Args []string
+}
+
+// look looks again and again, until ctx ends.
+func (k *kubelet) look(ctx context.Context) {
 	for ctx.Err() == nil {
 		if pods := k.pods(ctx); pods != nil {
 			for _, one := range pods {
@@ -81,12 +84,7 @@ func (k *kubelet) start(ctx context.Context, of pod) {
 		return
 	}
 	k.started[of.Metadata.UID] = true
-	at := slices.IndexFunc(of.Spec.Containers, func(one struct {
-		Name          string
-		Command, Args []string
-	}) bool {
-		return one.Name == "main"
-	})
+	at := slices.IndexFunc(of.Spec.Containers, func(one container) bool { return one.Name == "main" })
 	main := of.Spec.Containers[at]
 	if !slices.Equal(main.Command[len(main.Command)-2:], []string{"--", "nightshift"}) {
 		k.Errorf("the command is %q", main.Command)
@@ -106,18 +104,22 @@ func (k *kubelet) start(ctx context.Context, of pod) {
 		return
 	}
 	k.processes[of.Metadata.UID] = command
+	life := time.AfterFunc(time.Duration(of.Spec.ActiveDeadlineSeconds)*time.Second, func() { _ = command.Process.Signal(syscall.SIGTERM) })
 	go func() {
 		failed := command.Wait()
 		k.mu.Lock()
 		delete(k.processes, of.Metadata.UID)
 		k.mu.Unlock()
-		k.end(ctx, of, failed)
+		k.end(ctx, of, failed, !life.Stop())
 	}()
 }
 
-// end says how the pod has ended.
-func (k *kubelet) end(ctx context.Context, of pod, failed error) {
-	phase, code := "Succeeded", 0
+// end says how the pod has ended; late: at the end of its life, with the words of a kubelet.
+func (k *kubelet) end(ctx context.Context, of pod, failed error, late bool) {
+	phase, code, message := "Succeeded", 0, ""
+	if late {
+		phase, message = "Failed", "Pod was active on the node longer than the specified deadline"
+	}
 	var exit *exec.ExitError
 	if errors.As(failed, &exit) {
 		phase, code = "Failed", exit.ExitCode()
@@ -126,7 +128,7 @@ func (k *kubelet) end(ctx context.Context, of pod, failed error) {
 	for _, one := range of.Spec.Containers {
 		containers = append(containers, fmt.Sprintf(`{"name":%q,"image":"i","imageID":"i","ready":false,"restartCount":0,"state":{"terminated":{"exitCode":%d,"reason":"Ended"}}}`, one.Name, code))
 	}
-	patch := fmt.Sprintf(`{"metadata":{"uid":%q},"status":{"phase":%q,"containerStatuses":[%s]}}`, of.Metadata.UID, phase, strings.Join(containers, ","))
+	patch := fmt.Sprintf(`{"metadata":{"uid":%q},"status":{"phase":%q,"message":%q,"containerStatuses":[%s]}}`, of.Metadata.UID, phase, message, strings.Join(containers, ","))
 	_, _ = k.Try(ctx, "patch", "pod", of.Metadata.Name, "--subresource=status", "--type=merge", "-p", patch) // it may be gone
 }
 

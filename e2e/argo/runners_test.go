@@ -113,6 +113,19 @@ func TestSpotTakesPods(t *testing.T) {
 	}
 }
 
+// AW17: runners live as long as they may, hand back what they hold, and others take their places.
+func TestMaximumLife(t *testing.T) {
+	in := prepare(t)
+	in.Write("docs.yaml", strings.NewReplacer("NAMESPACE", in.Namespace, "LIFE", "1m").Replace(documents))
+	in.run()
+	job := in.Submit("double", 28_000, "10s")
+	in.until("the first have lived", func() bool { return strings.Contains(in.Said(), "why=life") })
+	in.ends(job, 28_000)
+	if said := in.Said(); strings.Contains(said, "why=failed") || strings.Contains(said, "why=killed") {
+		t.Error("a runner has failed, or was killed")
+	}
+}
+
 // AW10, AW15 and AW19: a user's own workflow in the pool takes a lock, so that a runner waits; when nobody is wanted any more the one that waits is deleted.
 func TestUsersWorkflowInThePool(t *testing.T) {
 	in := install(t)
