@@ -199,7 +199,7 @@ func (w *world) argo() {
 	}
 	holders := Holders(slices.Collect(maps.Values(w.workflows)), lock)
 	waiting := slices.Collect(maps.Values(w.workflows))
-	slices.SortFunc(waiting, func(a, b *wfv1.Workflow) int { return int(generationOf(a.Name) - generationOf(b.Name)) })
+	slices.SortFunc(waiting, func(a, b *wfv1.Workflow) int { return generationOf(a.Name) - generationOf(b.Name) })
 	for _, one := range waiting {
 		switch {
 		case one.Status.Phase.Completed() || one.Status.Synchronization != nil && len(one.Status.Synchronization.Semaphore.Holding) > 0:
