@@ -62,7 +62,7 @@ func prepare(folder string) (end func()) {
 
 func run(name string, arguments ...string) string {
 	command := exec.Command(name, arguments...)
-	command.Stderr = os.Stderr
+	command.Stderr, command.Env = os.Stderr, append(os.Environ(), "CGO_ENABLED=0") // the program travels into Ray clusters
 	said, err := command.Output()
 	if err != nil {
 		panic(fmt.Sprintf("%s %s: %v\n%s", name, strings.Join(arguments, " "), err, said))
