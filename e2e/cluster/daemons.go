@@ -121,7 +121,7 @@ func (c *cluster) startArgo(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return await(ctx, p.name+" to work", readyWithin, p, func(ctx context.Context) error {
+	return await(ctx, p.name+" to work", readyWithin, p, func(context.Context) error {
 		text, err := os.ReadFile(p.log)
 		if err == nil && !bytes.Contains(text, []byte("Starting Workflow Controller")) {
 			err = fmt.Errorf("%s does not say so", p.log)

@@ -62,13 +62,16 @@ func prepare(folder string) (end func()) {
 
 func run(name string, arguments ...string) string {
 	command := exec.Command(name, arguments...)
-	command.Stderr = os.Stderr
+	command.Stderr, command.Env = os.Stderr, append(os.Environ(), "CGO_ENABLED=0") // the program travels into Ray clusters
 	said, err := command.Output()
 	if err != nil {
 		panic(fmt.Sprintf("%s %s: %v\n%s", name, strings.Join(arguments, " "), err, said))
 	}
 	return string(said)
 }
+
+// Kubectl is the program, once Main has begun.
+func Kubectl() string { return kubectl }
 
 // Kube speaks to the cluster through kubectl, in a namespace of the test.
 type Kube struct {
@@ -123,15 +126,19 @@ func (k *Kube) Until(what, kinds string, holds func() bool) {
 	}
 }
 
-// Become writes a kubeconfig of one of the namespace's service accounts, and gives its path.
+// Become writes a kubeconfig of one of the namespace's service accounts, and gives its path; nightshift is that of the manifests.
 func (k *Kube) Become(account, folder string) string {
 	k.Helper()
+	namespace := k.Namespace
+	if account == "nightshift" {
+		namespace = account
+	}
 	text, err := os.ReadFile(k.Kubeconfig)
 	if err != nil {
 		k.Fatal(err)
 	}
 	path := filepath.Join(folder, account)
-	as := bytes.Replace(text, []byte("  user:\n"), []byte("  user:\n    as: system:serviceaccount:"+k.Namespace+":"+account+"\n"), 1)
+	as := bytes.Replace(text, []byte("  user:\n"), []byte("  user:\n    as: system:serviceaccount:"+namespace+":"+account+"\n"), 1)
 	if err := os.WriteFile(path, as, 0o600); err != nil {
 		k.Fatal(err)
 	}

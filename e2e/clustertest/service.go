@@ -15,8 +15,11 @@ import (
 	"nightshift.dev/nightshift/orchestrator/state"
 )
 
-// AckWait and Grace are those of the service, and shall be those of workers.
-const AckWait, Grace = "5s", "5s"
+// Those of the service, which shall be those of workers, too.
+const (
+	AckWait = "5s"
+	Grace   = "5s"
+)
 
 // Service is the program under test with a NATS server of its own.
 type Service struct {
@@ -89,6 +92,9 @@ func (s *Service) Said() string {
 	}
 	return all.String()
 }
+
+// PID is its process.
+func (s *Service) PID() int { return s.process.Process.Pid }
 
 // Kill kills it.
 func (s *Service) Kill() {

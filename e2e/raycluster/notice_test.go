@@ -11,23 +11,23 @@ import (
 func TestNodeGivesNotice(t *testing.T) {
 	in := prepareInstallation(t)
 	for _, file := range []string{"sizing/role.yaml", "base/nodes.yaml"} {
-		in.must("apply", "-f", filepath.Join("..", "..", "manifests", file))
+		in.Must("apply", "-f", filepath.Join("..", "..", "manifests", file))
 	}
-	in.become("nightshift")
+	in.Reach = in.Become("nightshift", in.Dir)
 	in.run()
 	job := in.submit(9_000, "10s")
 	in.until("four workers work", func() bool { return in.working() == 4 })
-	node := strings.TrimSpace(in.must("get", "pods", "-l", "ray.io/group=spot", "-o", "jsonpath={.items[0].spec.nodeName}"))
+	node := strings.TrimSpace(in.Must("get", "pods", "-l", "ray.io/group=spot", "-o", "jsonpath={.items[0].spec.nodeName}"))
 	on := func() int {
-		return strings.Count(in.must("get", "pods", "-l", "ray.io/group=spot", "--field-selector", "spec.nodeName="+node, "-o", "name"), "pod/")
+		return strings.Count(in.Must("get", "pods", "-l", "ray.io/group=spot", "--field-selector", "spec.nodeName="+node, "-o", "name"), "pod/")
 	}
 	if on() == 0 {
 		t.Fatalf("no pods on %s", node)
 	}
 	t.Cleanup(func() {
-		_, _ = in.try(context.WithoutCancel(t.Context()), "taint", "node", node, "cloud.google.com/impending-node-termination-")
+		_, _ = in.Try(context.WithoutCancel(t.Context()), "taint", "node", node, "cloud.google.com/impending-node-termination-")
 	})
-	in.must("taint", "node", node, "cloud.google.com/impending-node-termination=:NoSchedule")
+	in.Must("taint", "node", node, "cloud.google.com/impending-node-termination=:NoSchedule")
 	in.until("nobody is left on the node, and four work elsewhere", func() bool { return on() == 0 && in.working() == 4 })
 	if events := in.events("Noticed"); !strings.Contains(events, "Google Cloud takes the node back ("+node) {
 		t.Errorf("the events are\n%s", events)

@@ -21,13 +21,13 @@ import (
 func TestJobOnRealRay(t *testing.T) {
 	in := prepareInstallation(t)
 	ray := raytest.Start(t, "head")
-	in.serveNATS()
-	file := filepath.Join(in.dir, "docs.yaml")
+	in.ServeNATS()
+	file := filepath.Join(in.Dir, "docs.yaml")
 	documents, err := os.ReadFile(file)
 	if err != nil {
 		t.Fatal(err)
 	}
-	at := fmt.Sprintf("group: spot, dashboard: %q, nats: %q, ", ray.Dashboard, in.server.URL())
+	at := fmt.Sprintf("group: spot, dashboard: %q, nats: %q, ", ray.Dashboard, in.Server.URL())
 	if err := os.WriteFile(file, bytes.Replace(documents, []byte("group: spot, "), []byte(at), 1), 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -38,7 +38,7 @@ func TestJobOnRealRay(t *testing.T) {
 	in.until("workers are present", func() bool { return len(present()) >= 3 })
 	victim := present()[0]
 	name := victim[:strings.LastIndex(victim[:strings.LastIndex(victim, "-")], "-")]
-	in.must("delete", "pod", name, "--force", "--grace-period=0")
+	in.Must("delete", "pod", name, "--force", "--grace-period=0")
 	in.until("another worker takes its place", func() bool {
 		now := strings.Join(present(), " ")
 		return !strings.Contains(now, name) && len(present()) >= 3
