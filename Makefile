@@ -93,7 +93,7 @@ e2e: build $(RAY_VENV)/ready ## worker groups of RayClusters and runners of Argo
 		NIGHTSHIFT_TEST_RAY_PYTHON=$(RAY_VENV)/bin/python \
 		$(GO) test -count=1 -timeout 40m -p 1 -v ./e2e/raycluster ./e2e/argo
 
-cluster-up: ## a Kubernetes control plane with KubeRay and fake GPU nodes, without containers (e2e/cluster): SIZE=light, CLUSTER=DIR
+cluster-up: ## Kubernetes with KubeRay and fake GPUs, without Docker (e2e/cluster): SIZE=light, or full: real pods, as root; CLUSTER=DIR
 	@$(GO) build -o $(BIN)/cluster ./e2e/cluster && NIGHTSHIFT_CACHE=$(CACHE) $(BIN)/cluster up --size $(SIZE) --dir $(CLUSTER)
 
 cluster-down: ## end what cluster-up has started, and remove it: CLUSTER=DIR

@@ -61,7 +61,10 @@ type condition struct{ Type, Status, Message string }
 type object struct {
 	Metadata struct{ Name string }
 	Spec     struct{ Taints []struct{ Key string } }
-	Status   struct{ Conditions []condition }
+	Status   struct {
+		Conditions  []condition
+		Allocatable map[string]string
+	}
 }
 
 // named asks for objects with these names, each with a condition that is True.
@@ -79,7 +82,7 @@ func (r *reader) named(ctx context.Context, url, kind string, names []string, wa
 		if !there {
 			return fmt.Errorf("%s %s is not there", kind, name)
 		}
-		if err := o.is(wanted); err != nil {
+		if err := holds(o.Status.Conditions, wanted); err != nil {
 			return fmt.Errorf("%s %s: %w", kind, name, err)
 		}
 		if err := more(o); err != nil {
@@ -89,11 +92,12 @@ func (r *reader) named(ctx context.Context, url, kind string, names []string, wa
 	return nil
 }
 
-func (o object) is(wanted string) error {
-	for _, c := range o.Status.Conditions {
+// holds fails unless one of the conditions has that type and is True.
+func holds(conditions []condition, wanted string) error {
+	for _, c := range conditions {
 		if c.Type == wanted && c.Status == "True" {
 			return nil
 		}
 	}
-	return fmt.Errorf("not %s: %v", wanted, o.Status.Conditions)
+	return fmt.Errorf("not %s: %v", wanted, conditions)
 }

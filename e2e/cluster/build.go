@@ -31,6 +31,7 @@ type source struct{ program, pkg string }
 
 const (
 	kubernetesVersion = "v1.35.4"
+	kubernetesLink    = "-X k8s.io/component-base/version.gitVersion=" + kubernetesVersion + " -X k8s.io/component-base/version.gitMajor=1 -X k8s.io/component-base/version.gitMinor=35"
 	argoVersion       = "v3.7.18"
 )
 
@@ -49,7 +50,7 @@ var sets = []set{
 	},
 	{
 		name: "kubernetes", module: "k8s.io/kubernetes", version: kubernetesVersion,
-		link: "-X k8s.io/component-base/version.gitVersion=" + kubernetesVersion + " -X k8s.io/component-base/version.gitMajor=1 -X k8s.io/component-base/version.gitMinor=35",
+		link: kubernetesLink,
 		programs: []source{
 			{"kubectl", "k8s.io/kubernetes/cmd/kubectl"}, {"kube-scheduler", "k8s.io/kubernetes/cmd/kube-scheduler"},
 			{"kube-controller-manager", "k8s.io/kubernetes/cmd/kube-controller-manager"}, {"kube-apiserver", "k8s.io/kubernetes/cmd/kube-apiserver"},
@@ -57,13 +58,22 @@ var sets = []set{
 	},
 }
 
+// realSets are what real nodes need beside that.
+var realSets = []set{
+	{
+		name: "kubelet", module: "k8s.io/kubernetes", version: kubernetesVersion, link: kubernetesLink,
+		programs: []source{{"kubelet", "k8s.io/kubernetes/cmd/kubelet"}, {"kube-proxy", "k8s.io/kubernetes/cmd/kube-proxy"}},
+	},
+	{name: "coredns", module: "github.com/coredns/coredns", version: "v1.12.4", programs: []source{{"coredns", "github.com/coredns/coredns"}}},
+}
+
 // built is where programs and folders of the sets are.
 type built map[string]string
 
-// find looks the sets up in the cache. missing are those that are not there.
-func find(tools, cache string) (found built, missing []set, err error) {
+// find looks sets up in the cache. missing are those that are not there.
+func find(wanted []set, tools, cache string) (found built, missing []set, err error) {
 	found = built{}
-	for _, s := range sets {
+	for _, s := range wanted {
 		dir, err := s.folder(tools, cache)
 		if err != nil {
 			return nil, nil, err
@@ -101,8 +111,8 @@ func (s set) folder(tools, cache string) (string, error) {
 }
 
 // build makes what is missing. One command at a time builds on a machine: the next one finds it done.
-func build(ctx context.Context, tools, cache string, out io.Writer) (built, error) {
-	found, missing, err := find(tools, cache)
+func build(ctx context.Context, wanted []set, tools, cache string, out io.Writer) (built, error) {
+	found, missing, err := find(wanted, tools, cache)
 	if err != nil || len(missing) == 0 {
 		return found, err
 	}
@@ -121,7 +131,7 @@ func build(ctx context.Context, tools, cache string, out io.Writer) (built, erro
 	if err := removeHalves(cache); err != nil {
 		return nil, err
 	}
-	found, missing, err = find(tools, cache)
+	found, missing, err = find(wanted, tools, cache)
 	if err != nil {
 		return nil, err
 	}

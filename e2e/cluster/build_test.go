@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -51,7 +52,7 @@ func TestVersionsAreThoseOfTheModules(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, s := range sets {
+	for _, s := range slices.Concat(sets, realSets) {
 		text, err := os.ReadFile(filepath.Join(tools, s.name, "go.mod"))
 		if err != nil {
 			t.Fatal(err)
@@ -69,7 +70,7 @@ func TestWithoutGoNothingIsBuilt(t *testing.T) {
 	}
 	t.Setenv("PATH", t.TempDir())
 	var out bytes.Buffer
-	if _, err := build(t.Context(), tools, t.TempDir(), &out); err == nil || !strings.Contains(err.Error(), "built once, from source, by Go 1.") {
+	if _, err := build(t.Context(), sets, tools, t.TempDir(), &out); err == nil || !strings.Contains(err.Error(), "built once, from source, by Go 1.") {
 		t.Errorf("%v", err)
 	}
 }

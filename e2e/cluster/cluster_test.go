@@ -83,14 +83,21 @@ func connect(t *testing.T) *client {
 	t.Helper()
 	kubeconfig, light := os.Getenv("KUBECONFIG"), os.Getenv("NIGHTSHIFT_CLUSTER") == "light"
 	if kubeconfig == "" && !light {
-		t.Skip("no cluster: make cluster-up and KUBECONFIG, or NIGHTSHIFT_CLUSTER=light for one of the test's own")
+		t.Skip("no cluster of nodes that are pretended: make cluster-up and KUBECONFIG, or NIGHTSHIFT_CLUSTER=light for one of the test's own")
 	}
-	c := &client{kubeconfig: kubeconfig, namespace: fmt.Sprintf("smoke-%d", time.Now().UnixNano()), cache: t.TempDir(), kubectl: builtPrograms(t)["kubectl"]}
+	programs := builtPrograms(t, sets)
 	if light {
-		c.kubeconfig = ownCluster(t)
+		kubeconfig = ownCluster(t)
 	} else if text, err := os.ReadFile(kubeconfig); err != nil || !bytes.Contains(text, []byte("\ncurrent-context: "+contextName+"\n")) {
 		t.Skipf("no cluster for tests: KUBECONFIG=%s is not what make cluster-up writes (%v)", kubeconfig, err)
 	}
+	return newClient(t, programs["kubectl"], kubeconfig)
+}
+
+// newClient makes the namespace, and deletes it when the test ends.
+func newClient(t *testing.T, kubectl, kubeconfig string) *client {
+	t.Helper()
+	c := &client{kubectl: kubectl, kubeconfig: kubeconfig, namespace: fmt.Sprintf("smoke-%d", time.Now().UnixNano()), cache: t.TempDir()}
 	c.mustRun(t, "create", "namespace", c.namespace)
 	t.Cleanup(func() {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(t.Context()), within)
@@ -103,7 +110,7 @@ func connect(t *testing.T) *client {
 }
 
 // builtPrograms builds nothing: that takes a quarter of an hour, and is asked for by name.
-func builtPrograms(t *testing.T) built {
+func builtPrograms(t *testing.T, wanted []set) built {
 	t.Helper()
 	tools, err := toolsFolder()
 	if err != nil {
@@ -113,7 +120,7 @@ func builtPrograms(t *testing.T) built {
 	if err != nil {
 		t.Fatal(err)
 	}
-	programs, missing, err := find(tools, cache)
+	programs, missing, err := find(wanted, tools, cache)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -183,7 +190,7 @@ func (c *client) waitForPods(t *testing.T, kind string, count int, node string) 
 		}
 		ready := 0
 		for _, p := range list.Items {
-			if p.Status.Phase == "Running" && (object{Status: struct{ Conditions []condition }{p.Status.Conditions}}).is("Ready") == nil && strings.HasPrefix(p.Spec.NodeName, node) {
+			if p.Status.Phase == "Running" && holds(p.Status.Conditions, "Ready") == nil && strings.HasPrefix(p.Spec.NodeName, node) {
 				ready++
 			}
 		}

@@ -42,18 +42,22 @@ func (c *cluster) startEtcd(ctx context.Context) error {
 	return c.ready(ctx, p, clients+"/readyz")
 }
 
-// startAPIServer keeps its heap small: half of it is garbage otherwise. Nobody asks for the endpoints of the service "kubernetes", and the
-// loopback address may not be one.
+// startAPIServer keeps its heap small: half of it is garbage otherwise. Where nodes are pretended nobody asks for the endpoints of the
+// service "kubernetes", and the loopback address may not be one.
 func (c *cluster) startAPIServer(ctx context.Context) error {
-	p, err := c.daemon("kube-apiserver", []string{"GOMEMLIMIT=400MiB", "GOGC=50"},
-		"--bind-address=127.0.0.1", "--advertise-address=127.0.0.1", fmt.Sprintf("--secure-port=%d", c.ports.api), "--endpoint-reconciler-type=none",
+	own := []string{"--bind-address=127.0.0.1", "--advertise-address=127.0.0.1", "--endpoint-reconciler-type=none", "--service-cluster-ip-range=" + serviceRange}
+	if c.real != nil {
+		own = c.real.apiServer(c.pki)
+	}
+	p, err := c.daemon("kube-apiserver", []string{"GOMEMLIMIT=400MiB", "GOGC=50"}, append(own,
+		fmt.Sprintf("--secure-port=%d", c.ports.api),
 		"--tls-cert-file="+c.pki.path("server.crt"), "--tls-private-key-file="+c.pki.path("server.key"), "--client-ca-file="+c.pki.path("authority.crt"),
 		"--etcd-servers="+loopbackURL("https", c.ports.etcd, ""),
 		"--etcd-cafile="+c.pki.path("authority.crt"), "--etcd-certfile="+c.pki.path("server.crt"), "--etcd-keyfile="+c.pki.path("server.key"),
-		"--service-cluster-ip-range="+serviceRange, "--service-account-issuer=https://kubernetes.default.svc.cluster.local",
+		"--service-account-issuer=https://kubernetes.default.svc.cluster.local",
 		"--service-account-key-file="+c.pki.path("accounts.key"), "--service-account-signing-key-file="+c.pki.path("accounts.key"),
 		"--authorization-mode=RBAC", "--allow-privileged=true",
-	)
+	)...)
 	if err != nil {
 		return err
 	}
@@ -69,7 +73,8 @@ func (c *cluster) startControllers(ctx context.Context) error {
 		}
 	}
 	controllers, err := c.daemon("kube-controller-manager", nil, append(serving(c.ports.controllers),
-		"--service-account-private-key-file="+c.pki.path("accounts.key"), "--root-ca-file="+c.pki.path("authority.crt"))...)
+		"--service-account-private-key-file="+c.pki.path("accounts.key"), "--root-ca-file="+c.pki.path("authority.crt"),
+		fmt.Sprintf("--node-monitor-grace-period=%s", c.lostAfter()))...)
 	if err != nil {
 		return err
 	}
@@ -81,6 +86,14 @@ func (c *cluster) startControllers(ctx context.Context) error {
 		return err
 	}
 	return c.ready(ctx, controllers, c.api+"/api/v1/namespaces/default/serviceaccounts/default")
+}
+
+// lostAfter is how long a node may say nothing. Kubelets of these clusters speak every two seconds, nodes that are pretended less often.
+func (c *cluster) lostAfter() time.Duration {
+	if c.real != nil {
+		return 10 * time.Second
+	}
+	return 50 * time.Second // as by default
 }
 
 // startOperator leaves out what waits for real pods: workers do not wait for their head in an init container.

@@ -20,11 +20,7 @@ func down(ctx context.Context, chosen options, out io.Writer) error {
 		return err
 	}
 	defer release()
-	all, err := processes(chosen.dir)
-	if err != nil {
-		return err
-	}
-	if err := stop(ctx, chosen.dir, all); err != nil {
+	if err := end(ctx, chosen.dir); err != nil {
 		return err
 	}
 	if err := remove(chosen.dir); err != nil {
@@ -54,6 +50,15 @@ func status(_ context.Context, chosen options, out io.Writer) error {
 			state, ended = "ended", ended+1
 		}
 		fmt.Fprintf(out, "%-26s %-6s pid %-8d log %s\n", p.name, state, p.pid, p.log)
+	}
+	r, err := readReal(chosen.dir)
+	if err != nil {
+		return err
+	}
+	if r != nil {
+		for _, name := range r.killed(all) {
+			fmt.Fprintf(out, "%-26s killed\n", name)
+		}
 	}
 	if ended > 0 {
 		return fmt.Errorf("%d of %d have ended", ended, len(all))

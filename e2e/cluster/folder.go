@@ -16,7 +16,7 @@ const marker = "nightshift-cluster"
 const complete = "up\n"
 
 // contents of a cluster's folder, beside the marker.
-var contents = []string{"etcd", "home", "kubeconfig", "logs", "pids", "pki"}
+var contents = []string{"etcd", "home", "images", "kubeconfig", "logs", record, "nodes", "pids", "pki"}
 
 var errNoCluster = errors.New("no cluster here")
 

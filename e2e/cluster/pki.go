@@ -22,7 +22,7 @@ const contextName = "nightshift-cluster"
 // validFor is the life of the certificates. Nobody renews them: a cluster of this kind is younger.
 const validFor = 365 * 24 * time.Hour
 
-// serviceAddress is the first of the service range, which the API server takes for itself.
+// serviceAddress is the first of the service range, which the API server takes for itself. Where nodes are pretended nobody asks there.
 const serviceRange, serviceAddress = "10.233.0.0/16", "10.233.0.1"
 
 // pki is the folder of keys and certificates: everything that listens asks for one that this cluster's authority has signed, so that
@@ -37,8 +37,8 @@ type pki struct {
 func (p *pki) path(name string) string { return filepath.Join(p.dir, name) }
 
 // newPKI writes authority.crt; server.crt, that of everything that listens; administrator.crt; their keys; and accounts.key, which signs the
-// tokens of service accounts.
-func newPKI(dir string) (*pki, error) {
+// tokens of service accounts. The addresses are those of the servers, beside the loopback one.
+func newPKI(dir string, addresses ...net.IP) (*pki, error) {
 	p := &pki{dir: dir}
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
@@ -54,7 +54,7 @@ func newPKI(dir string) (*pki, error) {
 	both := []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth} // etcd is a client of itself, the API server one of etcd
 	server := &x509.Certificate{
 		Subject: pkix.Name{CommonName: "server"}, ExtKeyUsage: both, KeyUsage: x509.KeyUsageDigitalSignature,
-		IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1), net.ParseIP(serviceAddress)},
+		IPAddresses: append([]net.IP{net.IPv4(127, 0, 0, 1)}, addresses...),
 		DNSNames:    []string{"localhost", "kubernetes", "kubernetes.default", "kubernetes.default.svc", "kubernetes.default.svc.cluster.local"},
 	}
 	if err := p.issue("server", server); err != nil {

@@ -28,6 +28,11 @@ type process struct {
 // start runs a program in a session of its own, its output in a log. The environment is what is given and nothing else: etcd takes settings
 // from variables.
 func start(dir, name, program string, environment []string, arguments ...string) (*process, error) {
+	return startApart(dir, name, 0, program, environment, arguments...)
+}
+
+// startApart runs a program in new namespaces, by the flags of clone(2).
+func startApart(dir, name string, namespaces uintptr, program string, environment []string, arguments ...string) (*process, error) {
 	logPath := filepath.Join(dir, "logs", name+".log")
 	log, err := os.Create(logPath)
 	if err != nil {
@@ -37,7 +42,7 @@ func start(dir, name, program string, environment []string, arguments ...string)
 	command := exec.Command(program, arguments...)
 	command.Env = append([]string{"HOME=" + filepath.Join(dir, "home"), "PATH=" + os.Getenv("PATH")}, environment...)
 	command.Dir, command.Stdout, command.Stderr = dir, log, log
-	command.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
+	command.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Cloneflags: namespaces}
 	if err := command.Start(); err != nil {
 		return nil, err
 	}
@@ -74,6 +79,20 @@ func processes(dir string) ([]*process, error) {
 		all = append(all, p)
 	}
 	return all, nil
+}
+
+// named is the process of that name which was started in a folder.
+func named(dir, name string) (*process, error) {
+	all, err := processes(dir)
+	if err != nil {
+		return nil, err
+	}
+	for _, p := range all {
+		if p.name == name {
+			return p, nil
+		}
+	}
+	return nil, fmt.Errorf("%s does not run in %s", name, dir)
 }
 
 // identity is the boot and the clock tick in which a process was started, and whether it still runs: one that has ended and was not yet

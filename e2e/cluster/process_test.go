@@ -166,9 +166,11 @@ func TestWhatIsNotUnderstood(t *testing.T) {
 		says      string
 	}{
 		{nil, "usage: cluster up|down|status"},
-		{[]string{"start"}, `"start" is not a command: up, down and status are`},
-		{[]string{"up", "--size", "full"}, "not built yet"},
-		{[]string{"up", "--size", "small"}, `--size "small" is not a size: light is`},
+		{[]string{"start"}, `"start" is not a command: up, down, status, node kill and node up are`},
+		{[]string{"node", "end", "spot-1"}, `"node end" is not a command`},
+		{[]string{"node", "kill"}, "node kill which node? status names them"},
+		{[]string{"node", "kill", "spot-1", "spot-2"}, `"spot-2" is not understood: node kill takes the name of one node and flags only`},
+		{[]string{"up", "--size", "small"}, `--size "small" is not a size: light and full are`},
 		{[]string{"up", "light"}, `"light" is not understood: up takes flags only`},
 		{[]string{"up", "--spot-nodes", "-1"}, "--spot-nodes and --on-demand-nodes are 0 or more"},
 		{[]string{"down", "--spot-nodes", "1"}, "flag provided but not defined: -spot-nodes"},

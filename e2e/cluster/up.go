@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -18,13 +19,16 @@ import (
 
 // cluster is one that is being started.
 type cluster struct {
-	dir    string
-	built  built
-	pki    *pki
-	reader *reader
-	ports  ports
-	api    string // URL of the API server
-	out    io.Writer
+	dir     string
+	tools   string // folder
+	built   built
+	pki     *pki
+	reader  *reader
+	ports   ports
+	address string // where the API server listens
+	api     string // its URL
+	real    *real  // nil: nodes are pretended
+	out     io.Writer
 }
 
 // ports on the loopback interface.
@@ -33,6 +37,13 @@ type ports struct{ etcd, peer, api, controllers, scheduler, operator int }
 // up builds, starts and fills a cluster. When a step fails it ends what it has started, and leaves the logs.
 func up(ctx context.Context, chosen options, out io.Writer) (err error) {
 	began := time.Now()
+	wanted := sets
+	if chosen.full {
+		if err := fits(chosen); err != nil {
+			return err
+		}
+		wanted = slices.Concat(sets, realSets)
+	}
 	tools, err := toolsFolder()
 	if err != nil {
 		return err
@@ -49,11 +60,11 @@ func up(ctx context.Context, chosen options, out io.Writer) (err error) {
 	if there, err := alreadyUp(chosen.dir, out); there || err != nil {
 		return err
 	}
-	programs, err := build(ctx, tools, cache, out)
+	programs, err := build(ctx, wanted, tools, cache, out)
 	if err != nil {
 		return err
 	}
-	c := &cluster{dir: chosen.dir, built: programs, out: out}
+	c := &cluster{dir: chosen.dir, tools: tools, built: programs, address: "127.0.0.1", out: out}
 	if err := c.start(ctx, chosen); err != nil {
 		return errors.Join(err, c.giveUp())
 	}
@@ -85,21 +96,27 @@ func alreadyUp(dir string, out io.Writer) (bool, error) {
 
 // giveUp has its own time: the context may be the reason.
 func (c *cluster) giveUp() error {
-	all, err := processes(c.dir)
-	if err != nil {
+	if err := end(context.Background(), c.dir); err != nil {
 		return err
 	}
-	return errors.Join(stop(context.Background(), c.dir, all), os.RemoveAll(filepath.Join(c.dir, "etcd")))
+	var problems []error
+	for _, name := range []string{"etcd", "nodes", record} {
+		problems = append(problems, os.RemoveAll(filepath.Join(c.dir, name)))
+	}
+	return errors.Join(problems...)
 }
 
 func (c *cluster) kubeconfig() string { return filepath.Join(c.dir, "kubeconfig") }
 
-// start goes through the phases, and prints the seconds of each.
-func (c *cluster) start(ctx context.Context, chosen options) error {
-	for _, phase := range []struct {
-		name string
-		do   func(context.Context) error
-	}{
+// phase is a part of up with a name.
+type phase struct {
+	name string
+	do   func(context.Context) error
+}
+
+// phases are those of all clusters, with the network before and the nodes behind.
+func (c *cluster) phases(chosen options) []phase {
+	all := []phase{
 		{"certificates and ports", c.prepare},
 		{"etcd", c.startEtcd},
 		{"kube-apiserver", c.startAPIServer},
@@ -107,8 +124,17 @@ func (c *cluster) start(ctx context.Context, chosen options) error {
 		{"custom resource definitions", c.installDefinitions},
 		{"kuberay-operator", c.startOperator},
 		{"workflow-controller", c.startArgo},
-		{"kwok, fake nodes", func(ctx context.Context) error { return c.startNodes(ctx, chosen) }},
-	} {
+	}
+	if !chosen.full {
+		return append(all, phase{"kwok, fake nodes", func(ctx context.Context) error { return c.startNodes(ctx, chosen) }})
+	}
+	network := phase{"network", func(ctx context.Context) error { return c.startRouter(ctx, chosen) }}
+	return slices.Concat([]phase{network}, all, []phase{{"coredns", c.startDNS}, {"images", c.makeImages}, {"nodes", c.startRealNodes}})
+}
+
+// start goes through the phases, and prints the seconds of each.
+func (c *cluster) start(ctx context.Context, chosen options) error {
+	for _, phase := range c.phases(chosen) {
 		began := time.Now()
 		if err := phase.do(ctx); err != nil {
 			return fmt.Errorf("%s: %w", phase.name, err)
@@ -119,7 +145,11 @@ func (c *cluster) start(ctx context.Context, chosen options) error {
 }
 
 func (c *cluster) prepare(context.Context) error {
-	p, err := newPKI(filepath.Join(c.dir, "pki"))
+	addresses := []net.IP{net.ParseIP(serviceAddress)}
+	if c.real != nil {
+		addresses = []net.IP{c.real.Network.API().AsSlice(), c.real.Network.Machine().AsSlice()}
+	}
+	p, err := newPKI(filepath.Join(c.dir, "pki"), addresses...)
 	if err != nil {
 		return err
 	}
@@ -133,7 +163,7 @@ func (c *cluster) prepare(context.Context) error {
 			return err
 		}
 	}
-	c.api = fmt.Sprintf("https://127.0.0.1:%d", c.ports.api)
+	c.api = fmt.Sprintf("https://%s:%d", c.address, c.ports.api)
 	return p.writeKubeconfig(c.kubeconfig(), c.api)
 }
 

@@ -50,10 +50,13 @@ func (s *Service) Write(name, content string) {
 }
 
 // ServeNATS starts the NATS server.
-func (s *Service) ServeNATS() {
+func (s *Service) ServeNATS() { s.ServeNATSAt("127.0.0.1") }
+
+// ServeNATSAt starts it at an address of the machine.
+func (s *Service) ServeNATSAt(host string) {
 	s.Helper()
 	var err error
-	if s.Server, err = embedded.Start(embedded.Config{Dir: filepath.Join(s.Dir, "nats"), Port: -1, NoSync: true}); err != nil {
+	if s.Server, err = embedded.Start(embedded.Config{Host: host, Dir: filepath.Join(s.Dir, "nats"), Port: -1, NoSync: true}); err != nil {
 		s.Fatal(err)
 	}
 	s.Cleanup(s.Server.Stop)

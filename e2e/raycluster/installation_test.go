@@ -98,8 +98,15 @@ func prepareInstallation(t testing.TB, pools ...string) *installation {
 	if _, err := exec.LookPath("python3"); err != nil {
 		t.Skip("python3 is missing: the scorer of this test is a Python program")
 	}
-	in := &installation{kube: k, workers: map[string]*exec.Cmd{}}
+	in := newInstallation(k, pools...)
 	k.Must("create", "--validate=false", "-f", filepath.Join("testdata", "raycluster.yaml"))
+	return in
+}
+
+// newInstallation writes documents and scorer.
+func newInstallation(k *kube, pools ...string) *installation {
+	k.Helper()
+	in := &installation{kube: k, workers: map[string]*exec.Cmd{}}
 	in.Write("docs.yaml", strings.NewReplacer("NAMESPACE", k.Namespace, "POOLS", strings.Join(pools, ", ")).Replace(documents))
 	in.Write("double.py", scorer)
 	return in

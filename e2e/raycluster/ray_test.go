@@ -22,18 +22,10 @@ func TestJobOnRealRay(t *testing.T) {
 	in := prepareInstallation(t)
 	ray := raytest.Start(t, "head")
 	in.ServeNATS()
-	file := filepath.Join(in.Dir, "docs.yaml")
-	documents, err := os.ReadFile(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	at := fmt.Sprintf("group: spot, dashboard: %q, nats: %q, ", ray.Dashboard, in.Server.URL())
-	if err := os.WriteFile(file, bytes.Replace(documents, []byte("group: spot, "), []byte(at), 1), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	in.edit("group: spot, ", fmt.Sprintf("group: spot, dashboard: %q, nats: %q, ", ray.Dashboard, in.Server.URL()))
 	in.runWith(func(ctx context.Context) { in.nodes(ctx, ray) })
 	present := in.presence()
-	t.Cleanup(func() { in.tellDriver(ray) })
+	t.Cleanup(func() { in.tellDriver(ray.Dashboard, ray.Logs) })
 	job := in.submit(24_000, "10s")
 	in.until("workers are present", func() bool { return len(present()) >= 3 })
 	victim := present()[0]
@@ -47,16 +39,32 @@ func TestJobOnRealRay(t *testing.T) {
 	in.until("no worker is left", func() bool { return len(present()) == 0 })
 }
 
+// edit replaces the first of a text in the documents.
+func (in *installation) edit(text, by string) {
+	in.Helper()
+	file := filepath.Join(in.Dir, "docs.yaml")
+	documents, err := os.ReadFile(file)
+	if err != nil {
+		in.Fatal(err)
+	}
+	if !bytes.Contains(documents, []byte(text)) {
+		in.Fatalf("%q is not in the documents", text)
+	}
+	if err := os.WriteFile(file, bytes.Replace(documents, []byte(text), []byte(by), 1), 0o600); err != nil {
+		in.Fatal(err)
+	}
+}
+
 // tellDriver shows what the drivers said where the test has failed.
-func (in *installation) tellDriver(ray *raytest.Cluster) {
+func (in *installation) tellDriver(dashboard string, logs func() string) {
 	if !in.Failed() {
 		return
 	}
-	client := jobs.New(ray.Dashboard, "")
+	client := jobs.New(dashboard, "")
 	defer client.Close()
 	ctx := context.WithoutCancel(in.Context())
 	all, err := client.Jobs(ctx)
-	in.Logf("jobs: %+v (%v)\n%s", all, err, ray.Logs())
+	in.Logf("jobs: %+v (%v)\n%s", all, err, logs())
 	for _, job := range all {
 		said, err := client.Logs(ctx, job.ID, 5_000)
 		in.Logf("%s (%v):\n%s", job.ID, err, said)

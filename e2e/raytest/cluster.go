@@ -1,4 +1,4 @@
-// Package raytest starts a real Ray on loopback for tests, without Kubernetes: nodes that say that they are in pods, as those of KubeRay do.
+// Package raytest starts a real Ray on loopback for tests, without Kubernetes: nodes that say that they are in pods, as those of KubeRay do. For real pods it has the manifest.
 package raytest
 
 import (
@@ -32,14 +32,21 @@ type Cluster struct {
 	logs      bytes.Buffer
 }
 
-// Start starts a head that says it is in the given pod. env is added to what the nodes, and with them drivers and actors, find in their environment. The cluster
-// ends with the test, which is skipped where there is no Ray.
-func Start(t *testing.T, pod string, env ...string) *Cluster {
+// interpreter is the Python that has Ray. Without one the test is skipped.
+func interpreter(t *testing.T) string {
 	t.Helper()
 	python := os.Getenv("NIGHTSHIFT_TEST_RAY_PYTHON")
 	if python == "" {
 		t.Skip("NIGHTSHIFT_TEST_RAY_PYTHON is not set: this test needs a Python interpreter with ray[default] in its environment, as `make test` makes one")
 	}
+	return python
+}
+
+// Start starts a head that says it is in the given pod. env is added to what the nodes, and with them drivers and actors, find in their environment. The cluster
+// ends with the test, which is skipped where there is no Ray.
+func Start(t *testing.T, pod string, env ...string) *Cluster {
+	t.Helper()
+	python := interpreter(t)
 	home, err := os.MkdirTemp("", "ns-ray-") //nolint:usetesting // short: a socket's path must fit into 107 bytes
 	if err != nil {
 		t.Fatal(err)
