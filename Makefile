@@ -88,10 +88,10 @@ prove-policy: $(GOLANGCI) ## change one rule of the planner in a scratch copy an
 image: build ## an image of bin/nightshift without Docker: an OCI layout in .nightshift/image; ARCHIVE=FILE for docker load
 	@mkdir -p .nightshift && $(GO) run ./manifests/image --program $(BIN)/nightshift --layout .nightshift/image $(if $(ARCHIVE),--archive $(ARCHIVE))
 
-e2e: build $(RAY_VENV)/ready ## worker groups of RayClusters on a real API server: one of its own, or that of KUBECONFIG, if cluster-up has written it
+e2e: build $(RAY_VENV)/ready ## worker groups of RayClusters and runners of Argo on a real API server: one of its own, or that of KUBECONFIG, if cluster-up has written it
 	@$(GO) build -o $(BIN)/cluster ./e2e/cluster && NIGHTSHIFT_CACHE=$(CACHE) NIGHTSHIFT_TEST_PROGRAM=$(CURDIR)/$(BIN)/nightshift NIGHTSHIFT_CLUSTER=$(SIZE) \
 		NIGHTSHIFT_TEST_RAY_PYTHON=$(RAY_VENV)/bin/python \
-		$(GO) test -count=1 -timeout 40m -v ./e2e/raycluster
+		$(GO) test -count=1 -timeout 40m -p 1 -v ./e2e/raycluster ./e2e/argo
 
 cluster-up: ## Kubernetes with KubeRay and fake GPUs, without Docker (e2e/cluster): SIZE=light, or full: real pods, as root; CLUSTER=DIR
 	@$(GO) build -o $(BIN)/cluster ./e2e/cluster && NIGHTSHIFT_CACHE=$(CACHE) $(BIN)/cluster up --size $(SIZE) --dir $(CLUSTER)

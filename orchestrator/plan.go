@@ -81,6 +81,8 @@ type PoolView struct {
 	Least  int
 	Most   *int
 	Ledger Ledger // zero: unknown
+	// Leaving are slots of replicas that leave whatever is planned: their workers drain.
+	Leaving []int
 	// Phases are how long the phases of its last starts took, in order; empty: nobody tells them apart.
 	Phases []StartPhase
 }

@@ -16,6 +16,7 @@ var rights = []apiserver.Right{
 	{Group: "ray.io", Resource: "rayclusters", Verb: "patch"}, {Resource: "pods", Verb: "list"}, {Resource: "pods", Verb: "watch"},
 	{Resource: "events", Verb: "create", Helps: true}, {Resource: "events", Verb: "patch", Helps: true},
 	{Group: "autoscaling", Resource: "horizontalpodautoscalers", Verb: "list", Helps: true}, {Group: "keda.sh", Resource: "scaledobjects", Verb: "list", Helps: true},
+	{Resource: "nodes", Verb: "list", Helps: true, Everywhere: true}, {Resource: "nodes", Verb: "watch", Helps: true, Everywhere: true},
 }
 
 // Check looks whether a worker group can be sized with the rights of a connection: everything that stands in the way, and nothing is changed. most is the pool's

@@ -3,6 +3,7 @@ package raycluster
 import (
 	"context"
 	"fmt"
+	"maps"
 	"time"
 
 	rayv1 "github.com/ray-project/kuberay/ray-operator/apis/ray/v1"
@@ -38,6 +39,7 @@ type Namespace struct {
 	pods     cache.SharedIndexInformer
 	contact  *apiserver.Contact
 	scalers  scalers
+	nodes    *nodes
 	events   record.EventBroadcaster
 	recorder record.EventRecorder
 	room     chan struct{} // of requests
@@ -68,6 +70,9 @@ func NewNamespace(config *rest.Config, name string, changed func(cluster string)
 		return nil, fmt.Errorf("prepare the client of Kubernetes: %w", err)
 	}
 	n := &Namespace{name: name, rays: rays, kube: kube, contact: apiserver.NewContact(), events: record.NewBroadcaster(), room: make(chan struct{}, mostRequests)}
+	if n.nodes, err = newNodes(kube, func(node string) { n.onNode(node, changed) }); err != nil {
+		return nil, err
+	}
 	n.recorder = n.events.NewRecorder(rayscheme.Scheme, corev1.EventSource{Component: "nightshift"})
 	n.clusters = cache.NewSharedIndexInformer(n.contact.Follow("rayclusters", &cache.ListWatch{
 		ListWithContextFunc: func(ctx context.Context, options metav1.ListOptions) (runtime.Object, error) {
@@ -121,7 +126,8 @@ func (n *Namespace) listen(changed func(cluster string)) error {
 func slim(object any) (any, error) {
 	switch of := object.(type) {
 	case *corev1.Pod:
-		of.ManagedFields, of.Annotations = nil, nil
+		of.ManagedFields = nil
+		maps.DeleteFunc(of.Annotations, func(key, _ string) bool { return key != terminating })
 		of.Spec = corev1.PodSpec{NodeName: of.Spec.NodeName, Containers: slimContainers(of.Spec.Containers)}
 	case *rayv1.RayCluster:
 		of.ManagedFields = nil
@@ -150,9 +156,9 @@ func slimContainers(all []corev1.Container) (kept []corev1.Container) {
 func (n *Namespace) Run(ctx context.Context) error {
 	n.events.StartRecordingToSink(&corev1client.EventSinkImpl{Interface: n.kube.CoreV1().Events(n.name)})
 	defer n.events.Shutdown()
-	done := make(chan struct{}, 3)
+	done := make(chan struct{}, 4)
 	for _, run := range []func(){
-		func() { n.clusters.RunWithContext(ctx) }, func() { n.pods.RunWithContext(ctx) }, func() { n.scalers.run(ctx, n.kube, n.name) },
+		func() { n.clusters.RunWithContext(ctx) }, func() { n.pods.RunWithContext(ctx) }, func() { n.scalers.run(ctx, n.kube, n.name) }, func() { n.nodes.run(ctx) },
 	} {
 		go func() {
 			run()
@@ -163,6 +169,17 @@ func (n *Namespace) Run(ctx context.Context) error {
 		<-done
 	}
 	return nil
+}
+
+// onNode calls changed for every RayCluster with a pod on the node.
+func (n *Namespace) onNode(node string, changed func(cluster string)) {
+	told := map[string]bool{}
+	for _, object := range n.pods.GetStore().List() {
+		if pod, ok := object.(*corev1.Pod); ok && pod.Spec.NodeName == node && !told[pod.Labels[labelCluster]] {
+			told[pod.Labels[labelCluster]] = true
+			changed(pod.Labels[labelCluster])
+		}
+	}
 }
 
 // Cluster is the RayCluster of that name.
@@ -190,6 +207,12 @@ func (c clusterOf) See() Seen {
 	for _, object := range objects {
 		if pod, ok := object.(*corev1.Pod); ok {
 			seen.Pods = append(seen.Pods, pod)
+			if why := c.in.nodes.notice(pod.Spec.NodeName); why != "" {
+				if seen.Notices == nil {
+					seen.Notices = map[string]string{}
+				}
+				seen.Notices[pod.Name] = why
+			}
 		}
 	}
 	return seen

@@ -21,6 +21,7 @@ type Seen struct {
 	Cluster *rayv1.RayCluster // nil: there is none
 	Pods    []*corev1.Pod
 	Scalers []Scaler
+	Notices map[string]string // why pods will be taken away, by their names, as far as their nodes say
 	At      time.Time // when that was so, for certain
 	Err     error     // why it is not known for later
 }
@@ -61,7 +62,7 @@ type Config struct {
 	Driver     Driver // nil: somebody else runs it
 	Slots      Slots
 	NotFound   error // of Slots: there are none yet
-	// Workers are the last words of all workers, in any order.
+	// Workers are the last words of the pool's workers, in any order.
 	Workers func() []orchestrator.Presence
 	Changed func() // is called when something has happened that nobody asked for
 	Log     *slog.Logger
@@ -126,6 +127,7 @@ func (e *Engine) Observe(context.Context) orchestrator.PoolView {
 	}
 	e.last = max(group.Replicas-group.leaving(e.slots), 0)
 	view.Replicas, view.Least, view.Most = e.last, group.Min, &group.Max
+	view.Leaving = leavingSlots(e.slots)
 	if order := cmp.Or(e.order, e.doing); order != nil { // what is being asked for is not asked for again
 		view.Replicas, view.Slots = max(min(order.plan.Replicas, group.Max), group.Min), order.plan.Slots
 	}
@@ -159,6 +161,7 @@ func (e *Engine) group(seen Seen) (Group, error) {
 	if err != nil {
 		return Group{}, err
 	}
+	group.heed(seen.Notices)
 	if group.Refused == "" {
 		group.Refused = ScaledBy(seen.Scalers, seen.Cluster.Name)
 	}
@@ -201,9 +204,6 @@ func (e *Engine) staff(leaving []string) map[int]Staff {
 	}
 	staff := map[int]Staff{}
 	for _, worker := range e.config.Workers() {
-		if worker.Pool != e.config.Pool {
-			continue
-		}
 		index := worker.Slot / e.config.PerReplica
 		of := staff[index]
 		of.Workers++
@@ -230,6 +230,7 @@ func (e *Engine) Scale(_ context.Context, plan orchestrator.PoolPlan, leaving []
 
 const (
 	lookEvery   = time.Second      // workers end without a word to the API server
+	restEvery   = 10 * time.Second // where there is nothing; what comes kicks
 	storeWithin = 10 * time.Second // one request to the store; those to the API server have bounds of their own
 )
 
@@ -240,19 +241,30 @@ func (e *Engine) Run(ctx context.Context) error {
 	if e.config.Driver != nil {
 		driving.Go(func() { e.drive(ctx) })
 	}
-	ticker := time.NewTicker(lookEvery)
-	defer ticker.Stop()
+	timer := time.NewTimer(lookEvery)
+	defer timer.Stop()
 	for {
 		if err := e.pass(ctx); err != nil && ctx.Err() == nil {
 			e.config.Log.Warn("the worker group is not as it shall be; trying again", "pool", e.config.Pool, "error", err)
 		}
+		timer.Reset(e.pause())
 		select {
 		case <-e.kick:
-		case <-ticker.C:
+		case <-timer.C:
 		case <-ctx.Done():
 			return nil
 		}
 	}
+}
+
+// pause is how long nothing has to be looked at, if nobody kicks.
+func (e *Engine) pause() time.Duration {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.loaded && e.last == 0 && len(e.slots.Replicas) == 0 && e.unknown == "" {
+		return restEvery
+	}
+	return lookEvery
 }
 
 // taken is what there is to do, and what it is done on.
@@ -289,7 +301,7 @@ func (e *Engine) pass(ctx context.Context) error {
 	if order != nil {
 		slots = order.plan.Slots
 	}
-	if err := e.keep(ctx, group, slots); err != nil {
+	if err := e.keep(ctx, seen, group, slots); err != nil {
 		return err
 	}
 	e.remember(func(int) int { return max(group.Replicas-group.leaving(e.slots), 0) })
@@ -317,7 +329,7 @@ func (e *Engine) learnStarts(seen Seen) {
 	}
 	first := map[string]orchestrator.Presence{}
 	for _, worker := range e.config.Workers() {
-		if worker.Pool != e.config.Pool || worker.Loads == 0 {
+		if worker.Loads == 0 {
 			continue
 		}
 		for _, one := range e.slots.Replicas {
@@ -337,11 +349,28 @@ func (e *Engine) learnStarts(seen Seen) {
 }
 
 // keep brings the pool's slots to what there is. slots is how many workers a replica shall have; 0: as before.
-func (e *Engine) keep(ctx context.Context, group Group, slots int) error {
+func (e *Engine) keep(ctx context.Context, seen Seen, group Group, slots int) error {
 	if slots == 0 {
 		slots = cmp.Or(e.slots.Slots, e.config.PerReplica)
 	}
-	return e.put(ctx, Keep(e.slots, group, e.config.PerReplica, slots))
+	before := countGoing(e.slots)
+	after := Keep(e.slots, group, e.config.PerReplica, slots, time.Now().UTC())
+	if err := e.put(ctx, after); err != nil {
+		return err
+	}
+	if countGoing(after) > before {
+		e.tellNotices(seen, group)
+	}
+	return nil
+}
+
+// tellNotices says on the RayCluster which pods leave because they will be taken away; the API server counts an Event that comes again.
+func (e *Engine) tellNotices(seen Seen, group Group) {
+	for _, one := range group.Have {
+		if one.Notice != "" && one.Phase != PhaseDeleted {
+			e.config.Cluster.Tell(seen.Cluster, true, "Noticed", bounded(e.config.Group+": pod "+one.Pods[0]+" leaves: "+one.Notice))
+		}
+	}
 }
 
 func (e *Engine) load(ctx context.Context) error {

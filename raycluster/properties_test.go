@@ -53,6 +53,9 @@ func TestGroupEndsAsAskedFor(t *testing.T) {
 				now := metav1.NewTime(time.Now())
 				w.pods[name].DeletionTimestamp = &now
 			},
+			"notice": func(t *rapid.T) { // RC22
+				w.pods[someone(t, slices.Sorted(maps.Keys(w.pods)))].Annotations = map[string]string{terminating: "soon"}
+			},
 			"pod gone": func(t *rapid.T) {
 				var going []string
 				for name, pod := range w.pods {
@@ -109,6 +112,11 @@ func settle(t *rapid.T, w *world, e *Engine, target, slots int) {
 	want := max(target, int(*w.group().MinReplicas))
 	if got := int(*w.group().Replicas); max(got, int(*w.group().MinReplicas)) != want || len(w.pods) != want || len(w.group().ScaleStrategy.WorkersToDelete) > 0 || len(w.workers) != want*slots {
 		t.Fatalf("replicas %d, pods %d, workers %d, named %v; want %d", got, len(w.pods), len(w.workers), w.group().ScaleStrategy.WorkersToDelete, want)
+	}
+	for name, pod := range w.pods {
+		if pod.Annotations[terminating] != "" {
+			t.Fatalf("%s was given notice and is still there", name)
+		}
 	}
 	for _, one := range w.slots.Replicas {
 		if one.Leaving || w.pods[one.Pods[0]] == nil {

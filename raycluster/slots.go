@@ -12,19 +12,26 @@ import (
 const drainLimit = 15 * time.Minute
 
 // Keep gives the pool's slots for the replicas that there are (RC16, RC18): each keeps its index, new ones take the lowest that are free, and those that somebody else
-// takes away leave.
-func Keep(before orchestrator.PoolSlots, g Group, perReplica, slots int) orchestrator.PoolSlots {
+// takes away leave. One that has been given notice is let go at once (RC22).
+func Keep(before orchestrator.PoolSlots, g Group, perReplica, slots int, when time.Time) orchestrator.PoolSlots {
 	now := orchestrator.PoolSlots{Pool: before.Pool, Cluster: g.Life, PerReplica: perReplica, Slots: slots}
 	taken := map[int]bool{}
 	var fresh []Replica
+	entry := func(known orchestrator.ReplicaSlots, one Replica) orchestrator.ReplicaSlots {
+		known.Pods = one.Pods
+		if one.Notice != "" && one.Phase != PhaseDeleted && known.Since.IsZero() {
+			known.Since = when
+		}
+		known.Leaving = one.Phase == PhaseDeleted || !known.Since.IsZero()
+		return known
+	}
 	for _, one := range g.Have {
 		at := slices.IndexFunc(before.Replicas, func(known orchestrator.ReplicaSlots) bool { return share(known.Pods, one.Pods) })
 		if at < 0 || taken[before.Replicas[at].Index] {
 			fresh = append(fresh, one)
 			continue
 		}
-		known := before.Replicas[at]
-		known.Pods, known.Leaving = one.Pods, one.Phase == PhaseDeleted || !known.Since.IsZero()
+		known := entry(before.Replicas[at], one)
 		taken[known.Index] = true
 		now.Replicas = append(now.Replicas, known)
 	}
@@ -34,7 +41,7 @@ func Keep(before orchestrator.PoolSlots, g Group, perReplica, slots int) orchest
 			index++
 		}
 		taken[index] = true
-		now.Replicas = append(now.Replicas, orchestrator.ReplicaSlots{Index: index, Pods: one.Pods, Leaving: one.Phase == PhaseDeleted})
+		now.Replicas = append(now.Replicas, entry(orchestrator.ReplicaSlots{Index: index}, one))
 	}
 	slices.SortFunc(now.Replicas, func(a, b orchestrator.ReplicaSlots) int { return cmp.Compare(a.Index, b.Index) })
 	return now
@@ -52,6 +59,18 @@ type Staff struct {
 
 // goes says that the pool itself lets it go.
 func goes(one orchestrator.ReplicaSlots) bool { return !one.Since.IsZero() }
+
+// leavingSlots are those of replicas that leave.
+func leavingSlots(slots orchestrator.PoolSlots) (list []int) {
+	for _, one := range slots.Replicas {
+		if one.Leaving {
+			for n := range slots.PerReplica {
+				list = append(list, one.Index*slots.PerReplica+n)
+			}
+		}
+	}
+	return list
+}
 
 func countGoing(slots orchestrator.PoolSlots) (count int) {
 	for _, one := range slots.Replicas {

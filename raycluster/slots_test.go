@@ -24,7 +24,7 @@ func TestIndexesAreKept(t *testing.T) {
 	want := orchestrator.PoolSlots{Pool: "gpu", Cluster: "2", PerReplica: 2, Slots: 1, Replicas: []orchestrator.ReplicaSlots{
 		{Index: 0, Pods: []string{"c"}, Leaving: true}, {Index: 1, Pods: []string{"a1", "a2"}}, {Index: 2, Pods: []string{"d"}}, {Index: 3, Pods: []string{"b"}, Leaving: true, Since: two},
 	}}
-	if diff := cmp.Diff(want, Keep(before, group, 2, 1)); diff != "" {
+	if diff := cmp.Diff(want, Keep(before, group, 2, 1, two)); diff != "" {
 		t.Errorf("-want +got:\n%s", diff)
 	}
 }
@@ -35,7 +35,7 @@ func TestWhoLeaves(t *testing.T) {
 		one("busy", PhaseReady, 0), one("drained", PhaseReady, 1), one("half", PhaseReady, 2), one("empty", PhaseReady, 3), one("old", PhasePending, 4), one("young", PhasePending, 5),
 		one("starting", PhaseStarting, 6), one("gated", PhaseGated, 7), one("taken", PhaseDeleted, 8),
 	}}
-	slots := Keep(orchestrator.PoolSlots{Pool: "gpu"}, group, 2, 2)
+	slots := Keep(orchestrator.PoolSlots{Pool: "gpu"}, group, 2, 2, two)
 	staff := map[int]Staff{0: {Workers: 2}, 1: {Workers: 2, Leaving: 2}, 2: {Workers: 2, Leaving: 1}}
 	want := []string{"drained", "taken", "gated", "young", "old", "starting", "empty"}
 	for count := range len(want) + 2 {
@@ -84,7 +84,7 @@ func TestWhoGoes(t *testing.T) {
 // RC7: what waits for too long is not granted; what leaves does not count.
 func TestGranted(t *testing.T) {
 	group := Group{Have: []Replica{one("ready", PhaseReady, 0), one("starting", PhaseStarting, 0), one("gated", PhaseGated, 1), one("pending", PhasePending, 2), one("taken", PhaseDeleted, 0), one("leaves", PhasePending, 0)}}
-	slots := Keep(orchestrator.PoolSlots{}, group, 1, 1)
+	slots := Keep(orchestrator.PoolSlots{}, group, 1, 1, two)
 	slots.Replicas[5].Since = two
 	for minutes, want := range map[int]bool{0: false, 2: false, 3: true} {
 		if granted, waits := group.granted(slots, two.Add(time.Duration(minutes)*time.Minute), time.Minute); granted != 2 || waits != want {

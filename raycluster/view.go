@@ -44,6 +44,7 @@ type Replica struct {
 	Pods    []string // by name
 	Phase   Phase
 	Created time.Time // the first of them
+	Notice  string    // why one of its pods is about to be taken away; empty: nobody says so
 }
 
 // Group is a worker group as its RayCluster and its pods say.
@@ -179,12 +180,22 @@ func replicas(pods []*corev1.Pod, name string, hosts int) (have []Replica, refus
 	return have, ""
 }
 
+// heed takes over what nodes say of the pods on them.
+func (g *Group) heed(notices map[string]string) {
+	for i := range g.Have {
+		for _, pod := range g.Have[i].Pods {
+			g.Have[i].Notice = cmp.Or(g.Have[i].Notice, notices[pod])
+		}
+	}
+}
+
 // add counts a pod in: a replica has come as far as the last of its pods, and goes with the first.
 func (r *Replica) add(pod *corev1.Pod) {
 	r.Pods = append(r.Pods, pod.Name)
 	if pod.CreationTimestamp.Time.Before(r.Created) {
 		r.Created = pod.CreationTimestamp.Time
 	}
+	r.Notice = cmp.Or(r.Notice, noticeOfPod(pod))
 	phase := phaseOf(pod)
 	if phase == PhaseDeleted || r.Phase == PhaseDeleted {
 		r.Phase = PhaseDeleted

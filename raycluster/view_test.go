@@ -61,7 +61,7 @@ func TestViewSaysHowFarReplicasAre(t *testing.T) {
 	}
 	at := func(second int) time.Time { return time.Date(2026, 11, 20, 2, 0, second, 0, time.UTC) }
 	want := Group{Life: "8ef32afabcb3753f", Head: true, GPUs: 2, Place: 1, Written: 3, Replicas: 3, Min: 1, Max: 8, Hosts: 1, Have: []Replica{
-		{[]string{"w0"}, PhaseGated, at(0)}, {[]string{"w1"}, PhasePending, at(1)}, {[]string{"w2"}, PhaseStarting, at(2)}, {[]string{"w3"}, PhaseReady, at(3)}, {[]string{"w4"}, PhaseDeleted, at(4)},
+		{[]string{"w0"}, PhaseGated, at(0), ""}, {[]string{"w1"}, PhasePending, at(1), ""}, {[]string{"w2"}, PhaseStarting, at(2), ""}, {[]string{"w3"}, PhaseReady, at(3), ""}, {[]string{"w4"}, PhaseDeleted, at(4), ""},
 	}}
 	for i := range got.Have {
 		got.Have[i].Created = got.Have[i].Created.UTC()

@@ -199,6 +199,11 @@ func (w *world) decide(e *Engine, target, slots int) error {
 		return errors.New(view.Reading.Err)
 	}
 	target = max(target, view.Least)
+	for id, worker := range w.workers {
+		if slices.Contains(view.Leaving, worker.Slot) {
+			w.drains[id] = true
+		}
+	}
 	busy := map[int][]string{} // workers of replicas that stay, by index
 	for _, id := range slices.Sorted(maps.Keys(w.workers)) {
 		if index := w.workers[id].Slot / e.config.PerReplica; !w.drains[id] {

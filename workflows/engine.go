@@ -181,7 +181,7 @@ func (e *Engine) Run(ctx context.Context) error {
 	ticker := time.NewTicker(lookEvery)
 	defer ticker.Stop()
 	for {
-		if err := e.pass(ctx); err != nil && ctx.Err() == nil {
+		if err := e.pass(ctx, time.Now()); err != nil && ctx.Err() == nil {
 			e.config.Log.Warn("the runners are not as they shall be; trying again", "pool", e.config.Pool, "error", err)
 		}
 		select {
@@ -208,7 +208,7 @@ func (e *Engine) done() {
 }
 
 // pass brings the record, the semaphore and the runners to what is asked for, in this order (AW9).
-func (e *Engine) pass(ctx context.Context) error {
+func (e *Engine) pass(ctx context.Context, now time.Time) error {
 	ctx, cancel := context.WithTimeout(ctx, passTimeout)
 	defer cancel()
 	if err := e.load(ctx); err != nil {
@@ -216,7 +216,7 @@ func (e *Engine) pass(ctx context.Context) error {
 	}
 	order, leaving := e.taken()
 	defer e.done()
-	seen, now := e.config.See(), time.Now()
+	seen := e.config.See()
 	runners := View(seen.Workflows, e.config.Pool)
 	e.note(seen.Err)
 	e.wake(runners, seen.Err)
@@ -226,7 +226,7 @@ func (e *Engine) pass(ctx context.Context) error {
 	if err := e.record(ctx, runners, order, leaving, now.UTC()); err != nil {
 		return err
 	}
-	if err := e.guard(ctx, seen); err != nil {
+	if err := e.guard(ctx, seen, now); err != nil {
 		return err
 	}
 	e.alarm(seen, runners, now)
@@ -237,11 +237,12 @@ func (e *Engine) pass(ctx context.Context) error {
 func (e *Engine) record(ctx context.Context, runners []Runner, order *orchestrator.PoolPlan, leaving []string, now time.Time) error {
 	e.arrived(runners)
 	slots, ended := Keep(e.slots, runners, func(name string) Absence { return e.absence(name, now) }, now)
+	staff, busy := e.staff(leaving)
+	slots = Stay(slots, staff)
 	wanted := max(staying(e.slots), staying(slots)) // those that are taken over count, too
 	if order != nil {
 		wanted = order.Replicas
 	}
-	staff, busy := e.staff(leaving)
 	slots = Leave(slots, runners, staff, staying(slots)-wanted, now)
 	slots = Grow(slots, wanted, busy)
 	if err := e.put(ctx, slots); err != nil {
@@ -295,7 +296,7 @@ func (e *Engine) staff(leaving []string) (staff map[string]Staff, busy map[int]b
 		busy[worker.Slot] = true
 		in := staff[runnerOf(worker.Worker)]
 		in.Workers++
-		if drains[worker.Worker] {
+		if drains[worker.Worker] || worker.State == orchestrator.WorkerDraining {
 			in.Leaving++
 		}
 		staff[runnerOf(worker.Worker)] = in
@@ -339,11 +340,11 @@ func (e *Engine) have(slots orchestrator.PoolSlots, loaded bool) {
 }
 
 // guard keeps the semaphore (AW10, AW11).
-func (e *Engine) guard(ctx context.Context, seen Seen) error {
+func (e *Engine) guard(ctx context.Context, seen Seen, now time.Time) error {
 	limit := Limit(staying(e.slots))
 	key, text := e.config.Key, strconv.Itoa(limit)
 	at := seen.Semaphore
-	if e.written != nil && version(at) == e.replaced && time.Since(e.wroteAt) < appearWithin {
+	if e.written != nil && version(at) == e.replaced && now.Sub(e.wroteAt) < appearWithin {
 		at = e.written
 	} else {
 		e.written = nil
@@ -371,7 +372,7 @@ func (e *Engine) guard(ctx context.Context, seen Seen) error {
 		e.config.Semaphores.Tell(after, "SemaphoreRestored", edited(key, e.limit, limit, was, there))
 		e.config.Log.Warn("somebody else has written the semaphore", "pool", e.config.Pool, "configmap", e.config.ConfigMap, "key", key, "was", was, "is", limit)
 	}
-	e.limit, e.written, e.replaced, e.wroteAt = limit, after, version(seen.Semaphore), time.Now()
+	e.limit, e.written, e.replaced, e.wroteAt = limit, after, version(seen.Semaphore), now
 	return nil
 }
 
@@ -379,7 +380,7 @@ func (e *Engine) guard(ctx context.Context, seen Seen) error {
 func edited(key string, wrote, limit int, found string, there bool) string {
 	what := fmt.Sprintf("was changed from %d to %q", wrote, found)
 	if !there {
-		what = fmt.Sprintf("was %d and is gone", wrote)
+		what = fmt.Sprintf("was %d and was removed", wrote)
 	}
 	return fmt.Sprintf("%s %s by somebody else than nightshift, its only writer, and is %d again", key, what, limit)
 }
@@ -421,7 +422,7 @@ func (e *Engine) create(ctx context.Context, runners []Runner, now time.Time) er
 		if _, under := e.made[name]; under {
 			continue
 		}
-		if !e.limiter.Allow() {
+		if !e.limiter.AllowN(now, 1) {
 			return nil
 		}
 		if err := e.config.Runners.Create(ctx, e.config.Runner(entry.Index, generationOf(name))); err != nil {

@@ -2,6 +2,7 @@ package workflows
 
 import (
 	"fmt"
+	"regexp"
 	"strconv"
 	"strings"
 	"time"
@@ -34,13 +35,10 @@ func generationOf(name string) int {
 	return generation
 }
 
-// runnerOf is the runner that a worker of that name runs in: the template gives workers the name of their Workflow and the beginning of its uid.
-func runnerOf(worker string) string {
-	if at := strings.LastIndexByte(worker, '-'); at > 0 {
-		return worker[:at]
-	}
-	return worker
-}
+var podUID = regexp.MustCompile(`-[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$`)
+
+// runnerOf is the runner that a worker of that name runs in: the template gives workers the name of their Workflow and the uid of their pod.
+func runnerOf(worker string) string { return podUID.ReplaceAllString(worker, "") }
 
 // Made says what all runners of a pool are made from.
 type Made struct {

@@ -111,6 +111,18 @@ type Staff struct {
 	Leaving int // of them, those that the plan drains
 }
 
+// Stay keeps runners that were to leave and whose workers nobody drains (AW23): they came while the runners were let go.
+func Stay(slots orchestrator.PoolSlots, staff map[string]Staff) orchestrator.PoolSlots {
+	slots.Replicas = slices.Clone(slots.Replicas)
+	for at, entry := range slots.Replicas {
+		in := staff[entry.Pods[0]]
+		if entry.Leaving && in.Workers > 0 && in.Leaving == 0 {
+			slots.Replicas[at].Leaving, slots.Replicas[at].Since = false, time.Time{}
+		}
+	}
+	return slots
+}
+
 // Leave lets so many runners go, of those that may (AW14).
 func Leave(slots orchestrator.PoolSlots, runners []Runner, staff map[string]Staff, count int, now time.Time) orchestrator.PoolSlots {
 	type candidate struct {

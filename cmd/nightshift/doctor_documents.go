@@ -62,6 +62,9 @@ func (p *program) examineDocuments(ctx context.Context, e *examination, files []
 		if pool.Spec.Ray != nil {
 			examineGroup(ctx, e, pool)
 		}
+		if pool.Spec.Argo != nil {
+			examineRunners(ctx, e, pool)
+		}
 	}
 	for _, model := range set.Models {
 		if onlyConsumed(set.Queues, model.Name) {

@@ -38,7 +38,7 @@ func (in *installation) newArgoPools(pools []document.Pool, log *slog.Logger) (a
 		engine := workflows.New(workflows.Config{
 			Made:      workflows.Made{Pool: pool.Name, Namespace: of.Namespace, Template: of.Template, Key: of.Semaphore.Key, MaxLife: of.MaxLife},
 			ConfigMap: of.Semaphore.ConfigMap, PerMinute: of.CreationsPerMinute, See: within.See, Runners: within, Semaphores: within, Slots: in.store, NotFound: state.ErrNotFound,
-			Workers: func() []orchestrator.Presence { return in.loop.Workers() }, Changed: func() { in.loop.Wake() }, Log: log,
+			Workers: func() []orchestrator.Presence { return in.loop.WorkersIn(pool.Name) }, Changed: func() { in.loop.Wake() }, Log: log,
 		})
 		within.engines = append(within.engines, engine)
 		made.engines[pool.Name] = engine

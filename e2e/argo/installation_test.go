@@ -27,7 +27,7 @@ kind: Pool
 metadata: {name: spot}
 spec:
   engine: argo
-  argo: {namespace: NAMESPACE, semaphore: {key: spot}}
+  argo: {namespace: NAMESPACE, semaphore: {key: spot}, maxLife: LIFE}
   capacityType: spot
   price: {amount: "1", currency: USD}
   replicas: {max: 4}
@@ -61,21 +61,36 @@ type installation struct {
 	store *state.Store
 }
 
-// install makes what the manifests say, and starts the service, with the rights of manifests/argo-role.yaml and no others, and the kubelet.
-func install(t *testing.T) *installation {
+// prepare makes what the manifests say; the service will have the rights of manifests/runners/role.yaml and no others.
+func prepare(t *testing.T) *installation {
 	t.Helper()
 	k := clustertest.Connect(t)
 	if _, err := exec.LookPath("python3"); err != nil {
 		t.Skip("python3 is missing: the scorer of this test is a Python program")
 	}
 	in := &installation{kubelet: &kubelet{Service: clustertest.NewService(k), processes: map[string]*exec.Cmd{}, started: map[string]bool{}}}
-	for _, name := range []string{"argo-role.yaml", "runner-template.yaml"} {
-		in.Must("create", "-f", filepath.Join("..", "..", "manifests", name))
+	for _, name := range []string{"role.yaml", "template.yaml"} {
+		in.Must("create", "-f", filepath.Join("..", "..", "manifests", "runners", name))
 	}
 	in.Must("patch", "workflowtemplate", "nightshift-runner", "--type=merge", "-p", `{"spec":{"tolerations":[{"key":"kwok.x-k8s.io/node","operator":"Exists"}]}}`)
-	in.Write("docs.yaml", strings.ReplaceAll(documents, "NAMESPACE", k.Namespace))
+	in.Write("docs.yaml", strings.NewReplacer("NAMESPACE", k.Namespace, "LIFE", "1h").Replace(documents))
 	in.Write("double.py", scorer)
 	in.Reach = in.Become("nightshift", in.Dir)
+	return in
+}
+
+// install prepares, and starts the service and the kubelet.
+func install(t *testing.T) *installation {
+	t.Helper()
+	in := prepare(t)
+	in.run()
+	return in
+}
+
+// run starts the service and the kubelet.
+func (in *installation) run() {
+	in.Helper()
+	t := in.TB
 	in.ServeNATS()
 	t.Cleanup(in.endAll)
 	in.Start()
@@ -84,10 +99,9 @@ func install(t *testing.T) *installation {
 	ended := make(chan struct{})
 	go func() {
 		defer close(ended)
-		in.run(ctx)
+		in.look(ctx)
 	}()
 	t.Cleanup(func() { cancel(); <-ended })
-	return in
 }
 
 // workflow is as much of one as is looked at.

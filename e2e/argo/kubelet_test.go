@@ -24,7 +24,6 @@ type kubelet struct {
 	mu        sync.Mutex
 	processes map[string]*exec.Cmd // by the pod's uid
 	started   map[string]bool      // pods, by uid
-	names     []string             // of all workers that were started
 	cut       int                  // workers that ran when their pod went
 }
 
@@ -34,16 +33,19 @@ type pod struct {
 		DeletionTimestamp string
 	}
 	Spec struct {
-		Containers []struct {
-			Name          string
-			Command, Args []string
-		}
+		ActiveDeadlineSeconds int
+		Containers            []container
 	}
 	Status struct{ Phase string }
 }
 
-// run looks again and again, until ctx ends.
-func (k *kubelet) run(ctx context.Context) {
+type container struct {
+	Name          string
+	Command, Args []string
+}
+
+// look looks again and again, until ctx ends.
+func (k *kubelet) look(ctx context.Context) {
 	for ctx.Err() == nil {
 		if pods := k.pods(ctx); pods != nil {
 			for _, one := range pods {
@@ -82,12 +84,7 @@ func (k *kubelet) start(ctx context.Context, of pod) {
 		return
 	}
 	k.started[of.Metadata.UID] = true
-	at := slices.IndexFunc(of.Spec.Containers, func(one struct {
-		Name          string
-		Command, Args []string
-	}) bool {
-		return one.Name == "main"
-	})
+	at := slices.IndexFunc(of.Spec.Containers, func(one container) bool { return one.Name == "main" })
 	main := of.Spec.Containers[at]
 	if !slices.Equal(main.Command[len(main.Command)-2:], []string{"--", "nightshift"}) {
 		k.Errorf("the command is %q", main.Command)
@@ -99,26 +96,30 @@ func (k *kubelet) start(ctx context.Context, of pod) {
 		return
 	}
 	defer func() { _ = log.Close() }()
-	command := exec.Command(clustertest.Program, append(main.Args, "--ack-wait", clustertest.AckWait, "--grace", clustertest.Grace)...)
+	arguments := strings.Split(strings.ReplaceAll(strings.Join(main.Args, "\n"), "$(POD_UID)", of.Metadata.UID), "\n")
+	command := exec.Command(clustertest.Program, append(arguments, "--ack-wait", clustertest.AckWait, "--grace", clustertest.Grace)...)
 	command.Stderr, command.Env, command.SysProcAttr = log, append(os.Environ(), "NIGHTSHIFT_NATS="+k.Server.URL()), &syscall.SysProcAttr{Setpgid: true}
 	if err := command.Start(); err != nil {
 		k.Error(err)
 		return
 	}
 	k.processes[of.Metadata.UID] = command
-	k.names = append(k.names, main.Args...)
+	life := time.AfterFunc(time.Duration(of.Spec.ActiveDeadlineSeconds)*time.Second, func() { _ = command.Process.Signal(syscall.SIGTERM) })
 	go func() {
 		failed := command.Wait()
 		k.mu.Lock()
 		delete(k.processes, of.Metadata.UID)
 		k.mu.Unlock()
-		k.end(ctx, of, failed)
+		k.end(ctx, of, failed, !life.Stop())
 	}()
 }
 
-// end says how the pod has ended.
-func (k *kubelet) end(ctx context.Context, of pod, failed error) {
-	phase, code := "Succeeded", 0
+// end says how the pod has ended; late: at the end of its life, with the words of a kubelet.
+func (k *kubelet) end(ctx context.Context, of pod, failed error, late bool) {
+	phase, code, message := "Succeeded", 0, ""
+	if late {
+		phase, message = "Failed", "Pod was active on the node longer than the specified deadline"
+	}
 	var exit *exec.ExitError
 	if errors.As(failed, &exit) {
 		phase, code = "Failed", exit.ExitCode()
@@ -127,7 +128,7 @@ func (k *kubelet) end(ctx context.Context, of pod, failed error) {
 	for _, one := range of.Spec.Containers {
 		containers = append(containers, fmt.Sprintf(`{"name":%q,"image":"i","imageID":"i","ready":false,"restartCount":0,"state":{"terminated":{"exitCode":%d,"reason":"Ended"}}}`, one.Name, code))
 	}
-	patch := fmt.Sprintf(`{"metadata":{"uid":%q},"status":{"phase":%q,"containerStatuses":[%s]}}`, of.Metadata.UID, phase, strings.Join(containers, ","))
+	patch := fmt.Sprintf(`{"metadata":{"uid":%q},"status":{"phase":%q,"message":%q,"containerStatuses":[%s]}}`, of.Metadata.UID, phase, message, strings.Join(containers, ","))
 	_, _ = k.Try(ctx, "patch", "pod", of.Metadata.Name, "--subresource=status", "--type=merge", "-p", patch) // it may be gone
 }
 

@@ -68,7 +68,7 @@ func TestSomebodyEditsTheSemaphore(t *testing.T) {
 	}
 	in.until("all three are told", func() bool {
 		said := in.events()
-		return strings.Contains(said, `was changed from 4 to "9"`) && strings.Count(said, "was 4 and is gone") >= 1
+		return strings.Contains(said, `was changed from 4 to "9"`) && strings.Count(said, "was 4 and was removed") >= 1
 	})
 	in.ends(job, 6_000)
 }
@@ -99,15 +99,30 @@ func TestSomebodyDeletesRunners(t *testing.T) {
 // AW8: runners whose pods were taken away are replaced at once: nobody has failed.
 func TestSpotTakesPods(t *testing.T) {
 	in := install(t)
-	job := in.Submit("double", 6_000, "10s")
+	job := in.Submit("double", 12_000, "10s")
 	in.until("two work", func() bool { return in.working() >= 2 })
+	began := time.Now()
+	in.until("their pods are not new any more: Argo makes those of the last ten seconds again itself", func() bool { return time.Since(began) > 12*time.Second })
 	in.Must("delete", "pods", "-l", "nightshift.dev/pool=spot", "--force", "--grace-period=0")
 	in.until("they are told as killed", func() bool { return strings.Contains(in.Said(), "why=killed message=\"pod deleted\"") })
 	in.until("others work", func() bool { return in.working() >= 2 })
 	in.forgiven()
-	in.ends(job, 6_000)
+	in.ends(job, 12_000)
 	if strings.Contains(in.Said(), "why=failed") {
 		t.Error("a runner has failed")
+	}
+}
+
+// AW17: runners live as long as they may, hand back what they hold, and others take their places.
+func TestMaximumLife(t *testing.T) {
+	in := prepare(t)
+	in.Write("docs.yaml", strings.NewReplacer("NAMESPACE", in.Namespace, "LIFE", "1m").Replace(documents))
+	in.run()
+	job := in.Submit("double", 28_000, "10s")
+	in.until("the first have lived", func() bool { return strings.Contains(in.Said(), "why=life") })
+	in.ends(job, 28_000)
+	if said := in.Said(); strings.Contains(said, "why=failed") || strings.Contains(said, "why=killed") {
+		t.Error("a runner has failed, or was killed")
 	}
 }
 

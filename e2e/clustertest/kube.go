@@ -3,6 +3,7 @@ package clustertest
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"fmt"
 	"os"
 	"os/exec"
@@ -10,6 +11,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"nightshift.dev/nightshift/e2e/cluster/node"
 )
 
 // Within bounds every wait.
@@ -21,6 +24,8 @@ var Program string
 var (
 	config  string // the kubeconfig of the cluster; empty: there is none
 	kubectl string
+	network *node.Network // of the cluster where its nodes run kubelet; nil: they are pretended
+	cluster string        // the program that starts clusters, where nodes are real
 )
 
 // Main finds the program and the cluster, or makes them, runs the tests, and ends what it has made. It gives the exit code.
@@ -46,10 +51,9 @@ func prepare(folder string) (end func()) {
 	if text, err := os.ReadFile(config); err != nil || !bytes.Contains(text, []byte("\ncurrent-context: nightshift-cluster\n")) {
 		config = ""
 	}
-	if config == "" && os.Getenv("NIGHTSHIFT_CLUSTER") == "light" {
-		cluster := filepath.Join(folder, "cluster")
-		run("go", "build", "-o", cluster, "nightshift.dev/nightshift/e2e/cluster")
-		_, path, _ := strings.Cut(run(cluster, "up", "--dir", filepath.Join(folder, "up")), "export PATH=")
+	if size := os.Getenv("NIGHTSHIFT_CLUSTER"); config == "" && (size == "light" || size == "full") {
+		buildCluster(folder)
+		_, path, _ := strings.Cut(run(cluster, "up", "--size", size, "--dir", filepath.Join(folder, "up")), "export PATH=")
 		path, _, _ = strings.Cut(path, ":")
 		config, kubectl = filepath.Join(folder, "up", "kubeconfig"), filepath.Join(path, "kubectl")
 		end = func() { run(cluster, "down", "--dir", filepath.Join(folder, "up")) }
@@ -57,12 +61,27 @@ func prepare(folder string) (end func()) {
 	if found, err := exec.LookPath("kubectl"); err == nil && kubectl == "" {
 		kubectl = found
 	}
+	if text, err := os.ReadFile(filepath.Join(filepath.Dir(config), "network.json")); err == nil && config != "" {
+		var of struct{ Network node.Network }
+		if err := json.Unmarshal(text, &of); err != nil {
+			panic(err)
+		}
+		network = &of.Network
+		buildCluster(folder)
+	}
 	return end
+}
+
+func buildCluster(folder string) {
+	if cluster == "" {
+		cluster = filepath.Join(folder, "cluster")
+		run("go", "build", "-o", cluster, "nightshift.dev/nightshift/e2e/cluster")
+	}
 }
 
 func run(name string, arguments ...string) string {
 	command := exec.Command(name, arguments...)
-	command.Stderr = os.Stderr
+	command.Stderr, command.Env = os.Stderr, append(os.Environ(), "CGO_ENABLED=0") // the program travels into Ray clusters
 	said, err := command.Output()
 	if err != nil {
 		panic(fmt.Sprintf("%s %s: %v\n%s", name, strings.Join(arguments, " "), err, said))
@@ -70,14 +89,44 @@ func run(name string, arguments ...string) string {
 	return string(said)
 }
 
+// Kubectl is the program, once Main has begun.
+func Kubectl() string { return kubectl }
+
 // Kube speaks to the cluster through kubectl, in a namespace of the test.
 type Kube struct {
 	testing.TB
 	Kubeconfig, Namespace string
 }
 
-// Connect makes a namespace for the test. Without a cluster the test is skipped.
+// Connect makes a namespace for a test whose pods are pretended. Without such a cluster the test is skipped.
 func Connect(t testing.TB) *Kube {
+	t.Helper()
+	if network != nil {
+		t.Skip("pods of this cluster are real: NIGHTSHIFT_CLUSTER=light for one where they are pretended")
+	}
+	return connect(t)
+}
+
+// ConnectReal makes a namespace for a test whose pods run, and gives the network that they are in.
+func ConnectReal(t testing.TB) (*Kube, *node.Network) {
+	t.Helper()
+	if config != "" && network == nil {
+		t.Skip("pods of this cluster are pretended: NIGHTSHIFT_CLUSTER=full, as root, for one where they run")
+	}
+	return connect(t), network
+}
+
+// Cluster runs a command of the program that started the cluster.
+func Cluster(t testing.TB, arguments ...string) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), Within)
+	defer cancel()
+	if said, err := exec.CommandContext(ctx, cluster, arguments...).CombinedOutput(); err != nil {
+		t.Fatalf("cluster %s: %v\n%s", strings.Join(arguments, " "), err, said)
+	}
+}
+
+func connect(t testing.TB) *Kube {
 	t.Helper()
 	if config == "" || kubectl == "" {
 		t.Skip("no cluster: make cluster-up, then KUBECONFIG and PATH as it says; or NIGHTSHIFT_CLUSTER=light for one of the test's own")
@@ -123,15 +172,19 @@ func (k *Kube) Until(what, kinds string, holds func() bool) {
 	}
 }
 
-// Become writes a kubeconfig of one of the namespace's service accounts, and gives its path.
+// Become writes a kubeconfig of one of the namespace's service accounts, and gives its path; nightshift is that of the manifests.
 func (k *Kube) Become(account, folder string) string {
 	k.Helper()
+	namespace := k.Namespace
+	if account == "nightshift" {
+		namespace = account
+	}
 	text, err := os.ReadFile(k.Kubeconfig)
 	if err != nil {
 		k.Fatal(err)
 	}
 	path := filepath.Join(folder, account)
-	as := bytes.Replace(text, []byte("  user:\n"), []byte("  user:\n    as: system:serviceaccount:"+k.Namespace+":"+account+"\n"), 1)
+	as := bytes.Replace(text, []byte("  user:\n"), []byte("  user:\n    as: system:serviceaccount:"+namespace+":"+account+"\n"), 1)
 	if err := os.WriteFile(path, as, 0o600); err != nil {
 		k.Fatal(err)
 	}

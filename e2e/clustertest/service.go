@@ -15,8 +15,11 @@ import (
 	"nightshift.dev/nightshift/orchestrator/state"
 )
 
-// AckWait and Grace are those of the service, and shall be those of workers.
-const AckWait, Grace = "5s", "5s"
+// Those of the service, which shall be those of workers, too.
+const (
+	AckWait = "5s"
+	Grace   = "5s"
+)
 
 // Service is the program under test with a NATS server of its own.
 type Service struct {
@@ -47,10 +50,13 @@ func (s *Service) Write(name, content string) {
 }
 
 // ServeNATS starts the NATS server.
-func (s *Service) ServeNATS() {
+func (s *Service) ServeNATS() { s.ServeNATSAt("127.0.0.1") }
+
+// ServeNATSAt starts it at an address of the machine.
+func (s *Service) ServeNATSAt(host string) {
 	s.Helper()
 	var err error
-	if s.Server, err = embedded.Start(embedded.Config{Dir: filepath.Join(s.Dir, "nats"), Port: -1, NoSync: true}); err != nil {
+	if s.Server, err = embedded.Start(embedded.Config{Host: host, Dir: filepath.Join(s.Dir, "nats"), Port: -1, NoSync: true}); err != nil {
 		s.Fatal(err)
 	}
 	s.Cleanup(s.Server.Stop)
@@ -89,6 +95,9 @@ func (s *Service) Said() string {
 	}
 	return all.String()
 }
+
+// PID is its process.
+func (s *Service) PID() int { return s.process.Process.Pid }
 
 // Kill kills it.
 func (s *Service) Kill() {

@@ -7,6 +7,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"nightshift.dev/nightshift/e2e/clustertest"
 )
 
 const scaledObject = `
@@ -25,7 +27,7 @@ spec:
 func TestAdopts(t *testing.T) {
 	in := prepareInstallation(t)
 	in.defineScaledObjects()
-	in.must("delete", "raycluster", "scoring")
+	in.Must("delete", "raycluster", "scoring")
 	text, err := os.ReadFile(filepath.Join("testdata", "raycluster.yaml"))
 	if err != nil {
 		t.Fatal(err)
@@ -37,15 +39,15 @@ func TestAdopts(t *testing.T) {
 
 	adopt := func(arguments ...string) string {
 		t.Helper()
-		command := exec.CommandContext(t.Context(), program, append([]string{"adopt", "scoring", "-n", in.namespace}, arguments...)...)
-		command.Env = append(os.Environ(), "KUBECONFIG="+in.kubeconfig)
+		command := exec.CommandContext(t.Context(), clustertest.Program, append([]string{"adopt", "scoring", "-n", in.Namespace}, arguments...)...)
+		command.Env = append(os.Environ(), "KUBECONFIG="+in.Kubeconfig)
 		said, err := command.CombinedOutput()
 		if err != nil {
 			t.Fatalf("%v\n%s", err, said)
 		}
 		return string(said)
 	}
-	in.write("docs.yaml", adopt("--scaled-object", "scorer", "--rows-per-second", "40"))
+	in.Write("docs.yaml", adopt("--scaled-object", "scorer", "--rows-per-second", "40"))
 	documents := in.read("docs.yaml")
 	t.Log("\n" + documents)
 	for _, part := range []string{"# Not carried over: trigger cron of ScaledObject scorer", "stream: ITEMS", "name: scoring-spot", "capacityType: spot", `{"op":"add","path":"/spec/workerGroupSpecs/0/replicas","value":2}`, "until that pod is replaced"} {
@@ -53,12 +55,11 @@ func TestAdopts(t *testing.T) {
 			t.Errorf("%q is not in it", part)
 		}
 	}
-	in.serveNATS()
+	in.ServeNATS()
 	in.fillStream("ITEMS", "theirs", 10)
-	in.start()
-	t.Cleanup(in.end)
+	in.Start()
 	in.until("it is observed", func() bool {
-		said, err := in.nightshift("explain", "scoring-spot")
+		said, err := in.Nightshift("explain", "scoring-spot")
 		return err == nil && strings.Contains(said, "observed only") && strings.Contains(said, "2 replicas")
 	})
 	before := in.pods(t.Context())
@@ -75,11 +76,11 @@ func TestAdopts(t *testing.T) {
 	manage := func(documents string) string { return strings.ReplaceAll(documents, "  mode: observe\n", "") }
 	_, pools, _ := strings.Cut(documents, "kind: Pool")
 	pools, _, _ = strings.Cut(pools, "kind: Queue")
-	in.write("docs.yaml", manage("apiVersion: nightshift.dev/v1alpha1\nkind: Pool"+strings.TrimSuffix(pools, "apiVersion: nightshift.dev/v1alpha1\n")))
+	in.Write("docs.yaml", manage("apiVersion: nightshift.dev/v1alpha1\nkind: Pool"+strings.TrimSuffix(pools, "apiVersion: nightshift.dev/v1alpha1\n")))
 	in.until("the autoscaler in the head is named", func() bool {
 		return strings.Contains(strings.Join(in.doctorOf("scoring-spot"), "\n"), "Ray's autoscaler still runs in the head's pod")
 	})
-	in.must("delete", "pods", "-l", "ray.io/node-type=head")
+	in.Must("delete", "pods", "-l", "ray.io/node-type=head")
 	in.until("nothing is in the way", func() bool { return strings.Join(in.doctorOf("scoring-spot"), "\n") == "ok can be sized" })
 	for name := range in.pods(t.Context()) {
 		if _, was := before[name]; !was {
@@ -88,16 +89,9 @@ func TestAdopts(t *testing.T) {
 	}
 }
 
-func (in *installation) write(name, text string) {
-	in.Helper()
-	if err := os.WriteFile(filepath.Join(in.dir, name), []byte(text), 0o600); err != nil {
-		in.Fatal(err)
-	}
-}
-
 func (in *installation) read(name string) string {
 	in.Helper()
-	text, err := os.ReadFile(filepath.Join(in.dir, name))
+	text, err := os.ReadFile(filepath.Join(in.Dir, name))
 	if err != nil {
 		in.Fatal(err)
 	}
@@ -106,19 +100,19 @@ func (in *installation) read(name string) string {
 
 func (in *installation) create(name, text string) {
 	in.Helper()
-	in.write(name, text)
-	in.must("create", "--validate=false", "-f", filepath.Join(in.dir, name))
+	in.Write(name, text)
+	in.Must("create", "--validate=false", "-f", filepath.Join(in.Dir, name))
 }
 
 // defineScaledObjects makes the API server know them, until the test ends.
 func (in *installation) defineScaledObjects() {
 	in.Helper()
 	file := filepath.Join("testdata", "scaledobject.yaml")
-	in.must("create", "-f", file)
+	in.Must("create", "-f", file)
 	in.Cleanup(func() {
-		if said, err := in.try(context.WithoutCancel(in.Context()), "delete", "-f", file); err != nil {
+		if said, err := in.Try(context.WithoutCancel(in.Context()), "delete", "-f", file); err != nil {
 			in.Errorf("%v\n%s", err, said)
 		}
 	})
-	in.must("wait", "--for=condition=Established", "crd/scaledobjects.keda.sh", "--timeout=30s")
+	in.Must("wait", "--for=condition=Established", "crd/scaledobjects.keda.sh", "--timeout=30s")
 }

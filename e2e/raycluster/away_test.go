@@ -100,18 +100,18 @@ func (d *door) set(shut bool) {
 // RC4: while the API server is away nothing is written and nothing shrinks, not even once the work is done; then what is left to do is done.
 func TestAPIServerIsAway(t *testing.T) {
 	in := prepareInstallation(t)
-	door, through := openDoor(t, in.kubeconfig, in.dir)
-	in.reach = through
+	door, through := openDoor(t, in.Kubeconfig, in.Dir)
+	in.Reach = through
 	in.run()
 	job := in.submit(3_000, "10s")
 	in.until("workers work", func() bool { return in.working() >= 2 })
 	door.set(true)
 	in.until("the plan says why nothing changes", func() bool {
-		said, err := in.nightshift("explain")
+		said, err := in.Nightshift("explain")
 		return err == nil && strings.Contains(said, "nothing changes, neither fewer nor more, while the size is not known")
 	})
 	before := in.cluster().Metadata.ResourceVersion
-	if said, err := in.nightshift("watch", job); err != nil {
+	if said, err := in.Nightshift("watch", job); err != nil {
 		t.Fatalf("%v\n%s", err, said)
 	}
 	select {

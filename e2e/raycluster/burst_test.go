@@ -57,15 +57,14 @@ const (
 // a RayCluster each. No worker ever comes: the pods are pretended, and nothing stands in for what would run in them.
 func BenchmarkBurstToReplicas(b *testing.B) {
 	in := prepareInstallation(b)
-	in.serveNATS()
-	nc, err := in.server.Connect()
+	in.ServeNATS()
+	nc, err := in.Server.Connect()
 	if err != nil {
 		b.Fatal(err)
 	}
 	b.Cleanup(nc.Close)
 	in.prepareBursts(b, nc)
-	in.start()
-	b.Cleanup(in.end)
+	in.Start()
 	time.Sleep(10 * time.Second) // every queue is read, and is empty
 	replicas := in.watch(b)
 	var took []time.Duration
@@ -116,7 +115,7 @@ func (in *installation) prepareBursts(b *testing.B, nc *nats.Conn) {
 	documents, clusters := burstModel, ""
 	for i := range bursts {
 		name := fmt.Sprintf("burst-%d", i)
-		documents += strings.NewReplacer("NAMESPACE", in.namespace, "NAME", name).Replace(burstQueue)
+		documents += strings.NewReplacer("NAMESPACE", in.Namespace, "NAME", name).Replace(burstQueue)
 		clusters += "---\n" + strings.Replace(string(template), "name: scoring", "name: "+name, 1)
 		stream, err := js.CreateStream(b.Context(), jetstream.StreamConfig{Name: name, Subjects: []string{name}})
 		if err != nil {
@@ -127,11 +126,11 @@ func (in *installation) prepareBursts(b *testing.B, nc *nats.Conn) {
 		}
 	}
 	for name, text := range map[string]string{"docs.yaml": documents, "clusters.yaml": clusters} {
-		if err := os.WriteFile(filepath.Join(in.dir, name), []byte(text), 0o600); err != nil {
+		if err := os.WriteFile(filepath.Join(in.Dir, name), []byte(text), 0o600); err != nil {
 			b.Fatal(err)
 		}
 	}
-	in.must("create", "--validate=false", "-f", filepath.Join(in.dir, "clusters.yaml"))
+	in.Must("create", "--validate=false", "-f", filepath.Join(in.Dir, "clusters.yaml"))
 }
 
 // told is a RayCluster's number of replicas, and when the API server told of it.
@@ -143,7 +142,7 @@ type told struct {
 
 // watch tells of every change of a spot group's replicas.
 func (in *installation) watch(b *testing.B) <-chan told {
-	config, err := clientcmd.BuildConfigFromFlags("", in.kubeconfig)
+	config, err := clientcmd.BuildConfigFromFlags("", in.Kubeconfig)
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -151,7 +150,7 @@ func (in *installation) watch(b *testing.B) <-chan told {
 	if err != nil {
 		b.Fatal(err)
 	}
-	stream, err := client.RayV1().RayClusters(in.namespace).Watch(b.Context(), metav1.ListOptions{})
+	stream, err := client.RayV1().RayClusters(in.Namespace).Watch(b.Context(), metav1.ListOptions{})
 	if err != nil {
 		b.Fatal(err)
 	}

@@ -1,7 +1,6 @@
 package raycluster
 
 import (
-	"bytes"
 	"context"
 	"fmt"
 	"os"
@@ -14,8 +13,8 @@ import (
 	"testing"
 	"time"
 
+	"nightshift.dev/nightshift/e2e/clustertest"
 	"nightshift.dev/nightshift/orchestrator"
-	"nightshift.dev/nightshift/orchestrator/embedded"
 	"nightshift.dev/nightshift/orchestrator/state"
 )
 
@@ -73,12 +72,7 @@ class Double:
 // installation is a service, its NATS server, and workers in place of those in pods.
 type installation struct {
 	*kube
-	dir     string
-	reach   string // the kubeconfig of the service
-	server  *embedded.Server
-	store   *state.Store
-	service *exec.Cmd
-	starts  int
+	store *state.Store
 
 	mu      sync.Mutex
 	workers map[string]*exec.Cmd // by pod and number
@@ -100,40 +94,35 @@ func prepareInstallation(t testing.TB, pools ...string) *installation {
 	if len(pools) == 0 {
 		pools = []string{"spot"}
 	}
-	k := connect(t)
+	k := &kube{clustertest.NewService(clustertest.Connect(t))}
 	if _, err := exec.LookPath("python3"); err != nil {
 		t.Skip("python3 is missing: the scorer of this test is a Python program")
 	}
 	in := newInstallation(k, pools...)
-	k.must("create", "--validate=false", "-f", filepath.Join("testdata", "raycluster.yaml"))
+	k.Must("create", "--validate=false", "-f", filepath.Join("testdata", "raycluster.yaml"))
 	return in
 }
 
 // newInstallation writes documents and scorer.
 func newInstallation(k *kube, pools ...string) *installation {
 	k.Helper()
-	in := &installation{kube: k, dir: k.TempDir(), workers: map[string]*exec.Cmd{}, reach: k.kubeconfig}
-	for name, content := range map[string]string{"docs.yaml": strings.NewReplacer("NAMESPACE", k.namespace, "POOLS", strings.Join(pools, ", ")).Replace(documents), "double.py": scorer} {
-		if err := os.WriteFile(filepath.Join(in.dir, name), []byte(content), 0o600); err != nil {
-			k.Fatal(err)
-		}
-	}
+	in := &installation{kube: k, workers: map[string]*exec.Cmd{}}
+	in.Write("docs.yaml", strings.NewReplacer("NAMESPACE", k.Namespace, "POOLS", strings.Join(pools, ", ")).Replace(documents))
+	in.Write("double.py", scorer)
 	return in
 }
 
 // run starts everything, with the stand-in for pods and driver.
 func (in *installation) run() {
 	in.Helper()
-	in.serveNATS()
+	in.ServeNATS()
 	in.runWith(in.drive)
 }
 
 // runWith starts the service and what stands in for pods.
 func (in *installation) runWith(pods func(context.Context)) {
 	in.Helper()
-	t := in.TB
-	in.start()
-	t.Cleanup(in.end)
+	in.Start()
 	in.runPods(pods)
 }
 
@@ -141,15 +130,7 @@ func (in *installation) runWith(pods func(context.Context)) {
 func (in *installation) runPods(pods func(context.Context)) {
 	in.Helper()
 	t := in.TB
-	conn, err := in.server.Connect()
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(conn.Close)
-	in.until("the service has made its streams", func() bool {
-		in.store, err = state.Open(t.Context(), conn, state.Config{AckWait: 5 * time.Second})
-		return err == nil
-	})
+	in.store = in.Store()
 	ctx, cancel := context.WithCancel(context.WithoutCancel(t.Context()))
 	ended := make(chan struct{})
 	go func() {
@@ -160,86 +141,10 @@ func (in *installation) runPods(pods func(context.Context)) {
 	t.Cleanup(func() { cancel(); <-ended })
 }
 
-func (in *installation) serveNATS() { in.serveNATSAt("127.0.0.1") }
-
-// serveNATSAt serves at an address of the machine.
-func (in *installation) serveNATSAt(host string) {
-	in.Helper()
-	var err error
-	if in.server, err = embedded.Start(embedded.Config{Host: host, Dir: filepath.Join(in.dir, "nats"), Port: -1, NoSync: true}); err != nil {
-		in.Fatal(err)
-	}
-	in.Cleanup(in.server.Stop)
-}
-
-// start starts the service.
-func (in *installation) start() {
-	in.Helper()
-	in.starts++
-	log, err := os.Create(filepath.Join(in.dir, fmt.Sprintf("service-%d.log", in.starts)))
-	if err != nil {
-		in.Fatal(err)
-	}
-	in.service = exec.Command(program, "run", "--nats", in.server.URL(), "-f", filepath.Join(in.dir, "docs.yaml"), "--dir", filepath.Join(in.dir, "state"), "--ack-wait", "5s", "--grace", "5s")
-	in.service.Stderr, in.service.Env = log, append(os.Environ(), "KUBECONFIG="+in.reach)
-	if err := in.service.Start(); err != nil {
-		in.Fatal(err)
-	}
-	_ = log.Close() // the service has it
-}
-
-func (in *installation) killService() {
-	_ = in.service.Process.Kill()
-	_ = in.service.Wait()
-}
-
-// end kills the service, and shows what it said where the test has failed.
-func (in *installation) end() {
-	if in.Failed() { // it shows where it stands
-		_ = in.service.Process.Signal(syscall.SIGQUIT)
-		_ = in.service.Wait()
-	}
-	in.killService()
-	if !in.Failed() {
-		return
-	}
-	for i := range in.starts {
-		if text, err := os.ReadFile(filepath.Join(in.dir, fmt.Sprintf("service-%d.log", i+1))); err == nil {
-			in.Logf("service %d:\n%s", i+1, text)
-		}
-	}
-}
-
 // submit submits rows, and gives the job.
 func (in *installation) submit(rows int, within string) string {
 	in.Helper()
-	var text bytes.Buffer
-	for i := range rows {
-		fmt.Fprintf(&text, "{\"n\":%d}\n", i)
-	}
-	file := filepath.Join(in.dir, "in", "rows.jsonl")
-	if err := os.MkdirAll(filepath.Dir(file), 0o750); err != nil {
-		in.Fatal(err)
-	}
-	if err := os.WriteFile(file, text.Bytes(), 0o600); err != nil {
-		in.Fatal(err)
-	}
-	var said string
-	in.until("the service takes a job", func() bool {
-		var err error
-		said, err = in.nightshift("submit", "-q", "double", file, "--within", within, "--yes", "-o", "name")
-		return err == nil
-	})
-	return strings.TrimPrefix(strings.TrimSpace(said), "job/")
-}
-
-func (in *installation) nightshift(arguments ...string) (string, error) {
-	ctx, cancel := context.WithTimeout(in.Context(), time.Minute)
-	defer cancel()
-	command := exec.CommandContext(ctx, program, append(arguments, "--nats", in.server.URL())...)
-	command.Dir = in.dir
-	said, err := command.Output()
-	return string(said), err
+	return in.Submit("double", rows, within)
 }
 
 // drive is the stand-in for pods and for the driver in them: it starts the workers that the slots name in pods that are ready, and kills those whose pods are gone.
@@ -279,14 +184,14 @@ func (in *installation) work(pool, name string, n, slot int) {
 	}
 	in.made++
 	id := fmt.Sprintf("%s-%d-%d", name, n, in.made)
-	log, err := os.Create(filepath.Join(in.dir, id+".log"))
+	log, err := os.Create(filepath.Join(in.Dir, id+".log"))
 	if err != nil {
 		in.Error(err)
 		return
 	}
 	defer func() { _ = log.Close() }()
-	command := exec.Command(program, "worker", "--pool", pool, "--id", id, "--slot", strconv.Itoa(slot), "--ack-wait", "5s", "--grace", "5s")
-	command.Stderr, command.Env, command.SysProcAttr = log, append(os.Environ(), "NIGHTSHIFT_NATS="+in.server.URL()), &syscall.SysProcAttr{Setpgid: true}
+	command := exec.Command(clustertest.Program, "worker", "--pool", pool, "--id", id, "--slot", strconv.Itoa(slot), "--ack-wait", "5s", "--grace", "5s")
+	command.Stderr, command.Env, command.SysProcAttr = log, append(os.Environ(), "NIGHTSHIFT_NATS="+in.Server.URL()), &syscall.SysProcAttr{Setpgid: true}
 	if err := command.Start(); err != nil {
 		in.Error(err)
 		return

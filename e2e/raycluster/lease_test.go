@@ -11,14 +11,16 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"nightshift.dev/nightshift/e2e/clustertest"
 )
 
 // serveWithLease starts a service that stands by or serves, whoever holds the Lease first.
 func (in *installation) serveWithLease(name string) (*exec.Cmd, *bytes.Buffer) {
 	in.Helper()
 	said := &bytes.Buffer{}
-	service := exec.Command(program, "run", "--nats", in.server.URL(), "-f", filepath.Join(in.dir, "docs.yaml"), "--dir", filepath.Join(in.dir, name), "--ack-wait", "5s", "--grace", "5s", "--lease", in.namespace+"/nightshift")
-	service.Stderr, service.Env = said, append(os.Environ(), "KUBECONFIG="+in.reach)
+	service := exec.Command(clustertest.Program, "run", "--nats", in.Server.URL(), "-f", filepath.Join(in.Dir, "docs.yaml"), "--dir", filepath.Join(in.Dir, name), "--ack-wait", "5s", "--grace", "5s", "--lease", in.Namespace+"/nightshift")
+	service.Stderr, service.Env = said, append(os.Environ(), "KUBECONFIG="+in.Reach)
 	if err := service.Start(); err != nil {
 		in.Fatal(err)
 	}
@@ -34,7 +36,7 @@ func (in *installation) serveWithLease(name string) (*exec.Cmd, *bytes.Buffer) {
 }
 
 func (in *installation) holder() string {
-	text, err := in.try(in.Context(), "get", "lease", "nightshift", "-o", "json")
+	text, err := in.Try(in.Context(), "get", "lease", "nightshift", "-o", "json")
 	var lease struct {
 		Spec struct {
 			Holder string `json:"holderIdentity"`
@@ -50,10 +52,10 @@ func (in *installation) holder() string {
 // rights of the manifests, and no others. Ended in order, the lease is given back at once.
 func TestLeaderIsPaused(t *testing.T) {
 	in := prepareInstallation(t)
-	in.must("create", "-f", filepath.Join("..", "..", "manifests", "sizing", "role.yaml"))
-	in.must("create", "-f", filepath.Join("..", "..", "manifests", "base", "lease.yaml"))
-	in.become("nightshift")
-	in.serveNATS()
+	in.Must("create", "-f", filepath.Join("..", "..", "manifests", "sizing", "role.yaml"))
+	in.Must("create", "-f", filepath.Join("..", "..", "manifests", "base", "lease.yaml"))
+	in.Reach = in.Become("nightshift", in.Dir)
+	in.ServeNATS()
 	first, _ := in.serveWithLease("first")
 	in.until("the first holds the lease", func() bool { return in.holder() != "" })
 	holder := in.holder()
@@ -66,7 +68,7 @@ func TestLeaderIsPaused(t *testing.T) {
 	}
 	in.until("the second takes over", func() bool { now := in.holder(); return now != "" && now != holder })
 	taken := in.holder()
-	in.until("the second serves", func() bool { _, err := in.nightshift("explain"); return err == nil })
+	in.until("the second serves", func() bool { _, err := in.Nightshift("explain"); return err == nil })
 	if err := first.Process.Signal(syscall.SIGCONT); err != nil {
 		t.Fatal(err)
 	}

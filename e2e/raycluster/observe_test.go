@@ -36,15 +36,15 @@ spec: {mode: observe, source: nats, delivery: external, nats: {stream: ITEMS, co
 // OB1 to OB5: beside Ray's autoscaler the service says what it would do and what both cost, with rights to read only, and writes nothing.
 func TestObservesOnly(t *testing.T) {
 	in := prepareInstallation(t)
-	if err := os.WriteFile(filepath.Join(in.dir, "docs.yaml"), []byte(strings.ReplaceAll(observedDocuments, "NAMESPACE", in.namespace)), 0o600); err != nil {
+	if err := os.WriteFile(filepath.Join(in.Dir, "docs.yaml"), []byte(strings.ReplaceAll(observedDocuments, "NAMESPACE", in.Namespace)), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	in.must("patch", "raycluster", "scoring", "--type=json", "-p", `[{"op":"add","path":"/spec/enableInTreeAutoscaling","value":true},{"op":"replace","path":"/spec/workerGroupSpecs/0/replicas","value":6}]`)
-	in.must("create", "serviceaccount", "reader")
-	in.must("create", "role", "reader", "--verb=get,list,watch", "--resource=rayclusters.ray.io,pods")
-	in.must("create", "rolebinding", "reader", "--role=reader", "--serviceaccount="+in.namespace+":reader")
-	in.become("reader")
-	in.serveNATS()
+	in.Must("patch", "raycluster", "scoring", "--type=json", "-p", `[{"op":"add","path":"/spec/enableInTreeAutoscaling","value":true},{"op":"replace","path":"/spec/workerGroupSpecs/0/replicas","value":6}]`)
+	in.Must("create", "serviceaccount", "reader")
+	in.Must("create", "role", "reader", "--verb=get,list,watch", "--resource=rayclusters.ray.io,pods")
+	in.Must("create", "rolebinding", "reader", "--role=reader", "--serviceaccount="+in.Namespace+":reader")
+	in.Reach = in.Become("reader", in.Dir)
+	in.ServeNATS()
 	in.fillStream("ITEMS", "theirs", 3000)
 	in.until("the role counts, and nothing is found", func() bool { return strings.Join(in.doctor(), "\n") == "ok can be observed" })
 	in.until("six pods are ready", func() bool {
@@ -57,11 +57,10 @@ func TestObservesOnly(t *testing.T) {
 		return ready == 6
 	})
 	before := in.cluster()
-	in.start()
-	t.Cleanup(in.end)
+	in.Start()
 	var said string
 	in.until("the plan is told beside what is there", func() bool {
-		said, _ = in.nightshift("explain", "spot")
+		said, _ = in.Nightshift("explain", "spot")
 		return strings.Contains(said, "(was 6)") && strings.Contains(said, " USD and ")
 	})
 	t.Log(said)
@@ -77,7 +76,7 @@ func TestObservesOnly(t *testing.T) {
 // fillStream makes a stream with messages, and a consumer that nobody reads.
 func (in *installation) fillStream(name, consumer string, messages int) {
 	in.Helper()
-	nc, err := in.server.Connect()
+	nc, err := in.Server.Connect()
 	if err != nil {
 		in.Fatal(err)
 	}

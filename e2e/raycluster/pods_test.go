@@ -3,27 +3,25 @@ package raycluster
 import (
 	"context"
 	"fmt"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 
+	"nightshift.dev/nightshift/e2e/clustertest"
 	"nightshift.dev/nightshift/e2e/raytest"
 )
 
 // A job in real pods: Ray runs in containers on nodes with kubelets, the service submits its driver to the head that KubeRay has made, workers score in pods of a node that
 // is killed meanwhile, with all that is on it. It comes back as another machine, and the job ends with each row once. (Scenarios 1 and 2.)
 func TestJobInRealPods(t *testing.T) {
-	if config != "" && real == nil {
-		t.Skip("pods of this cluster are pretended: NIGHTSHIFT_CLUSTER=full, as root, for one where they run")
-	}
-	in := newInstallation(newKube(t), "spot")
-	in.must("create", "--validate=false", "-f", raytest.Manifest(t, in.dir))
-	in.serveNATSAt(real.Machine().String())
+	k, network := clustertest.ConnectReal(t)
+	in := newInstallation(&kube{clustertest.NewService(k)}, "spot")
+	in.Must("create", "--validate=false", "-f", raytest.Manifest(t, in.Dir))
+	in.ServeNATSAt(network.Machine().String())
 	dashboard := "http://" + in.head() + ":8265"
-	t.Cleanup(func() { in.tellDriver(dashboard, func() string { return in.must("get", "pods", "-o", "wide") }) })
-	in.edit("group: spot, grantLimit: 5s", fmt.Sprintf("group: spot, dashboard: %q, nats: %q, grantLimit: 60s", dashboard, in.server.URL()))
+	t.Cleanup(func() { in.tellDriver(dashboard, func() string { return in.Must("get", "pods", "-o", "wide") }) })
+	in.edit("group: spot, grantLimit: 5s", fmt.Sprintf("group: spot, dashboard: %q, nats: %q, grantLimit: 60s", dashboard, in.Server.URL()))
 	in.edit("replicas: {max: 4}", "replicas: {max: 2}")
 	in.runWith(func(context.Context) {}) // kubelets do it
 	present := in.presence()
@@ -39,7 +37,7 @@ func TestJobInRealPods(t *testing.T) {
 		return len(now) == 2 && !slices.ContainsFunc(now, func(name string) bool { return slices.Contains(lost, name) })
 	})
 	in.until("the job is done", func() bool { // in more than the minute that a command gets
-		_, err := in.nightshift("watch", job)
+		_, err := in.Nightshift("watch", job)
 		return err == nil
 	})
 	in.ends(job, 12_000)
@@ -50,7 +48,7 @@ func TestJobInRealPods(t *testing.T) {
 func (in *installation) head() (address string) {
 	in.Helper()
 	in.until("the head is ready", func() bool {
-		said, err := in.try(in.Context(), "get", "pods", "-l", "ray.io/node-type=head", "-o", `jsonpath={.items[*].status.podIP} {.items[*].status.conditions[?(@.type=="Ready")].status}`)
+		said, err := in.Try(in.Context(), "get", "pods", "-l", "ray.io/node-type=head", "-o", `jsonpath={.items[*].status.podIP} {.items[*].status.conditions[?(@.type=="Ready")].status}`)
 		words := strings.Fields(said)
 		if err != nil || len(words) != 2 || words[1] != "True" {
 			return false
@@ -64,9 +62,5 @@ func (in *installation) head() (address string) {
 // node kills the spot node, or brings it back.
 func (in *installation) node(do string) {
 	in.Helper()
-	ctx, cancel := context.WithTimeout(in.Context(), within)
-	defer cancel()
-	if said, err := exec.CommandContext(ctx, cluster, "node", do, "spot-1", "--dir", filepath.Dir(in.kubeconfig)).CombinedOutput(); err != nil {
-		in.Fatalf("node %s: %v\n%s", do, err, said)
-	}
+	clustertest.Cluster(in.TB, "node", do, "spot-1", "--dir", filepath.Dir(in.Kubeconfig))
 }

@@ -21,8 +21,8 @@ import (
 func TestJobOnRealRay(t *testing.T) {
 	in := prepareInstallation(t)
 	ray := raytest.Start(t, "head")
-	in.serveNATS()
-	in.edit("group: spot, ", fmt.Sprintf("group: spot, dashboard: %q, nats: %q, ", ray.Dashboard, in.server.URL()))
+	in.ServeNATS()
+	in.edit("group: spot, ", fmt.Sprintf("group: spot, dashboard: %q, nats: %q, ", ray.Dashboard, in.Server.URL()))
 	in.runWith(func(ctx context.Context) { in.nodes(ctx, ray) })
 	present := in.presence()
 	t.Cleanup(func() { in.tellDriver(ray.Dashboard, ray.Logs) })
@@ -30,7 +30,7 @@ func TestJobOnRealRay(t *testing.T) {
 	in.until("workers are present", func() bool { return len(present()) >= 3 })
 	victim := present()[0]
 	name := victim[:strings.LastIndex(victim[:strings.LastIndex(victim, "-")], "-")]
-	in.must("delete", "pod", name, "--force", "--grace-period=0")
+	in.Must("delete", "pod", name, "--force", "--grace-period=0")
 	in.until("another worker takes its place", func() bool {
 		now := strings.Join(present(), " ")
 		return !strings.Contains(now, name) && len(present()) >= 3
@@ -42,7 +42,7 @@ func TestJobOnRealRay(t *testing.T) {
 // edit replaces the first of a text in the documents.
 func (in *installation) edit(text, by string) {
 	in.Helper()
-	file := filepath.Join(in.dir, "docs.yaml")
+	file := filepath.Join(in.Dir, "docs.yaml")
 	documents, err := os.ReadFile(file)
 	if err != nil {
 		in.Fatal(err)

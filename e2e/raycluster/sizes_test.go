@@ -16,8 +16,8 @@ const annotation = "nightshift.dev/plan-spot"
 // The service has the rights of manifests/sizing, and no others.
 func TestJobSizesTheGroup(t *testing.T) {
 	in := prepareInstallation(t)
-	in.must("create", "-f", filepath.Join("..", "..", "manifests", "sizing", "role.yaml"))
-	in.become("nightshift")
+	in.Must("create", "-f", filepath.Join("..", "..", "manifests", "sizing", "role.yaml"))
+	in.Reach = in.Become("nightshift", in.Dir)
 	in.run()
 	job := in.submit(6_000, "10s")
 	in.until("the group grows to four", func() bool { return in.group().Replicas == 4 })
@@ -40,9 +40,9 @@ func TestServiceDiesAgainAndAgain(t *testing.T) {
 	in.until("the group grows", func() bool { return in.group().Replicas > 0 })
 	deaths := 0
 	in.until("the job and the group have ended", func() bool {
-		in.killService()
+		in.Kill()
 		deaths++
-		in.start()
+		in.Start()
 		select {
 		case <-time.After(time.Duration(500+rand.Int64N(4_000)) * time.Millisecond): // a service that is never up for a decision decides nothing
 		case <-t.Context().Done():
@@ -56,16 +56,16 @@ func TestServiceDiesAgainAndAgain(t *testing.T) {
 // RC8 and RC9: whoever else sizes the cluster is told on the object, once for each group; nothing else is written, until they are gone.
 func TestSomebodyElseSizesTheGroup(t *testing.T) {
 	in := install(t)
-	in.must("patch", "raycluster", "scoring", "--type=merge", "-p", `{"spec":{"enableInTreeAutoscaling":true}}`)
+	in.Must("patch", "raycluster", "scoring", "--type=merge", "-p", `{"spec":{"enableInTreeAutoscaling":true}}`)
 	in.until("the autoscaler is named", func() bool {
 		return strings.HasPrefix(in.cluster().Metadata.Annotations[annotation], "not sized: Ray's autoscaler sizes the group")
 	})
 	job := in.submit(1_000, "10s")
 	in.until("the plan says why nothing is bought", func() bool {
-		said, err := in.nightshift("explain")
+		said, err := in.Nightshift("explain")
 		return err == nil && strings.Contains(said, "not sized: Ray's autoscaler sizes the group")
 	})
-	in.must("patch", "raycluster", "scoring", "--type=merge", "-p", `{"spec":{"enableInTreeAutoscaling":false}}`)
+	in.Must("patch", "raycluster", "scoring", "--type=merge", "-p", `{"spec":{"enableInTreeAutoscaling":false}}`)
 	in.ends(job, 1_000)
 	if events := in.events("NotResized"); strings.Count(events, "\n") != 2 || in.cluster().Metadata.Annotations["kept"] != "yes" {
 		t.Errorf("events\n%s\nand annotations %v", events, in.cluster().Metadata.Annotations)
@@ -77,7 +77,7 @@ func TestSomebodyEditsReplicas(t *testing.T) {
 	in := install(t)
 	job := in.submit(6_000, "10s")
 	in.until("workers work", func() bool { return in.working() >= 2 })
-	in.must("patch", "raycluster", "scoring", "--type=json", "-p", `[{"op":"replace","path":"/spec/workerGroupSpecs/0/replicas","value":7}]`)
+	in.Must("patch", "raycluster", "scoring", "--type=json", "-p", `[{"op":"replace","path":"/spec/workerGroupSpecs/0/replicas","value":7}]`)
 	in.until("there are four again", func() bool { return in.group().Replicas <= 4 && len(in.pods(t.Context())) <= 4 })
 	in.ends(job, 6_000)
 }
@@ -87,7 +87,7 @@ func TestSomebodyDeletesPods(t *testing.T) {
 	in := install(t)
 	job := in.submit(6_000, "10s")
 	in.until("workers work", func() bool { return in.working() >= 2 })
-	in.must("delete", "pods", "-l", "ray.io/group=spot", "--field-selector", "spec.nodeName!=x")
+	in.Must("delete", "pods", "-l", "ray.io/group=spot", "--field-selector", "spec.nodeName!=x")
 	in.until("their workers have ended", func() bool {
 		in.mu.Lock()
 		defer in.mu.Unlock()
@@ -102,7 +102,7 @@ func TestSpotIsNeverGranted(t *testing.T) {
 	in := install(t, "spot", "on-demand")
 	cordon := func(ctx context.Context, unschedulable bool) {
 		patch := fmt.Sprintf(`{"spec":{"unschedulable":%t}}`, unschedulable)
-		if said, err := in.try(ctx, "patch", "node", "spot-1", "spot-2", "--type=merge", "-p", patch); err != nil {
+		if said, err := in.Try(ctx, "patch", "node", "spot-1", "spot-2", "--type=merge", "-p", patch); err != nil {
 			t.Errorf("%v\n%s", err, said)
 		}
 	}
@@ -117,7 +117,7 @@ func TestSpotIsNeverGranted(t *testing.T) {
 	cordon(t.Context(), false)
 	in.until("spot workers work again", func() bool { return in.at("spot") > 0 })
 	in.ends(job, 12_000)
-	said, err := in.nightshift("get", job, "-o", "json")
+	said, err := in.Nightshift("get", job, "-o", "json")
 	if err != nil || strings.Contains(said, `"late": true`) {
 		t.Errorf("%v\n%s", err, said)
 	}
@@ -126,14 +126,14 @@ func TestSpotIsNeverGranted(t *testing.T) {
 // ends waits for the job and for the group, and looks at the results.
 func (in *installation) ends(job string, rows int) {
 	in.Helper()
-	if said, err := in.nightshift("watch", job); err != nil {
+	if said, err := in.Nightshift("watch", job); err != nil {
 		in.Fatalf("%v\n%s", err, said)
 	}
 	in.until("the group shrinks to nothing, and the list is empty", in.idle)
 	if in.cut > 0 {
 		in.Errorf("%d workers ran when their pods went", in.cut)
 	}
-	said, err := in.nightshift("results", job, "-o", "-")
+	said, err := in.Nightshift("results", job, "-o", "-")
 	if lines := strings.Count(said, "\n"); err != nil || lines != rows {
 		in.Errorf("%d results, want %d (%v)", lines, rows, err)
 	}
@@ -146,7 +146,7 @@ func (in *installation) idle() bool {
 
 func (in *installation) events(reason string) string {
 	in.Helper()
-	return in.must("get", "events", "--field-selector", "reason="+reason, "-o", `jsonpath={range .items[*]}{.message}{"\n"}{end}`)
+	return in.Must("get", "events", "--field-selector", "reason="+reason, "-o", `jsonpath={range .items[*]}{.message}{"\n"}{end}`)
 }
 
 // nothingIsWritten looks for a while whether an idle service leaves the API server alone.

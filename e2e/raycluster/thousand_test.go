@@ -63,17 +63,16 @@ spec:
 // written, and what the service needs meanwhile and when nothing happens. KubeRay makes heads and workers beside it.
 func BenchmarkThousandClusters(b *testing.B) {
 	in := prepareInstallation(b)
-	in.serveNATS()
-	nc, err := in.server.Connect()
+	in.ServeNATS()
+	nc, err := in.Server.Connect()
 	if err != nil {
 		b.Fatal(err)
 	}
 	b.Cleanup(nc.Close)
 	rays := in.rays(b)
 	in.prepareThousand(b, nc, rays)
-	in.start()
-	b.Cleanup(in.end)
-	in.until("the service serves", func() bool { _, err := in.nightshift("explain"); return err == nil })
+	in.Start()
+	in.until("the service serves", func() bool { _, err := in.Nightshift("explain"); return err == nil })
 	time.Sleep(30 * time.Second) // everything is read once
 	before := in.generations(b, rays)
 	began, busy := time.Now(), in.seconds(b)
@@ -114,7 +113,7 @@ func sum(generations map[string]int64) (total int64) {
 
 func (in *installation) rays(b *testing.B) *rayclient.Clientset {
 	b.Helper()
-	config, err := clientcmd.BuildConfigFromFlags("", in.kubeconfig)
+	config, err := clientcmd.BuildConfigFromFlags("", in.Kubeconfig)
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -129,7 +128,7 @@ func (in *installation) rays(b *testing.B) *rayclient.Clientset {
 // generations are how often the specification of each was changed.
 func (in *installation) generations(b *testing.B, rays *rayclient.Clientset) map[string]int64 {
 	b.Helper()
-	list, err := rays.RayV1().RayClusters(in.namespace).List(b.Context(), metav1.ListOptions{})
+	list, err := rays.RayV1().RayClusters(in.Namespace).List(b.Context(), metav1.ListOptions{})
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -179,7 +178,7 @@ func (in *installation) prepareThousand(b *testing.B, nc *nats.Conn, rays *raycl
 	made.SetLimit(20)
 	for i := range clusters {
 		name, stream := fmt.Sprintf("cluster-%d", i), fmt.Sprintf("all-%d", i/perStream)
-		documents += strings.NewReplacer("NAMESPACE", in.namespace, "NAME", name, "STREAM", stream).Replace(thousandQueue)
+		documents += strings.NewReplacer("NAMESPACE", in.Namespace, "NAME", name, "STREAM", stream).Replace(thousandQueue)
 		if i%perStream == 0 {
 			if _, err := js.CreateStream(ctx, jetstream.StreamConfig{Name: stream, Subjects: []string{stream}}); err != nil {
 				b.Fatal(err)
@@ -190,15 +189,15 @@ func (in *installation) prepareThousand(b *testing.B, nc *nats.Conn, rays *raycl
 				return err
 			}
 			one := template.DeepCopy()
-			one.Name, one.Namespace = name, in.namespace
-			_, err := rays.RayV1().RayClusters(in.namespace).Create(ctx, one, metav1.CreateOptions{})
+			one.Name, one.Namespace = name, in.Namespace
+			_, err := rays.RayV1().RayClusters(in.Namespace).Create(ctx, one, metav1.CreateOptions{})
 			return err
 		})
 	}
 	if err := made.Wait(); err != nil {
 		b.Fatal(err)
 	}
-	in.write("docs.yaml", documents)
+	in.Write("docs.yaml", documents)
 	in.awaitHeads(b)
 }
 
@@ -206,7 +205,7 @@ func (in *installation) prepareThousand(b *testing.B, nc *nats.Conn, rays *raycl
 func (in *installation) awaitHeads(b *testing.B) {
 	b.Helper()
 	for began := time.Now(); ; time.Sleep(2 * time.Second) {
-		said, err := in.try(context.WithoutCancel(b.Context()), "get", "pods", "-l", "ray.io/node-type=head", "-o", "name")
+		said, err := in.Try(context.WithoutCancel(b.Context()), "get", "pods", "-l", "ray.io/node-type=head", "-o", "name")
 		if err == nil && strings.Count(said, "\n") >= clusters {
 			b.Logf("KubeRay made %d heads in %s", clusters, time.Since(began).Round(time.Second))
 			return
@@ -220,7 +219,7 @@ func (in *installation) awaitHeads(b *testing.B) {
 // seconds of a core that the service has used.
 func (in *installation) seconds(b *testing.B) float64 {
 	b.Helper()
-	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", in.service.Process.Pid))
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", in.PID()))
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -239,7 +238,7 @@ func (in *installation) seconds(b *testing.B) float64 {
 // mebibytes of the service, by a key of /proc/PID/status.
 func (in *installation) mebibytes(b *testing.B, key string) float64 {
 	b.Helper()
-	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", in.service.Process.Pid))
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", in.PID()))
 	if err != nil {
 		b.Fatal(err)
 	}

@@ -15,6 +15,7 @@ import (
 type Right struct {
 	Group, Resource, Verb string
 	Helps                 bool // it goes without
+	Everywhere            bool // in the whole cluster
 }
 
 // reads says that it changes nothing.
@@ -34,16 +35,19 @@ func Missing(ctx context.Context, kube kubernetes.Interface, namespace string, r
 		if observe && (one.Helps || !one.reads()) {
 			continue
 		}
-		review := &authv1.SelfSubjectAccessReview{Spec: authv1.SelfSubjectAccessReviewSpec{
-			ResourceAttributes: &authv1.ResourceAttributes{Namespace: namespace, Group: one.Group, Resource: one.Resource, Verb: one.Verb},
-		}}
+		where := "in namespace " + namespace
+		attributes := &authv1.ResourceAttributes{Namespace: namespace, Group: one.Group, Resource: one.Resource, Verb: one.Verb}
+		if one.Everywhere {
+			where, attributes.Namespace = "in the cluster", ""
+		}
+		review := &authv1.SelfSubjectAccessReview{Spec: authv1.SelfSubjectAccessReviewSpec{ResourceAttributes: attributes}}
 		answer, err := kube.AuthorizationV1().SelfSubjectAccessReviews().Create(ctx, review, metav1.CreateOptions{})
 		if err != nil {
 			return nil, err
 		}
 		if !answer.Status.Allowed {
 			found = append(found, orchestrator.SourceFinding{
-				Refused: !one.Helps, Found: fmt.Sprintf("the right to %s in namespace %s is missing", one, namespace), Next: "Give it to who the service is there: " + page + " lists all",
+				Refused: !one.Helps, Found: fmt.Sprintf("the right to %s %s is missing", one, where), Next: "Give it to who the service is there: " + page + " lists all",
 			})
 		}
 	}

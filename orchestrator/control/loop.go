@@ -5,7 +5,6 @@ import (
 	"errors"
 	"log/slog"
 	"slices"
-	"strings"
 	"sync"
 	"time"
 
@@ -67,7 +66,7 @@ type Loop struct {
 	backlogs    *backlogs // nil: there are none
 
 	mu       sync.Mutex
-	workers  map[string]orchestrator.Presence
+	workers  presences
 	near     []orchestrator.JobView // condensed, of the last decision; nil: few enough to be looked at afresh
 	plan     orchestrator.Plan
 	memory   orchestrator.Memory
@@ -77,7 +76,7 @@ type Loop struct {
 // New makes a loop; Run starts it.
 func New(config Config) *Loop {
 	l := &Loop{
-		config: config, wake: make(chan struct{}, 1), workers: map[string]orchestrator.Presence{},
+		config: config, wake: make(chan struct{}, 1), workers: newPresences(),
 		assignments: &assignments{store: config.Store, known: map[string]known{}},
 		recorder:    newRecorder(config.Store, config.Documents, config.Log),
 	}
@@ -218,11 +217,11 @@ func (l *Loop) observe(ctx context.Context, now time.Time) (orchestrator.Observa
 	l.mu.Lock()
 	l.memory = planner.Learn(l.memory, facts)
 	for _, id := range ended {
-		delete(l.workers, id)
+		l.workers.remove(id)
 	}
-	for id, worker := range l.workers {
+	for id, worker := range l.workers.all {
 		if now.Sub(worker.At) > l.config.PresenceTTL {
-			delete(l.workers, id) // its heartbeats have stopped
+			l.workers.remove(id) // its heartbeats have stopped
 		}
 	}
 	l.mu.Unlock()
@@ -392,12 +391,14 @@ func (l *Loop) Plan() orchestrator.Plan {
 func (l *Loop) Workers() []orchestrator.Presence {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	workers := make([]orchestrator.Presence, 0, len(l.workers))
-	for _, worker := range l.workers {
-		workers = append(workers, worker)
-	}
-	slices.SortFunc(workers, func(a, b orchestrator.Presence) int { return strings.Compare(a.Worker, b.Worker) })
-	return workers
+	return l.workers.sorted()
+}
+
+// WorkersIn gives the last word of every worker of a pool, in any order.
+func (l *Loop) WorkersIn(pool string) []orchestrator.Presence {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.workers.in(pool)
 }
 
 // watchPresence keeps the workers' last words, and says when it has read those that were there.
@@ -405,11 +406,11 @@ func (l *Loop) watchPresence(ctx context.Context, caughtUp func()) {
 	for ctx.Err() == nil {
 		err := l.config.Store.WatchPresence(ctx, func(change state.PresenceChange) {
 			l.mu.Lock()
-			before, known := l.workers[change.Worker]
+			before, known := l.workers.all[change.Worker]
 			if change.Gone {
-				delete(l.workers, change.Worker)
+				l.workers.remove(change.Worker)
 			} else {
-				l.workers[change.Worker] = change.Presence
+				l.workers.put(change.Presence)
 			}
 			l.mu.Unlock()
 			if change.Gone || !known || before.State != change.Presence.State || change.Presence.Failure != nil || !ended(change.Presence).Equal(ended(before)) {

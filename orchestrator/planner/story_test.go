@@ -211,6 +211,14 @@ func (s *story) addPool(name string, f fields) {
 			one.Most = &most
 		}
 		one.Least = int(f.number("atleast", 0))
+		for slot := range strings.SplitSeq(f.text("leaving", ""), ",") {
+			if number, err := strconv.Atoi(slot); err == nil {
+				one.Leaving = append(one.Leaving, number)
+			}
+		}
+		if f.has("node") {
+			one.Phases = []orchestrator.StartPhase{{Phase: "node", Starts: 9, Median: f.number("node", 0), P95: 2 * f.number("node", 0)}, {Phase: "image", Starts: 8, Median: 5, P95: 6}}
+		}
 		s.observation.Pools = put(s.observation.Pools, one, func(have orchestrator.PoolView) bool { return have.Name == name })
 	}
 }

@@ -41,7 +41,7 @@ type moment struct {
 //	solve    makes the tables that the plan lacked
 //	estimate NAME queue= model= [rows=] [bytes=] [gzip=] [deadline=]
 //
-// Lines: pool NAME price= min= max= slots= delay= start= notice= [spot] [observe] [faster=] [memory=] [windows=FROM-TO:PRICE] [replicas=] [avail=] [billed= taken= killed= refused=] [age=] [err=]; queue NAME pools=a,b open= [most=] [weight=] [tenant=] [cheapest] [external] [within=] [by= arrived=];
+// Lines: pool NAME price= min= max= slots= delay= start= notice= [spot] [observe] [faster=] [memory=] [windows=FROM-TO:PRICE] [replicas=] [avail=] [leaving=SLOT,SLOT] [node=SECONDS] [billed= taken= killed= refused=] [age=] [err=]; queue NAME pools=a,b open= [most=] [weight=] [tenant=] [cheapest] [external] [within=] [by= arrived=];
 // speed MODEL POOL rows/s [load=] [measured]; learned MODEL POOL rows/s rows= [load=];
 // job NAME queue= model= [state=] [left=] [uncut=] [shards=] [cut] [submitted=] [deadline=] [batch=] [rowbytes=] [epoch=] [total=];
 // worker NAME pool= slot= [state=] [job=] [model=] [draining] [failures=] [asked=] [since=] [peak=] [ended= at=] [grace=]; interval DURATION; memory MODEL [profile=] [limit=]; memory in MiB;

@@ -362,7 +362,8 @@ func (w *world) addWorkers(observation orchestrator.Observation, pools map[strin
 	for i := range observation.Workers {
 		view := &observation.Workers[i]
 		if p := pools[view.Pool]; p != nil {
-			all[i] = worker{view: view, consumer: p.external, model: w.models[view.Model], drains: view.Draining || view.State == orchestrator.WorkerDraining}
+			drains := view.Draining || view.State == orchestrator.WorkerDraining || slices.Contains(p.view.Leaving, view.Slot)
+			all[i] = worker{view: view, consumer: p.external, model: w.models[view.Model], drains: drains}
 			p.workers = append(p.workers, &all[i])
 		}
 	}
