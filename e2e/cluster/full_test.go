@@ -13,6 +13,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 
 	"nightshift.dev/nightshift/e2e/cluster/node"
@@ -96,6 +97,7 @@ func TestRealNodes(t *testing.T) {
 		t.Errorf("workers %v, want another one than %s beside %s", identities(again), lost.Metadata.Name, left.Metadata.Name)
 	}
 
+	endDaemon(t, dir, "spot-1", "kube-proxy")
 	mustCommand(t, "down", "--dir", dir)
 	if _, err := os.Stat(dir); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("%s after down: %v", dir, err)
@@ -115,6 +117,45 @@ func TestRealNodes(t *testing.T) {
 	}
 	if after := machineState(t); !maps.Equal(before, after) {
 		t.Errorf("the machine after down: %v\nbefore up: %v", after, before)
+	}
+}
+
+// endDaemon kills a daemon of a node, which ends with it, and says why.
+func endDaemon(t *testing.T, dir, name, daemon string) {
+	t.Helper()
+	p, err := named(dir, name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, err := exec.CommandContext(t.Context(), "sh", "-c", fmt.Sprintf("cat /proc/%d/task/*/children", p.pid)).Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, child := range strings.Fields(string(text)) {
+		pid, err := strconv.Atoi(child)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if command, err := os.ReadFile(filepath.Join("/proc", child, "comm")); err == nil && string(command) == daemon+"\n" {
+			if err := syscall.Kill(pid, syscall.SIGKILL); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	if err := await(t.Context(), "the end of "+name, within, nil, func(context.Context) error {
+		if runs, err := p.runs(); runs || err != nil {
+			return fmt.Errorf("it runs: %v", err)
+		}
+		return nil
+	}); err != nil {
+		t.Fatal(err)
+	}
+	if said, err := os.ReadFile(p.log); err != nil || !strings.Contains(string(said), daemon+" has ended (signal killed)") {
+		t.Errorf("%s says %q %v", name, said, err)
+	}
+	var out, complaints bytes.Buffer
+	if code := run(t.Context(), []string{"status", "--dir", dir}, &out, &complaints); code != 1 || !strings.Contains(complaints.String(), "1 of 10 have ended") {
+		t.Errorf("status: %d %s%s", code, out.String(), complaints.String())
 	}
 }
 

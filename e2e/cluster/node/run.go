@@ -231,5 +231,6 @@ func (n Node) start(name, program string, arguments ...string) (int, error) {
 	if err != nil {
 		return 0, fmt.Errorf("start %s: %w", name, err)
 	}
-	return process.Pid, process.Release()
+	pid := process.Pid // which its release forgets
+	return pid, process.Release()
 }
