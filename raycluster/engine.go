@@ -22,8 +22,8 @@ type Seen struct {
 	Pods    []*corev1.Pod
 	Scalers []Scaler
 	Notices map[string]string // why pods will be taken away, by their names, as far as their nodes say
-	At      time.Time // when that was so, for certain
-	Err     error     // why it is not known for later
+	At      time.Time         // when that was so, for certain
+	Err     error             // why it is not known for later
 }
 
 // Cluster is one RayCluster.

@@ -149,15 +149,21 @@ func (in *installation) events(reason string) string {
 	return in.Must("get", "events", "--field-selector", "reason="+reason, "-o", `jsonpath={range .items[*]}{.message}{"\n"}{end}`)
 }
 
-// nothingIsWritten looks for a while whether an idle service leaves the API server alone.
+// nothingIsWritten looks for a while whether an idle service leaves the API server alone: who wrote when stands on the object, by field manager.
 func (in *installation) nothingIsWritten() {
 	in.Helper()
-	before := in.cluster()
+	written := func() string {
+		return in.Must("get", "raycluster", "scoring", "--show-managed-fields", "-o", `jsonpath={range .metadata.managedFields[?(@.manager=="nightshift")]}{.time}{"\n"}{end}`)
+	}
+	before := written()
+	if before == "" {
+		in.Error("nightshift has never written")
+	}
 	select {
 	case <-time.After(5 * time.Second): // five looks of the engine
 	case <-in.Context().Done():
 	}
-	if after := in.cluster(); after.Metadata.ResourceVersion != before.Metadata.ResourceVersion {
-		in.Errorf("the RayCluster was written: version %s became %s", before.Metadata.ResourceVersion, after.Metadata.ResourceVersion)
+	if after := written(); after != before {
+		in.Errorf("the RayCluster was written: %s became %s", before, after)
 	}
 }
