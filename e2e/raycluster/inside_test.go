@@ -62,14 +62,14 @@ configMapGenerator:
 `
 
 // The service runs as the pods of the manifests, from the image that make image makes, with the rights that stand there and no others: it sizes a RayCluster of real pods, submits its driver
-// to the head by the cluster's own DNS, and each row of a stream comes out scored once, though the pod that holds the Lease is deleted meanwhile.
+// to the head by the cluster's own DNS, and each row of a stream comes out scored once, though the pod that holds the Lease is deleted meanwhile, a raylet is killed, and the head is lost.
 func TestServiceInItsPods(t *testing.T) {
 	k, network := clustertest.ConnectReal(t)
 	in := newInstallation(&kube{clustertest.NewService(k)}, "spot")
 	in.ServeNATSAt(network.Machine().String())
 	in.Must("create", "--validate=false", "-f", raytest.Manifest(t, in.Dir))
 	in.loadImage()
-	const rows = 6_000
+	const rows = 9_000
 	js := in.streams(rows)
 	in.deploy()
 	in.until("a pod holds the lease", func() bool { return in.leader() != "" })
@@ -79,11 +79,30 @@ func TestServiceInItsPods(t *testing.T) {
 		t.Fatalf("%v\n%s", err, said)
 	}
 	in.until("the other pod takes over", func() bool { now := in.leader(); return now != "" && now != first })
+	in.goesOn(js, "a raylet was killed", func() {
+		in.Must("exec", in.podOf("worker"), "--", "pkill", "-9", "-x", "raylet")
+	})
+	in.goesOn(js, "the head was lost", func() { in.Must("delete", "pod", in.podOf("head"), "--force", "--grace-period=0") })
 	in.until("all rows are scored", func() bool { return in.scored(js) >= rows })
 	in.until("the group shrinks to nothing", func() bool { return in.group().Replicas == 0 && len(in.pods(t.Context())) == 0 })
 	if identities := in.identities(js); len(identities) != rows {
 		t.Errorf("%d rows were scored, want %d", len(identities), rows)
 	}
+}
+
+// goesOn waits until more comes out after something was done.
+func (in *installation) goesOn(js jetstream.JetStream, what string, do func()) {
+	in.Helper()
+	in.until("results come before "+what, func() bool { return in.scored(js) > 0 })
+	do()
+	before := in.scored(js) + 500 // what was under way comes, too
+	in.until("results come after "+what, func() bool { return in.scored(js) >= before })
+}
+
+// podOf is the first pod of the RayCluster of that type.
+func (in *installation) podOf(kind string) string {
+	in.Helper()
+	return strings.TrimSpace(in.Must("get", "pods", "-l", "ray.io/node-type="+kind, "-o", "jsonpath={.items[0].metadata.name}"))
 }
 
 // loadImage makes the image of the program and brings it to both nodes.
