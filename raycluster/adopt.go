@@ -2,7 +2,6 @@ package raycluster
 
 import (
 	"cmp"
-	"context"
 	"encoding/json"
 	"fmt"
 	"slices"
@@ -10,7 +9,6 @@ import (
 
 	rayv1 "github.com/ray-project/kuberay/ray-operator/apis/ray/v1"
 	corev1 "k8s.io/api/core/v1"
-	"k8s.io/client-go/rest"
 )
 
 // Adoption is what it takes for nightshift to size a RayCluster (docs/observe.md).
@@ -32,29 +30,6 @@ type AdoptedGroup struct {
 
 // autoscalerContainer is KubeRay's name of it in the head's pod (ray-operator, controllers/ray/common/pod.go).
 const autoscalerContainer = "autoscaler"
-
-// Look reads a RayCluster whole, its pods and who scales it.
-func Look(ctx context.Context, config *rest.Config, namespace, name string) (Seen, error) {
-	watched, err := NewNamespace(config, namespace, func(string) {})
-	if err != nil {
-		return Seen{}, err
-	}
-	defer watched.events.Shutdown()
-	watched.scalers.look(ctx, watched.kube, namespace)
-	seen := (clusterOf{watched, name}).Look(ctx)
-	return seen, seen.Err
-}
-
-// Apply makes a change of a RayCluster. An error says that nothing was changed, or that nobody knows.
-func Apply(ctx context.Context, config *rest.Config, namespace, name string, patch []byte) error {
-	watched, err := NewNamespace(config, namespace, func(string) {})
-	if err != nil {
-		return err
-	}
-	defer watched.events.Shutdown()
-	_, err = (clusterOf{watched, name}).Patch(ctx, patch)
-	return err
-}
 
 // Adopt says what it takes.
 func Adopt(seen Seen) Adoption {
@@ -155,20 +130,6 @@ func asksForSpot(spec corev1.PodSpec) bool {
 type Trigger struct {
 	Type     string            `json:"type"`
 	Metadata map[string]string `json:"metadata"`
-}
-
-// Triggers reads those of a ScaledObject.
-func Triggers(ctx context.Context, config *rest.Config, namespace, name string) ([]Trigger, error) {
-	watched, err := NewNamespace(config, namespace, func(string) {})
-	if err != nil {
-		return nil, err
-	}
-	defer watched.events.Shutdown()
-	data, err := watched.kube.CoreV1().RESTClient().Get().AbsPath("/apis/keda.sh/v1alpha1/namespaces/" + namespace + "/scaledobjects/" + name).DoRaw(ctx)
-	if err != nil {
-		return nil, fmt.Errorf("read ScaledObject %s/%s: %w", namespace, name, err)
-	}
-	return decodeTriggers(data)
 }
 
 func decodeTriggers(data []byte) ([]Trigger, error) {

@@ -25,27 +25,26 @@ func Check(ctx context.Context, config *rest.Config, namespace, cluster, group s
 	refuse := func(next, format string, values ...any) {
 		found = append(found, orchestrator.SourceFinding{Refused: true, Found: fmt.Sprintf(format, values...), Next: next})
 	}
-	watched, err := NewNamespace(config, namespace, func(string) {})
+	direct, err := NewDirect(config, namespace)
 	if err != nil {
 		refuse("", "%v", err)
 		return found
 	}
-	defer watched.events.Shutdown()
-	if found, err = apiserver.Missing(ctx, watched.kube, namespace, rights, observe, "docs/raycluster.md"); err != nil {
+	defer direct.Close()
+	if found, err = apiserver.Missing(ctx, direct.in.kube, namespace, rights, observe, "docs/raycluster.md"); err != nil {
 		refuse("See whether kubectl reaches it, with the same KUBECONFIG", "the API server does not answer: %v", err)
 		return found
 	}
-	if _, err := watched.rays.Discovery().ServerResourcesForGroupVersion("ray.io/v1"); err != nil {
+	if _, err := direct.in.rays.Discovery().ServerResourcesForGroupVersion("ray.io/v1"); err != nil {
 		refuse("Install the KubeRay operator with its definitions, 1.6 or later", "RayClusters are not known there: %v", err)
 		return found
 	}
-	watched.scalers.look(ctx, watched.kube, namespace)
-	switch seen := (clusterOf{watched, cluster}).Look(ctx); {
-	case apierrors.IsNotFound(seen.Err):
+	switch seen, err := direct.Look(ctx, cluster); {
+	case apierrors.IsNotFound(err):
 		refuse("Create it, or change the pool's ray.namespace and ray.cluster", "there is no RayCluster %s/%s", namespace, cluster)
-	case seen.Err != nil && len(found) == 0:
-		refuse("", "it cannot be read: %v", seen.Err)
-	case seen.Err == nil:
+	case err != nil && len(found) == 0:
+		refuse("", "it cannot be read: %v", err)
+	case err == nil:
 		found = append(found, seen.check(group, most, observe)...)
 	}
 	return found

@@ -7,11 +7,8 @@ import (
 	"slices"
 
 	rayv1 "github.com/ray-project/kuberay/ray-operator/apis/ray/v1"
-	rayclient "github.com/ray-project/kuberay/ray-operator/pkg/client/clientset/versioned"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/client-go/kubernetes"
-	"k8s.io/client-go/rest"
 )
 
 // GroupStatus is what is shown of a worker group.
@@ -29,21 +26,13 @@ type GroupStatus struct {
 	Told       string `json:"told,omitempty"`  // what the annotation says
 }
 
-// Groups reads the worker groups of the RayClusters in a namespace (empty: in all), of that name (empty: of all), by namespace, name and place.
-func Groups(ctx context.Context, config *rest.Config, namespace, name string) ([]GroupStatus, error) {
-	rays, err := rayclient.NewForConfig(config)
-	if err != nil {
-		return nil, fmt.Errorf("prepare the client of RayClusters: %w", err)
-	}
-	kube, err := kubernetes.NewForConfig(config)
-	if err != nil {
-		return nil, fmt.Errorf("prepare the client of Kubernetes: %w", err)
-	}
-	clusters, err := rays.RayV1().RayClusters(namespace).List(ctx, metav1.ListOptions{})
+// Groups reads the worker groups of the namespace's RayClusters (of all namespaces, where it is empty), of that name (empty: of all), by namespace, name and place.
+func (d Direct) Groups(ctx context.Context, name string) ([]GroupStatus, error) {
+	clusters, err := d.in.rays.RayV1().RayClusters(d.in.name).List(ctx, metav1.ListOptions{})
 	if err != nil {
 		return nil, fmt.Errorf("list RayClusters: %w", err)
 	}
-	list, err := kube.CoreV1().Pods(namespace).List(ctx, metav1.ListOptions{LabelSelector: labelCluster})
+	list, err := d.in.kube.CoreV1().Pods(d.in.name).List(ctx, metav1.ListOptions{LabelSelector: labelCluster})
 	if err != nil {
 		return nil, fmt.Errorf("list the pods of RayClusters: %w", err)
 	}

@@ -29,7 +29,9 @@ func noticeOfNode(node *corev1.Node) string {
 		return "node " + node.Name + " goes: " + plain(why)
 	}
 	for _, taint := range node.Spec.Taints {
-		if why := taintsOfNotice[taint.Key]; why != "" {
+		// While the control plane was away all nodes are unreachable for a moment, which is no loss: NoExecute follows only where others answer.
+		doubtful := taint.Key == corev1.TaintNodeUnreachable && taint.Effect != corev1.TaintEffectNoExecute
+		if why := taintsOfNotice[taint.Key]; why != "" && !doubtful {
 			return why + " (" + node.Name + ", taint " + taint.Key + ")"
 		}
 	}

@@ -30,6 +30,7 @@ func TestNotices(t *testing.T) {
 		"no notice":            {node("}}\nspec: {taints: [{key: nvidia.com/gpu, effect: NoSchedule}]}"), ""},
 		"a taint":              {node("}}\nspec: {taints: [{key: nvidia.com/gpu, effect: NoSchedule}, {key: cloud.google.com/impending-node-termination, effect: NoSchedule}]}"), "Google Cloud takes the node back (node-1, taint cloud.google.com/impending-node-termination)"},
 		"a node lost":          {node("}}\nspec: {taints: [{key: node.kubernetes.io/unreachable, effect: NoExecute}]}"), "the node does not answer (node-1, taint node.kubernetes.io/unreachable)"},
+		"nobody answers":       {node("}}\nspec: {taints: [{key: node.kubernetes.io/unreachable, effect: NoSchedule}]}"), ""},
 		"a node's annotation":  {node(", nightshift.dev/terminating: \"  two\\n minutes \"}}"), "node node-1 goes: two minutes"},
 		"an empty annotation":  {node(", nightshift.dev/terminating: \"\"}}"), "node node-1 goes: no reason is given"},
 		"a long annotation":    {node(", nightshift.dev/terminating: " + strings.Repeat("x", 500) + "}}"), "node node-1 goes: " + strings.Repeat("x", 100)},

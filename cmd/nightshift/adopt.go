@@ -63,27 +63,23 @@ func (o *adoptOptions) run(ctx context.Context, out io.Writer, name string) erro
 	if err != nil {
 		return err
 	}
-	seen, err := raycluster.Look(ctx, config, namespace, name)
+	direct, err := raycluster.NewDirect(config, namespace)
+	if err != nil {
+		return err
+	}
+	defer direct.Close()
+	seen, err := direct.Look(ctx, name)
 	if err != nil {
 		return fmt.Errorf("read RayCluster %s/%s: %w", namespace, name, err)
 	}
 	adoption := raycluster.Adopt(seen)
 	if o.apply {
-		if adoption.Patch == nil {
-			_, err := fmt.Fprintln(out, "nothing to change")
-			return err
-		}
-		if err := raycluster.Apply(ctx, config, namespace, name, adoption.Patch); err != nil {
-			return fmt.Errorf("change RayCluster %s/%s: %w", namespace, name, err)
-		}
-		fmt.Fprintf(out, "raycluster.ray.io/%s patched\n", name)
-		sayHurdles(out, adoption.Hurdles, "")
-		return nil
+		return change(ctx, out, direct, name, adoption)
 	}
 	set := document.Set{Pools: adoptedPools(o.kube.context, namespace, name, adoption.Groups)}
 	var left []string
 	if o.scaledObject != "" {
-		triggers, err := raycluster.Triggers(ctx, config, namespace, o.scaledObject)
+		triggers, err := direct.Triggers(ctx, o.scaledObject)
 		if err != nil {
 			return err
 		}
@@ -101,6 +97,20 @@ func (o *adoptOptions) run(ctx context.Context, out io.Writer, name string) erro
 	o.say(out, namespace, name, adoption, left)
 	_, err = out.Write(text)
 	return err
+}
+
+// change makes the change, and says what else is in the way.
+func change(ctx context.Context, out io.Writer, direct raycluster.Direct, name string, adoption raycluster.Adoption) error {
+	if adoption.Patch == nil {
+		fmt.Fprintln(out, "nothing to change")
+		return nil
+	}
+	if err := direct.Apply(ctx, name, adoption.Patch); err != nil {
+		return fmt.Errorf("change RayCluster %s: %w", name, err)
+	}
+	fmt.Fprintf(out, "raycluster.ray.io/%s patched\n", name)
+	sayHurdles(out, adoption.Hurdles, "")
+	return nil
 }
 
 // say writes, as comments, what to do with the documents and with the RayCluster.

@@ -67,7 +67,12 @@ A file or link with the name kubectl-nightshift in PATH makes it "kubectl nights
 			}
 			ctx, cancel := context.WithTimeout(command.Context(), listWithin)
 			defer cancel()
-			groups, err := raycluster.Groups(ctx, config, namespace, strings.Join(args, ""))
+			direct, err := raycluster.NewDirect(config, namespace)
+			if err != nil {
+				return err
+			}
+			defer direct.Close()
+			groups, err := direct.Groups(ctx, strings.Join(args, ""))
 			if err != nil {
 				return err
 			}
