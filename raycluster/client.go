@@ -39,7 +39,7 @@ type Namespace struct {
 	pods     cache.SharedIndexInformer
 	contact  *apiserver.Contact
 	scalers  scalers
-	nodes    *nodes
+	nodes    *Nodes // nil: nobody says which will be taken away
 	events   record.EventBroadcaster
 	recorder record.EventRecorder
 	room     chan struct{} // of requests
@@ -59,8 +59,8 @@ func (n *Namespace) request(ctx context.Context) (_ context.Context, done func()
 // byCluster finds pods by the name of their RayCluster.
 const byCluster = "cluster"
 
-// NewNamespace prepares the watches; Run begins them. changed is called with the name of a RayCluster that has changed, or whose pods have; it must not block.
-func NewNamespace(config *rest.Config, name string, changed func(cluster string)) (*Namespace, error) {
+// NewNamespace prepares the watches; Run begins them. nodes says which will be taken away; nil: nobody does. changed is called with the name of a RayCluster that has changed, or whose pods have; it must not block.
+func NewNamespace(config *rest.Config, name string, nodes *Nodes, changed func(cluster string)) (*Namespace, error) {
 	rays, err := rayclient.NewForConfig(config)
 	if err != nil {
 		return nil, fmt.Errorf("prepare the client of RayClusters: %w", err)
@@ -69,9 +69,9 @@ func NewNamespace(config *rest.Config, name string, changed func(cluster string)
 	if err != nil {
 		return nil, fmt.Errorf("prepare the client of Kubernetes: %w", err)
 	}
-	n := &Namespace{name: name, rays: rays, kube: kube, contact: apiserver.NewContact(), events: record.NewBroadcaster(), room: make(chan struct{}, mostRequests)}
-	if n.nodes, err = newNodes(kube, func(node string) { n.onNode(node, changed) }); err != nil {
-		return nil, err
+	n := &Namespace{name: name, rays: rays, kube: kube, contact: apiserver.NewContact(), events: record.NewBroadcaster(), room: make(chan struct{}, mostRequests), nodes: nodes}
+	if nodes != nil {
+		nodes.changed = append(nodes.changed, func(node string) { n.onNode(node, changed) })
 	}
 	n.recorder = n.events.NewRecorder(rayscheme.Scheme, corev1.EventSource{Component: "nightshift"})
 	n.clusters = cache.NewSharedIndexInformer(n.contact.Follow("rayclusters", &cache.ListWatch{
@@ -156,9 +156,9 @@ func slimContainers(all []corev1.Container) (kept []corev1.Container) {
 func (n *Namespace) Run(ctx context.Context) error {
 	n.events.StartRecordingToSink(&corev1client.EventSinkImpl{Interface: n.kube.CoreV1().Events(n.name)})
 	defer n.events.Shutdown()
-	done := make(chan struct{}, 4)
+	done := make(chan struct{}, 3)
 	for _, run := range []func(){
-		func() { n.clusters.RunWithContext(ctx) }, func() { n.pods.RunWithContext(ctx) }, func() { n.scalers.run(ctx, n.kube, n.name) }, func() { n.nodes.run(ctx) },
+		func() { n.clusters.RunWithContext(ctx) }, func() { n.pods.RunWithContext(ctx) }, func() { n.scalers.run(ctx, n.kube, n.name) },
 	} {
 		go func() {
 			run()

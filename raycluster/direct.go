@@ -12,7 +12,7 @@ type Direct struct{ in *Namespace }
 
 // NewDirect prepares it; whoever does so closes it.
 func NewDirect(config *rest.Config, namespace string) (Direct, error) {
-	in, err := NewNamespace(config, namespace, func(string) {})
+	in, err := NewNamespace(config, namespace, nil, func(string) {})
 	return Direct{in}, err
 }
 

@@ -20,6 +20,7 @@ type rayPools struct {
 	engines    map[string]control.Engine // by pool
 	sizing     []*raycluster.Engine      // of them, those that write
 	namespaces map[place]*namespace
+	nodes      map[string]*raycluster.Nodes // by context
 }
 
 // place is a namespace of an API server.
@@ -33,7 +34,7 @@ type namespace struct {
 
 // newRayPools prepares them; nothing is asked for before run.
 func (in *installation) newRayPools(pools []document.Pool, log *slog.Logger) (rayPools, error) {
-	made := rayPools{engines: map[string]control.Engine{}, namespaces: map[place]*namespace{}}
+	made := rayPools{engines: map[string]control.Engine{}, namespaces: map[place]*namespace{}, nodes: map[string]*raycluster.Nodes{}}
 	if len(pools) == 0 {
 		return made, nil
 	}
@@ -80,8 +81,13 @@ func (r rayPools) namespace(at place) (*namespace, error) {
 	if err != nil {
 		return nil, err
 	}
+	if r.nodes[at.context] == nil {
+		if r.nodes[at.context], err = raycluster.NewNodes(config); err != nil {
+			return nil, err
+		}
+	}
 	made := &namespace{engines: map[string][]interface{ Kick() }{}}
-	made.Namespace, err = raycluster.NewNamespace(config, at.namespace, func(cluster string) {
+	made.Namespace, err = raycluster.NewNamespace(config, at.namespace, r.nodes[at.context], func(cluster string) {
 		for _, engine := range made.engines[cluster] {
 			engine.Kick()
 		}
@@ -94,6 +100,9 @@ func (r rayPools) namespace(at place) (*namespace, error) {
 func (r rayPools) run(start func(what string, run func(context.Context) error)) {
 	for _, watched := range r.namespaces {
 		start("watch of RayClusters", watched.Run)
+	}
+	for _, nodes := range r.nodes {
+		start("watch of nodes", nodes.Run)
 	}
 	for _, engine := range r.sizing {
 		start("engine of a worker group", engine.Run)
