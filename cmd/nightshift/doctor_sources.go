@@ -17,7 +17,11 @@ const sourceWithin = 30 * time.Second
 
 // examineSources looks at what queues drain, or size a pool by, with the rights of this connection and of the variables for Kafka.
 func (p *program) examineSources(ctx context.Context, e *examination, queues []document.Queue) error {
-	look := topicRanges()
+	look, err := topicRanges()
+	if err != nil {
+		e.say(checkFail, "source", "who logs in to Kafka is not known: "+err.Error(), "")
+		return nil
+	}
 	if slices.ContainsFunc(queues, func(queue document.Queue) bool { return queue.Spec.NATS != nil }) {
 		client, err := p.client()
 		if err != nil {
@@ -75,7 +79,7 @@ func (r *ranges) checkSource(ctx context.Context, queue document.Queue) (name st
 	name = "kafka " + from.Topic + "/" + from.Group
 	if from.SASL != "" && (r.user == "" || r.password == "") {
 		return name, []orchestrator.SourceFinding{{
-			Refused: true, Found: "sasl is " + from.SASL + ", and there is no user or no password here", Next: "Set " + kafkaUserVariable + " and " + kafkaPasswordVariable,
+			Refused: true, Found: "sasl is " + from.SASL + ", and there is no user or no password here", Next: "Set " + kafkaUserVariable + " and " + kafkaPasswordVariable + ", or " + kafkaSecretVariable,
 		}}
 	}
 	return name, checkTopic(ctx, r.connection(kafkaSource(*from)), source, within)

@@ -99,7 +99,7 @@ func TestDoctorLooksAtSources(t *testing.T) {
 		"fail source queue silent: nats WELL/silent: the consumer takes no acknowledgements: ",
 		"fail source queue nowhere: kafka clicks/nowhere: ",
 		"warn source queue theirs-k: kafka clicks/theirs: group theirs has committed nothing on partition 0 of topic clicks: ",
-		"fail source queue unnamed: kafka clicks/unnamed: sasl is PLAIN, and there is no user or no password here. Set NIGHTSHIFT_KAFKA_USER and NIGHTSHIFT_KAFKA_PASSWORD\n",
+		"fail source queue unnamed: kafka clicks/unnamed: sasl is PLAIN, and there is no user or no password here. Set NIGHTSHIFT_KAFKA_USER and NIGHTSHIFT_KAFKA_PASSWORD, or NIGHTSHIFT_KAFKA_SECRET\n",
 	} {
 		if !strings.Contains(said, want) || got.code != exitFailed {
 			t.Errorf("%q is not said, exit %d:\n%s", want, got.code, said)

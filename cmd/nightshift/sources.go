@@ -3,8 +3,11 @@ package main
 import (
 	"context"
 	"crypto/tls"
+	"errors"
 	"fmt"
+	"io"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -26,6 +29,8 @@ import (
 const (
 	kafkaUserVariable     = "NIGHTSHIFT_KAFKA_USER"
 	kafkaPasswordVariable = "NIGHTSHIFT_KAFKA_PASSWORD"
+	// kafkaSecretVariable names a folder with the files user and password, as a Secret of Kubernetes is mounted, instead of both.
+	kafkaSecretVariable = "NIGHTSHIFT_KAFKA_SECRET"
 )
 
 // sources are what the queues of the documents drain.
@@ -189,15 +194,47 @@ type ranges struct {
 
 // newRanges takes the secrets of Kafka out of the environment: scorers have no use for them.
 func newRanges(nc *nats.Conn) (*ranges, error) {
-	js, err := natsjetstream.New(nc)
-	r := topicRanges()
-	r.js = js
+	r, err := topicRanges()
+	if err != nil {
+		return nil, err
+	}
+	r.js, err = natsjetstream.New(nc)
 	return r, err
 }
 
 // topicRanges are without streams.
-func topicRanges() *ranges {
-	return &ranges{user: os.Getenv(kafkaUserVariable), password: os.Getenv(kafkaPasswordVariable), clusters: map[string]*kafka.Cluster{}}
+func topicRanges() (*ranges, error) {
+	user, password, err := kafkaLogin(os.Getenv)
+	return &ranges{user: user, password: password, clusters: map[string]*kafka.Cluster{}}, err
+}
+
+// longestSecret bounds what is read of a secret's file.
+const longestSecret = 64 << 10
+
+// kafkaLogin is who logs in to Kafka: by variables, or by the files of a folder.
+func kafkaLogin(getenv func(string) string) (user, password string, err error) {
+	folder := getenv(kafkaSecretVariable)
+	if folder == "" {
+		return getenv(kafkaUserVariable), getenv(kafkaPasswordVariable), nil
+	}
+	if getenv(kafkaUserVariable) != "" || getenv(kafkaPasswordVariable) != "" {
+		return "", "", fmt.Errorf("%s is set beside %s or %s; allowed: the folder, or the other two", kafkaSecretVariable, kafkaUserVariable, kafkaPasswordVariable)
+	}
+	read := func(name string) string {
+		file, opened := os.Open(filepath.Join(folder, name)) //nolint:gosec // whoever runs the service says where its secrets are
+		if opened != nil {
+			err = errors.Join(err, fmt.Errorf("%s: %w", kafkaSecretVariable, opened))
+			return ""
+		}
+		defer func() { _ = file.Close() }() // only read
+		text, failed := io.ReadAll(io.LimitReader(file, longestSecret))
+		if failed != nil {
+			err = errors.Join(err, fmt.Errorf("%s: %w", kafkaSecretVariable, failed))
+		}
+		return strings.TrimRight(string(text), "\r\n")
+	}
+	user, password = read("user"), read("password")
+	return user, password, err
 }
 
 func (r *ranges) Open(ctx context.Context, source orchestrator.Source, from orchestrator.Object, part orchestrator.Range) (format.Messages, error) {

@@ -58,7 +58,7 @@ where by NIGHTSHIFT_NATS or NIGHTSHIFT_CONTEXT, because everybody on a machine c
 			}
 			defer messages.close()
 			config.Messages = messages
-			for _, secret := range []string{kafkaUserVariable, kafkaPasswordVariable} { // as above
+			for _, secret := range []string{kafkaUserVariable, kafkaPasswordVariable, kafkaSecretVariable} { // as above
 				if err := os.Unsetenv(secret); err != nil {
 					return fmt.Errorf("keep %s from scorers: %w", secret, err)
 				}
