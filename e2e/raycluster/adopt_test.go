@@ -35,6 +35,10 @@ func TestAdopts(t *testing.T) {
 	scaled := strings.NewReplacer("enableInTreeAutoscaling: false", "enableInTreeAutoscaling: true").Replace(string(text))
 	in.create("raycluster.yaml", strings.Replace(scaled, "minReplicas: 0", "minReplicas: 2", 1))
 	in.create("scaledobject.yaml", scaledObject)
+	in.until("the autoscaler runs in the head", func() bool { // the head of the cluster before goes first
+		said, err := in.Try(t.Context(), "get", "pods", "-l", "ray.io/node-type=head", "-o", "jsonpath={.items[*].spec.containers[*].name}")
+		return err == nil && strings.Join(strings.Fields(said), " ") == "ray-head autoscaler"
+	})
 	in.until("two workers are there, though replicas is 0", func() bool { return len(in.pods(t.Context())) == 2 && in.group().Replicas == 0 })
 
 	adopt := func(arguments ...string) string {
