@@ -35,27 +35,32 @@ func ParseMoney(amount, currency string) (Money, error) {
 	return Money{Micros: int64(micros), Currency: currency}, nil
 }
 
-// Add sums two amounts of one currency. A zero amount takes the other's currency.
+// mostMicros bounds amounts, so that no sum of two wraps around.
+const mostMicros = math.MaxInt64 / 2
+
+// Add sums two amounts of one currency, as far as the largest amount. A zero amount takes the other's currency.
 func (m Money) Add(other Money) Money {
 	if m.Currency == "" {
 		m.Currency = other.Currency
 	}
-	m.Micros += other.Micros
+	sum := max(min(m.Micros, mostMicros), -mostMicros) + max(min(other.Micros, mostMicros), -mostMicros)
+	m.Micros = max(min(sum, mostMicros), -mostMicros)
 	return m
 }
 
 // Times multiplies by a factor and rounds to the nearest millionth. A result that does not fit is cut to the largest amount.
 func (m Money) Times(factor float64) Money {
 	product := math.Round(float64(m.Micros) * factor)
+	micros := int64(0) // of what is no number
 	switch {
-	case math.IsNaN(product):
-		product = 0
-	case product > math.MaxInt64/2:
-		product = math.MaxInt64 / 2
-	case product < math.MinInt64/2:
-		product = math.MinInt64 / 2
+	case product >= mostMicros:
+		micros = mostMicros
+	case product <= -mostMicros:
+		micros = -mostMicros
+	case !math.IsNaN(product):
+		micros = int64(product)
 	}
-	return Money{Micros: int64(product), Currency: m.Currency}
+	return Money{Micros: micros, Currency: m.Currency}
 }
 
 // Amount is the decimal form with at least two decimals: "0.10", "0.000125".
