@@ -33,12 +33,16 @@ func (r *Reader) Ring() <-chan string { return r.rings }
 func (r *Reader) Rings(queue string) bool {
 	for _, w := range r.sources {
 		if w.source.Queue == queue {
-			w.bell.mu.Lock()
-			defer w.bell.mu.Unlock()
-			return w.bell.pull != nil
+			return w.bell.armed()
 		}
 	}
 	return false
+}
+
+func (b *bell) armed() bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.pull != nil
 }
 
 // arm makes a doorbell that fits a reading. It begins where the reading ended: what has come since rings at once.

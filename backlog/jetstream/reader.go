@@ -68,6 +68,10 @@ type watched struct {
 	oldest  oldest
 	bell    bell
 	drained drained
+
+	// What ReadDue alone uses.
+	next  time.Time // when it is read again
+	rings bool      // its bell was armed when it was read
 }
 
 // known is what the last good reading said.
@@ -108,17 +112,21 @@ func (r *Reader) Close() {
 // Read reads the backlogs of the queues named, of all when none is, in the order of the sources. It always returns one for each; one that could not be read says
 // why in its Err, and its counts are -1.
 func (r *Reader) Read(ctx context.Context, now time.Time, queues ...string) []orchestrator.Backlog {
-	r.reading.Lock()
-	defer r.reading.Unlock()
-	r.mu.Lock()
-	r.now = now
-	r.mu.Unlock()
 	var due []*watched
 	for _, w := range r.sources {
 		if len(queues) == 0 || slices.Contains(queues, w.source.Queue) {
 			due = append(due, w)
 		}
 	}
+	return r.readAll(ctx, due, now)
+}
+
+func (r *Reader) readAll(ctx context.Context, due []*watched, now time.Time) []orchestrator.Backlog {
+	r.reading.Lock()
+	defer r.reading.Unlock()
+	r.mu.Lock()
+	r.now = now
+	r.mu.Unlock()
 	backlogs := make([]orchestrator.Backlog, len(due))
 	// It begins anywhere, so that a reading that has to end early does not always leave out the same.
 	next, first := make(chan int), 0

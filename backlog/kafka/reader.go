@@ -3,6 +3,7 @@ package kafka
 import (
 	"context"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -77,6 +78,20 @@ func (r *Reader) Read(ctx context.Context, now time.Time) []orchestrator.Backlog
 		all[i].At = now
 	}
 	return all
+}
+
+const (
+	roundSoon  = 500 * time.Millisecond
+	roundLater = 2 * time.Second
+)
+
+// Round is Read, and says when to read again: soon while a source is empty or not known, later when records wait in all of them.
+func (r *Reader) Round(ctx context.Context, now time.Time) ([]orchestrator.Backlog, time.Duration) {
+	all := r.Read(ctx, now)
+	if slices.ContainsFunc(all, func(one orchestrator.Backlog) bool { return one.Err != "" || one.Pending <= 0 }) {
+		return all, roundSoon
+	}
+	return all, roundLater
 }
 
 // Consumed tells how many rows somebody found on how many offsets of a queue's topics: what stands between them is not there any more, or is no row.

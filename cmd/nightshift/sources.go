@@ -70,7 +70,7 @@ func (s *sources) readStreams() error {
 		return err
 	}
 	s.closes = append(s.closes, reader.Close)
-	s.backlogs = append(s.backlogs, reading{s.tenants(), func(ctx context.Context, now time.Time) []orchestrator.Backlog { return reader.Read(ctx, now) }, reader.Ring(), s.heard})
+	s.backlogs = append(s.backlogs, reading{s.tenants(), reader.ReadDue, reader.Ring(), s.heard})
 	return nil
 }
 
@@ -92,7 +92,7 @@ func (s *sources) readTopics() error {
 			return err
 		}
 		s.closes = append(s.closes, reader.Close)
-		s.backlogs = append(s.backlogs, reading{s.tenants(), reader.Read, reader.Ring(), s.heard})
+		s.backlogs = append(s.backlogs, reading{s.tenants(), reader.Round, reader.Ring(), s.heard})
 	}
 	return nil
 }
@@ -167,18 +167,18 @@ func (s *sources) Settle(ctx context.Context, source orchestrator.Source, settle
 // reading implements control.Backlogs.
 type reading struct {
 	tenants map[string]string // by queue
-	read    func(ctx context.Context, now time.Time) []orchestrator.Backlog
+	read    func(ctx context.Context, now time.Time) ([]orchestrator.Backlog, time.Duration)
 	rings   <-chan string
 	heard   func([]orchestrator.Backlog)
 }
 
-func (r reading) Read(ctx context.Context, now time.Time) []orchestrator.Backlog {
-	list := r.read(ctx, now)
+func (r reading) Read(ctx context.Context, now time.Time) ([]orchestrator.Backlog, time.Duration) {
+	list, next := r.read(ctx, now)
 	for i := range list {
 		list[i].Tenant = r.tenants[list[i].Queue]
 	}
 	r.heard(list)
-	return list
+	return list, next
 }
 
 func (r reading) Rings() <-chan string { return r.rings }

@@ -208,14 +208,17 @@ func (c *cluster) startNodes(ctx context.Context, chosen options) error {
 		return err
 	}
 	names := slices.Concat(names("spot", chosen.spotNodes), names("on-demand", chosen.onDemandNodes))
-	manifest, err := json.Marshal(map[string]any{"apiVersion": "v1", "kind": "List", "items": slices.Concat(fakeNodes("spot", chosen.spotNodes), fakeNodes("on-demand", chosen.onDemandNodes))})
-	if err != nil {
-		return err
+	all := slices.Concat(fakeNodes("spot", chosen.spotNodes), fakeNodes("on-demand", chosen.onDemandNodes))
+	for some := range slices.Chunk(all, 250) { // kubectl makes them one by one, and has a minute
+		manifest, err := json.Marshal(map[string]any{"apiVersion": "v1", "kind": "List", "items": some})
+		if err != nil {
+			return err
+		}
+		if err := c.kubectl(ctx, string(manifest), "create", "--validate=false", "-f", "-"); err != nil {
+			return err
+		}
 	}
-	if err := c.kubectl(ctx, string(manifest), "create", "--validate=false", "-f", "-"); err != nil {
-		return err
-	}
-	return await(ctx, "nodes that are ready", time.Minute, p, func(ctx context.Context) error {
+	return await(ctx, "nodes that are ready", time.Minute+time.Duration(len(all))*100*time.Millisecond, p, func(ctx context.Context) error {
 		return c.reader.named(ctx, c.api+"/api/v1/nodes", "node", names, "Ready", func(node object) error {
 			for _, taint := range node.Spec.Taints {
 				if taint.Key != fake {

@@ -22,7 +22,9 @@ import (
 // Catalog answers from documents that were read once. It is safe for concurrent use.
 type Catalog struct {
 	set        document.Set
-	pythonPath string // folder that holds the package nightshift_scorer
+	queues     map[string]document.Queue
+	names      map[string][]string // of a tenant's queues, in the order of the documents
+	pythonPath string              // folder that holds the package nightshift_scorer
 
 	mu     sync.Mutex
 	hashes map[string]hashed // artifact -> its hash when it was last read
@@ -99,7 +101,12 @@ func documentFiles(path string) ([]string, error) {
 
 // New resolves a set of documents. pythonPath is the folder that holds the package nightshift_scorer.
 func New(set document.Set, pythonPath string) *Catalog {
-	return &Catalog{set: set, pythonPath: pythonPath, hashes: map[string]hashed{}}
+	c := &Catalog{set: set, pythonPath: pythonPath, queues: map[string]document.Queue{}, names: map[string][]string{}, hashes: map[string]hashed{}}
+	for _, queue := range set.Queues {
+		c.queues[queue.Name] = queue
+		c.names[queue.Spec.Tenant] = append(c.names[queue.Spec.Tenant], queue.Name)
+	}
+	return c
 }
 
 // Documents are those the catalog answers from.
@@ -122,13 +129,8 @@ func folder(position document.Position) string {
 
 // Queue gives a tenant's queue.
 func (c *Catalog) Queue(tenant, name string) (dispatch.Queue, bool) {
-	var names []string
-	for _, queue := range c.set.Queues {
-		if queue.Spec.Tenant == tenant {
-			names = append(names, queue.Name)
-		}
-	}
-	queue, ok := c.set.Queue(name)
+	names := c.names[tenant]
+	queue, ok := c.queues[name]
 	if !ok || queue.Spec.Tenant != tenant {
 		return dispatch.Queue{AllQueueNames: names}, false
 	}

@@ -14,8 +14,8 @@ import (
 
 // Backlogs reads the sources of one account or cluster.
 type Backlogs interface {
-	// Read gives one reading of each source. What could not be read has an error.
-	Read(ctx context.Context, now time.Time) []orchestrator.Backlog
+	// Read gives one reading of each source whose time has come, and says when to read again. What could not be read has an error.
+	Read(ctx context.Context, now time.Time) ([]orchestrator.Backlog, time.Duration)
 	// Rings names queues to which something has come, where a source can say so; nil: none can.
 	Rings() <-chan string
 }
@@ -28,11 +28,7 @@ type Drains interface {
 	Standing() []orchestrator.StandingView
 }
 
-const (
-	// pollSoon and pollLater are the times between two readings: while a source is empty, served or not known, and else.
-	pollSoon, pollLater = 500 * time.Millisecond, 2 * time.Second
-	readWithin          = 10 * time.Second
-)
+const readWithin = 10 * time.Second
 
 // backlogs are the newest readings, and what came before them.
 type backlogs struct {
@@ -51,7 +47,7 @@ func newBacklogs(drains Drains) *backlogs {
 func (b *backlogs) watch(ctx context.Context, from Backlogs, changed func()) {
 	for ctx.Err() == nil {
 		asked, cancel := context.WithTimeout(ctx, readWithin)
-		readings := from.Read(asked, time.Now().UTC())
+		readings, next := from.Read(asked, time.Now().UTC())
 		cancel()
 		if ctx.Err() != nil {
 			return
@@ -60,18 +56,11 @@ func (b *backlogs) watch(ctx context.Context, from Backlogs, changed func()) {
 			changed()
 		}
 		select {
-		case <-time.After(pause(readings)):
+		case <-time.After(next):
 		case <-from.Rings():
 		case <-ctx.Done():
 		}
 	}
-}
-
-func pause(readings []orchestrator.Backlog) time.Duration {
-	if slices.ContainsFunc(readings, func(one orchestrator.Backlog) bool { return one.Err != "" || one.Pending <= 0 }) {
-		return pollSoon
-	}
-	return pollLater
 }
 
 // take keeps readings and says whether a count has changed.
