@@ -20,9 +20,9 @@ spec:
   queue: double
   cron: "CRON"
   timeZone: Night/ZONE
-  expect: {rows: 6000}
-  objective: {finishWithin: 40s}
-  submit: {input: [in/rows.jsonl], format: jsonl}
+  expect: {rows: 4000}
+  objective: {finishWithin: 15s}
+  submit: {input: ["file://DIR/in/rows.jsonl"], format: jsonl}
 `
 
 // SC3, SC4, PK2 and PK3: a nightly peak whose time of the day clocks pass over has its workers before it comes, runs once, and leaves nothing behind; what clocks show a second time
@@ -39,9 +39,9 @@ func TestPeakWhileClocksAreSet(t *testing.T) {
 		t.Fatal(err)
 	}
 	in.Write("docs.yaml", string(text)+
-		strings.NewReplacer("NAME", "passed-over", "ZONE", "Forward", "CRON", "30 2 * * *").Replace(nightly)+
-		strings.NewReplacer("NAME", "shown-twice", "ZONE", "Back", "CRON", "0 2 * * *").Replace(nightly))
-	in.Write("in/rows.jsonl", rowsOf(6_000))
+		strings.NewReplacer("DIR", in.Dir, "NAME", "passed-over", "ZONE", "Forward", "CRON", "30 2 * * *").Replace(nightly)+
+		strings.NewReplacer("DIR", in.Dir, "NAME", "shown-twice", "ZONE", "Back", "CRON", "0 2 * * *").Replace(nightly))
+	in.Write("in/rows.jsonl", rowsOf(4_000))
 	in.run()
 
 	in.until("workers are asked for", func() bool { return in.group().Replicas > 0 })
@@ -58,7 +58,7 @@ func TestPeakWhileClocksAreSet(t *testing.T) {
 		return json.Unmarshal([]byte(in.said("list", "-o", "json")), &runs) == nil && len(runs) > 0
 	})
 	t.Logf("asked for %s before it, submitted %s after it", set.Sub(asked).Round(time.Second), time.Since(set).Round(time.Second))
-	in.ends(runs[0].ID, 6_000)
+	in.ends(runs[0].ID, 4_000)
 	if said := in.said("list", "-o", "name"); strings.Count(said, "\n") != 1 || runs[0].Labels["nightshift.dev/schedule"] != "passed-over" {
 		t.Errorf("%v\n%s", runs, said)
 	}

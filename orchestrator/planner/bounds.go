@@ -42,6 +42,7 @@ func queueBounds(w *world) {
 			}
 			p.wanted -= q.wanted - most
 			q.wanted = most
+			p.capped = p.capped || capped
 			if allowed := counted(most, "worker"); capped {
 				p.replicas.change("cap", p.inReplicas(p.wanted), fmt.Sprintf("until %s %s lets queue %s have at most %s", clock(q.capped.Until), q.capped.Identity, q.policy.Name, allowed))
 			} else {
@@ -52,7 +53,7 @@ func queueBounds(w *world) {
 }
 
 // busyFloor keeps the replicas whose workers hold shards. Where a split decides it does not: a worker that never runs dry holds a shard at every look, and on-demand
-// capacity would never go while spot capacity takes over. Nothing is lost by that: a worker that drains finishes what it holds. Of the user's own consumers
+// capacity would never go while spot capacity takes over; nor does it where a cap holds, which nobody would notice otherwise. Nothing is lost by that: a worker that drains finishes what it holds. Of the user's own consumers
 // nobody knows that: see keepConsumers.
 func busyFloor(w *world) {
 	for _, p := range w.pools {
@@ -61,7 +62,7 @@ func busyFloor(w *world) {
 				p.busy++
 			}
 		}
-		if p.busy > p.replicas.to && !p.splits && !p.external {
+		if p.busy > p.replicas.to && !p.splits && !p.capped && !p.external {
 			p.replicas.change("busy", p.busy, fmt.Sprintf("workers of %s hold shards and stay until those are done", counted(p.busy, "replica")))
 		}
 	}

@@ -104,7 +104,7 @@ func checkPool(t tester, o orchestrator.Observation, policy orchestrator.Policy,
 			holding++
 		}
 	}
-	finish := slices.ContainsFunc(p.Reasons, func(r orchestrator.Reason) bool { return r.Code == "no_gain" || r.Code == "split" }) // what they hold
+	finish := slices.ContainsFunc(p.Reasons, func(r orchestrator.Reason) bool { return r.Code == "no_gain" || r.Code == "split" || r.Code == "cap" }) // what they hold
 	if p.Replicas < min(holding, most) && !finish {
 		t.Errorf("%s: %d replicas, but %d hold shards: %v", p.Name, p.Replicas, holding, p.Reasons)
 	}

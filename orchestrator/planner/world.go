@@ -53,6 +53,7 @@ type pool struct {
 	leveled  int      // of them, for backlogs
 	wished   int      // replicas, were the size known
 	splits   bool     // a queue that splits its work uses it
+	capped   bool     // a cap makes it smaller
 	external bool     // its workers are the user's own consumers
 	consumed []*queue // the external queues that list it
 	needs    []*need  // memory, by model
