@@ -12,7 +12,8 @@ const (
 	pollFast  = 500 * time.Millisecond
 	pollError = time.Second
 	pollBusy  = 2 * time.Second
-	pollSlow  = 5 * time.Second
+	pollSlow  = 10 * time.Second
+	together  = 100 * time.Millisecond // queues that are due within it are read at once
 )
 
 // Pace is what decides when a queue is read again.
@@ -54,5 +55,5 @@ func (r *Reader) ReadDue(ctx context.Context, now time.Time) ([]orchestrator.Bac
 	for _, w := range r.sources {
 		wait = min(wait, w.next.Sub(now))
 	}
-	return readings, max(wait, 0)
+	return readings, max(wait, together)
 }
