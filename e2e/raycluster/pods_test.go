@@ -23,9 +23,11 @@ func TestJobInRealPods(t *testing.T) {
 	t.Cleanup(func() { in.tellDriver(dashboard, func() string { return in.Must("get", "pods", "-o", "wide") }) })
 	in.edit("group: spot, grantLimit: 5s", fmt.Sprintf("group: spot, dashboard: %q, nats: %q, grantLimit: 60s", dashboard, in.Server.URL()))
 	in.edit("replicas: {max: 4}", "replicas: {max: 2}")
+	in.edit("batchRows: 20\n", "batchRows: 500\n")
+	in.edit("{rows: 20, rowsPerSecond: 95}", "{rows: 500, rowsPerSecond: 2375}")
 	in.runWith(func(context.Context) {}) // kubelets do it
 	present := in.presence()
-	job := in.submit(12_000, "10s")
+	job := in.submit(200_000, "10s")
 	in.until("workers are present", func() bool { return len(present()) == 2 })
 
 	lost := present()
@@ -40,7 +42,7 @@ func TestJobInRealPods(t *testing.T) {
 		_, err := in.Nightshift("watch", job)
 		return err == nil
 	})
-	in.ends(job, 12_000)
+	in.ends(job, 200_000)
 	in.until("no worker is left", func() bool { return len(present()) == 0 })
 }
 
