@@ -60,6 +60,7 @@ type Config struct {
 	RetryAfter time.Duration
 	Cluster    Cluster
 	Driver     Driver // nil: somebody else runs it
+	Protect    Protection
 	Slots      Slots
 	NotFound   error // of Slots: there are none yet
 	// Workers are the last words of the pool's workers, in any order.
@@ -236,10 +237,13 @@ const (
 
 // Run does what was asked for, keeps the slots as the pods are, and finishes what was begun, until ctx ends.
 func (e *Engine) Run(ctx context.Context) error {
-	var driving sync.WaitGroup
-	defer driving.Wait()
+	var beside sync.WaitGroup
+	defer beside.Wait()
 	if e.config.Driver != nil {
-		driving.Go(func() { e.drive(ctx) })
+		beside.Go(func() { e.drive(ctx) })
+	}
+	if e.config.Protect.For > 0 {
+		beside.Go(func() { e.protect(ctx) })
 	}
 	timer := time.NewTimer(lookEvery)
 	defer timer.Stop()
@@ -317,35 +321,6 @@ func (e *Engine) pass(ctx context.Context) error {
 		e.why = fmt.Sprintf("%d->%d: %s", order.plan.From, order.plan.Replicas, order.plan.Why())
 	}
 	return e.settle(ctx, seen, group, more)
-}
-
-// learnStarts measures the starts of the group's pods, and of their first workers.
-func (e *Engine) learnStarts(seen Seen) {
-	var pods []*corev1.Pod
-	for _, pod := range seen.Pods {
-		if pod.Labels[labelGroup] == e.config.Group && pod.Labels[labelType] != headType {
-			pods = append(pods, pod)
-		}
-	}
-	first := map[string]orchestrator.Presence{}
-	for _, worker := range e.config.Workers() {
-		if worker.Loads == 0 {
-			continue
-		}
-		for _, one := range e.slots.Replicas {
-			if one.Index != worker.Slot/e.config.PerReplica {
-				continue
-			}
-			for _, pod := range one.Pods {
-				if known, has := first[pod]; !has || worker.Started.Before(known.Started) {
-					first[pod] = worker
-				}
-			}
-		}
-	}
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	e.starts.learn(pods, first)
 }
 
 // keep brings the pool's slots to what there is. slots is how many workers a replica shall have; 0: as before.

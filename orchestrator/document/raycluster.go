@@ -19,6 +19,7 @@ type WorkerGroup struct {
 	Actor             Actor
 	// GrantLimit is how long a replica may wait for a node before the provider is believed to refuse it, and RetryAfter how long that is believed.
 	GrantLimit, RetryAfter time.Duration
+	DoNotDisrupt           time.Duration // how long a busy pod is kept from Karpenter's consolidation, from each write on; 0: not at all
 }
 
 // Actor is what Ray sets aside for each worker.
@@ -71,6 +72,9 @@ func rayFields(f visitor, spec *PoolSpec) {
 		}
 		f.duration("grantLimit", &spec.Ray.GrantLimit, time.Second, time.Hour)
 		f.duration("retryAfter", &spec.Ray.RetryAfter, time.Second, 24*time.Hour)
+		if f.optional("doNotDisrupt", spec.Ray.DoNotDisrupt > 0) {
+			f.duration("doNotDisrupt", &spec.Ray.DoNotDisrupt, 5*time.Minute, 24*time.Hour)
+		}
 	})
 }
 

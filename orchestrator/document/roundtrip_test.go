@@ -151,6 +151,9 @@ func drawPool(t *rapid.T, currency string) PoolSpec {
 			GrantLimit: drawDuration(t, "grantLimit", time.Second, time.Hour), RetryAfter: drawDuration(t, "retryAfter", time.Second, 24*time.Hour),
 			Dashboard: rapid.SampledFrom([]string{"", "http://h:8265"}).Draw(t, "dashboard"), NATSContext: rapid.SampledFrom([]string{"", "/etc/c.json"}).Draw(t, "context file"),
 		}
+		if rapid.Bool().Draw(t, "protected") {
+			spec.Ray.DoNotDisrupt = drawDuration(t, "doNotDisrupt", 5*time.Minute, 24*time.Hour)
+		}
 		if spec.Ray.NATSContext == "" && rapid.Bool().Draw(t, "address") {
 			spec.Ray.NATS = "nats://n:4222"
 		}
