@@ -127,7 +127,7 @@ func slim(object any) (any, error) {
 	switch of := object.(type) {
 	case *corev1.Pod:
 		of.ManagedFields = nil
-		maps.DeleteFunc(of.Annotations, func(key, _ string) bool { return key != terminating })
+		maps.DeleteFunc(of.Annotations, func(key, _ string) bool { return key != terminating && key != doNotDisrupt && key != protectedAs })
 		of.Spec = corev1.PodSpec{NodeName: of.Spec.NodeName, Containers: slimContainers(of.Spec.Containers)}
 	case *rayv1.RayCluster:
 		of.ManagedFields = nil

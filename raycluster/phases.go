@@ -110,3 +110,32 @@ func containerSince(pod *corev1.Pod) time.Time {
 	}
 	return time.Time{}
 }
+
+// learnStarts measures the starts of the group's pods, and of their first workers.
+func (e *Engine) learnStarts(seen Seen) {
+	var pods []*corev1.Pod
+	for _, pod := range seen.Pods {
+		if pod.Labels[labelGroup] == e.config.Group && pod.Labels[labelType] != headType {
+			pods = append(pods, pod)
+		}
+	}
+	first := map[string]orchestrator.Presence{}
+	for _, worker := range e.config.Workers() {
+		if worker.Loads == 0 {
+			continue
+		}
+		for _, one := range e.slots.Replicas {
+			if one.Index != worker.Slot/e.config.PerReplica {
+				continue
+			}
+			for _, pod := range one.Pods {
+				if known, has := first[pod]; !has || worker.Started.Before(known.Started) {
+					first[pod] = worker
+				}
+			}
+		}
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.starts.learn(pods, first)
+}

@@ -29,7 +29,10 @@ func examineGroup(ctx context.Context, e *examination, pool document.Pool) {
 	if observe {
 		can = " can be observed"
 	}
-	found := raycluster.Check(ctx, config, group.Namespace, group.Cluster, group.Group, pool.Spec.Replicas.Max, observe)
+	found := raycluster.Check(ctx, config, raycluster.Asked{
+		Namespace: group.Namespace, Cluster: group.Cluster, Group: group.Group, Most: pool.Spec.Replicas.Max, Observe: observe, Protect: group.DoNotDisrupt > 0,
+		Bounds: group.Autoscaler == document.AutoscalerBounds,
+	})
 	for _, one := range found {
 		verdict := checkWarn
 		if one.Refused {

@@ -38,6 +38,7 @@ type site struct {
 	present  map[string]orchestrator.Presence
 	changed  chan struct{}
 	revision uint64
+	others   int // jobs of somebody else
 }
 
 const (

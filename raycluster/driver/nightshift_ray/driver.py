@@ -12,14 +12,16 @@ from dataclasses import dataclass
 
 import ray
 from ray._raylet import GcsClient
+from ray.core.generated.autoscaler_pb2 import DrainNodeReason
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from nightshift_ray.actor import NightshiftWorker
 from nightshift_ray.follow import Follower
 from nightshift_ray.process import runnable
-from nightshift_ray.slots import Cluster, Node, Pauses, Place, Running, decide, wanted
+from nightshift_ray.slots import Cluster, Drains, Node, Pauses, Place, Running, decide, leaving, wanted
 
 TICK = 0.5  # seconds
+DRAIN_WITHIN = 2.0  # seconds that Ray has to take a drain
 PROGRAM = "./nightshift"  # in the package, which is the working directory of drivers and actors
 
 
@@ -46,6 +48,7 @@ class Driver:
         self._nodes: list[Node] = []
         self._actors: dict[int, Actor] = {}
         self._pauses = Pauses()
+        self._drains = Drains()
         self._cluster = Cluster(config["cluster"], time.monotonic())
         self.ending = threading.Event()
 
@@ -94,10 +97,28 @@ class Driver:
         pause = self._pauses.ended(slot, now - actor.since, now)
         log("end in slot %d: %s %s; no other within %.0f s", slot, actor.id, how, pause)
 
+    def _drain(self, pods: set[str]) -> None:
+        """Tells Ray of nodes that leave, so that nobody else's work is placed there. What runs there goes on, our workers too, and keeps the node: it ends when it is idle. RD17."""
+        for node in self._drains.due(self._nodes, pods, time.monotonic()):
+            why = f"nightshift lets pod {node.pod} go, of pool {self._config['pool']}"
+            try:
+                # The other reason, idleness, is refused while anybody works there; and what is lost by a preemption counts against nobody's retries. 0: nobody knows when.
+                taken, words = self._gcs.drain_node(node.id, DrainNodeReason.DRAIN_NODE_REASON_PREEMPTION, why, 0, timeout=DRAIN_WITHIN)
+            except Exception as error:  # noqa: BLE001 - Ray has no one type for this, and the node goes in any case
+                taken, words = False, str(error)
+            if taken:
+                self._drains.accepted(node.id)
+                log("drain of node %s: %s", node.id, why)
+                continue
+            pause = self._drains.failed(node.id, time.monotonic())
+            log("Ray does not drain node %s of pod %s: %s; the pod goes in any case, and Ray is told again in %.0f s", node.id, node.pod, words, pause)
+            return  # where Ray does not answer it would not for the others
+
     def _follow(self, record: dict) -> None:
+        self._drain(leaving(record))
         places = wanted(record)
         self._pauses.keep(set(places) | set(self._actors))
-        decision = decide(places, self._nodes, self._actors, self._pauses, time.monotonic())
+        decision = decide(places, self._nodes, self._drains.usable(self._nodes), self._actors, self._pauses, time.monotonic())
         for slot in decision.forget:
             self._forget(slot, "is on a node that has died" if self._actors[slot].up else "had not begun, and is not wanted here any more")
         for place, node in decision.start:

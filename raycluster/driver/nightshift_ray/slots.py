@@ -57,6 +57,43 @@ def wanted(record: dict) -> dict[int, Place]:
     return places
 
 
+def leaving(record: dict) -> set[str]:
+    """The pods that the record lets go, whoever takes them away. RD17."""
+    return {pod for replica in record.get("replicas") or [] if replica.get("leaving") for pod in replica.get("pods") or []}
+
+
+class Drains:
+    """Which nodes Ray has been told of, and how long it waits until Ray is told again of one where that failed: 1, 2, 4 ... 30 seconds. RD17."""
+
+    def __init__(self) -> None:
+        self._accepted: set[str] = set()
+        self._failed: dict[str, int] = {}
+        self._until: dict[str, float] = {}
+
+    def due(self, nodes: list[Node], pods: set[str], now: float) -> list[Node]:
+        """The nodes of these pods that Ray has to be told of: each that is alive, for a raylet that was started again knows nothing of what was said to the one before."""
+        alive = {node.id for node in nodes}
+        self._accepted &= alive
+        for known in (self._failed, self._until):
+            for node in [node for node in known if node not in alive]:
+                del known[node]
+        return [node for node in nodes if node.pod in pods and node.id not in self._accepted and now >= self._until.get(node.id, 0.0)]
+
+    def accepted(self, node: str) -> None:
+        self._accepted.add(node)
+
+    def failed(self, node: str, now: float) -> float:
+        """Counts a failure, and gives the pause that follows it."""
+        count = self._failed.get(node, 0)
+        pause = min(2.0 ** min(count, 10), LONGEST_PAUSE)
+        self._failed[node], self._until[node] = count + 1, now + pause
+        return pause
+
+    def usable(self, nodes: list[Node]) -> list[Node]:
+        """The nodes that Ray has not been told of: it starts nothing on the others."""
+        return [node for node in nodes if node.id not in self._accepted]
+
+
 class Cluster:
     """Whether records hold for the cluster that a driver was submitted to. RD3."""
 
@@ -108,8 +145,10 @@ class Pauses:
                 del known[slot]
 
 
-def decide(places: dict[int, Place], nodes: list[Node], running: dict[int, Running], pauses: Pauses, now: float) -> Decision:
-    """What to start and what to forget. A worker that runs is left alone, whatever the record says of its slot (RD7)."""
+def decide(
+    places: dict[int, Place], nodes: list[Node], usable: list[Node], running: dict[int, Running], pauses: Pauses, now: float
+) -> Decision:
+    """What to start, on a usable node, and what to forget. A worker that runs is left alone, whatever the record says of its slot (RD7)."""
     decision = Decision()
     alive, of_pod = {node.id for node in nodes}, newest(nodes)
     for slot, actor in sorted(running.items()):
@@ -118,7 +157,7 @@ def decide(places: dict[int, Place], nodes: list[Node], running: dict[int, Runni
         if lost or (not actor.up and places.get(slot) != actor.place):
             decision.forget.append(slot)
     for slot, place in sorted(places.items()):
-        free = slot not in running or slot in decision.forget
-        if free and place.pod in of_pod and pauses.over(slot, now):
-            decision.start.append((place, of_pod[place.pod].id))
+        free, node = slot not in running or slot in decision.forget, of_pod.get(place.pod)
+        if free and node in usable and pauses.over(slot, now):
+            decision.start.append((place, node.id))
     return decision

@@ -1,8 +1,20 @@
-"""Cases RD4 to RD10 of docs/ray-driver.md, decided without Ray."""
+"""Cases RD4 to RD10 and RD17 of docs/ray-driver.md, decided without Ray."""
 
 import unittest
 
-from nightshift_ray.slots import OWN_WITHIN, Cluster, Node, Pauses, Place, Running, decide, newest, wanted
+from nightshift_ray.slots import (
+    OWN_WITHIN,
+    Cluster,
+    Drains,
+    Node,
+    Pauses,
+    Place,
+    Running,
+    decide,
+    leaving,
+    newest,
+    wanted,
+)
 
 
 def record(*replicas, slots=2, per_replica=4):
@@ -84,9 +96,35 @@ class Pause(unittest.TestCase):
         self.assertTrue(pauses.over(3, 0.0))
 
 
+class Drain(unittest.TestCase):
+    def test_of_pods_that_leave(self):  # RD17
+        self.assertEqual(leaving(record(replica(0, "a"), replica(1, "b", "c", leaving=True), replica(2, leaving=True))), {"b", "c"})
+        self.assertEqual(leaving({"replicas": None}), set())
+
+    def test_each_node_once(self):  # RD17
+        drains, again = Drains(), Node("again", "a", 2)
+        self.assertEqual(drains.due([NODE_A, Node("other", "b", 1), Node("head", "", 1)], {"a"}, 0.0), [NODE_A])
+        drains.accepted("node-a")
+        self.assertEqual(drains.due([NODE_A], {"a"}, 0.0), [])
+        self.assertEqual(drains.due([NODE_A, again], {"a"}, 0.0), [again])
+
+    def test_what_fails_is_tried_again_later(self):  # RD17
+        drains = Drains()
+        self.assertEqual([drains.failed("node-a", 100.0) for _ in range(7)], [1, 2, 4, 8, 16, 30, 30])
+        self.assertEqual(drains.due([NODE_A, Node("other", "a", 2)], {"a"}, 129.9), [Node("other", "a", 2)])
+        self.assertEqual(drains.due([NODE_A], {"a"}, 130.0), [NODE_A])
+        drains.due([], set(), 130.0)
+        self.assertEqual(drains.failed("node-a", 130.0), 1)
+
+    def test_drained_nodes_are_not_usable(self):  # RD17
+        drains = Drains()
+        drains.accepted("node-a")
+        self.assertEqual(drains.usable([NODE_A, Node("other", "b", 1)]), [Node("other", "b", 1)])
+
+
 class Decide(unittest.TestCase):
-    def decide(self, places, nodes, running=None, pauses=None, now=0.0):
-        decision = decide(places, nodes, running or {}, pauses or Pauses(), now)
+    def decide(self, places, nodes, running=None, pauses=None, now=0.0, usable=None):
+        decision = decide(places, nodes, nodes if usable is None else usable, running or {}, pauses or Pauses(), now)
         return decision.start, decision.forget
 
     def test_fills_slots_whose_pod_has_joined(self):  # RD4
@@ -120,3 +158,9 @@ class Decide(unittest.TestCase):
         moved = {0: Place(0, 0, "b")}
         self.assertEqual(self.decide(moved, [NODE_A, Node("node-b", "b", 2)], running), ([], []))
         self.assertEqual(self.decide(moved, [NODE_A, Node("node-b", "b", 2)], {}), ([(moved[0], "node-b")], []))
+
+    def test_nothing_on_a_node_that_drains(self):  # RD17
+        self.assertEqual(self.decide({0: A0}, [NODE_A], usable=[]), ([], []))
+        self.assertEqual(self.decide({0: A0}, [NODE_A], {0: Running(A0, "node-a", 0.0, up=True)}, usable=[]), ([], []))
+        newer = Node("newer", "a", 2)
+        self.assertEqual(self.decide({0: A0}, [NODE_A, newer], usable=[newer]), ([(A0, "newer")], []))
