@@ -48,7 +48,7 @@ func TestNightMovesCapacityFromArgoToRay(t *testing.T) {
 	group := func() string {
 		return in.Must("get", "raycluster", "scoring", "-o", "jsonpath={.spec.workerGroupSpecs[0].replicas}")
 	}
-	job := in.Submit("double", 40_000, "3m")
+	job := in.Submit("double", 60_000, "3m")
 	in.until("four runners work", func() bool { return in.working() == 4 })
 	if group() != "0" {
 		t.Errorf("the worker group has %s replicas long before the night", group())
@@ -68,7 +68,7 @@ func TestNightMovesCapacityFromArgoToRay(t *testing.T) {
 	}
 	t.Logf("replicas %s before the night, one runner %s after it began", night.Sub(grew).Round(time.Second), shrank.Sub(night).Round(time.Second))
 	in.untilRay("nothing came: the worker group is empty again, and the runners are back", func() bool { return group() == "0" && in.working() == 4 })
-	in.ends(job, 40_000)
+	in.ends(job, 60_000)
 }
 
 func (in *installation) untilRay(what string, holds func() bool) {
