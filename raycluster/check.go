@@ -26,6 +26,7 @@ type Asked struct {
 	Most                      int  // the pool's replicas.max
 	Observe                   bool // only to be read
 	Protect                   bool // busy pods are annotated
+	Bounds                    bool // where Ray's autoscaler sizes the group, its bounds are moved
 }
 
 // rights that it takes.
@@ -74,6 +75,9 @@ func (s Seen) check(asked Asked) (found []orchestrator.SourceFinding) {
 	}
 	if asked.Observe {
 		return nil
+	}
+	if group.Refused == autoscalerSizes && asked.Bounds {
+		group = group.within(orchestrator.PoolSlots{})
 	}
 	if group.Refused == "" {
 		group.Refused = ScaledBy(s.Scalers, s.Cluster.Name)

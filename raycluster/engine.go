@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"reflect"
+	"slices"
 	"sync"
 	"time"
 
@@ -55,7 +56,8 @@ type Config struct {
 	Pool       string
 	Name       string // namespace/name of the RayCluster, as people write it
 	Group      string
-	PerReplica int // workers of a replica, at most
+	PerReplica int  // workers of a replica, at most
+	Bounds     bool // where Ray's autoscaler sizes the group, its bounds are moved
 	GrantLimit time.Duration
 	RetryAfter time.Duration
 	Cluster    Cluster
@@ -163,6 +165,9 @@ func (e *Engine) group(seen Seen) (Group, error) {
 		return Group{}, err
 	}
 	group.heed(seen.Notices)
+	if group.Refused == autoscalerSizes && e.config.Bounds {
+		group = group.within(e.slots)
+	}
 	if group.Refused == "" {
 		group.Refused = ScaledBy(seen.Scalers, seen.Cluster.Name)
 	}
@@ -296,6 +301,12 @@ func (e *Engine) pass(ctx context.Context) error {
 	e.wake(group, err)
 	var not refusal
 	switch {
+	case errors.As(err, &not) && string(not) == autoscalerSizes, err == nil && !group.Autoscaled:
+		if done, err := e.putBoundsBack(ctx, group); done || err != nil {
+			return err
+		}
+	}
+	switch {
 	case errors.As(err, &not):
 		return e.refuse(ctx, seen, string(not))
 	case err != nil:
@@ -310,6 +321,9 @@ func (e *Engine) pass(ctx context.Context) error {
 	}
 	e.remember(func(int) int { return max(group.Replicas-group.leaving(e.slots), 0) })
 	e.learnStarts(seen)
+	if group.Autoscaled {
+		return e.moveBounds(ctx, seen, group, order)
+	}
 	more := 0
 	if order != nil {
 		wanted := max(min(order.plan.Replicas, group.Max), group.Min)
@@ -337,15 +351,6 @@ func (e *Engine) keep(ctx context.Context, seen Seen, group Group, slots int) er
 		e.tellNotices(seen, group)
 	}
 	return nil
-}
-
-// tellNotices says on the RayCluster which pods leave because they will be taken away; the API server counts an Event that comes again.
-func (e *Engine) tellNotices(seen Seen, group Group) {
-	for _, one := range group.Have {
-		if one.Notice != "" && one.Phase != PhaseDeleted {
-			e.config.Cluster.Tell(seen.Cluster, true, "Noticed", bounded(e.config.Group+": pod "+one.Pods[0]+" leaves: "+one.Notice))
-		}
-	}
 }
 
 func (e *Engine) load(ctx context.Context) error {
@@ -401,7 +406,7 @@ func (e *Engine) settle(ctx context.Context, seen Seen, group Group, more int) e
 	if count > 0 {
 		// KubeRay makes up for a pod that has gone meanwhile; lowering replicas for that one would take another, whichever comes first.
 		now, err := e.group(e.config.Cluster.Look(ctx))
-		if err != nil || !now.has(gone) || now.Written != group.Written {
+		if err != nil || !now.has(gone) || now.Written != group.Written || !slices.Equal(now.Named, group.Named) {
 			return err // what the watch brings is decided on anew
 		}
 	}
@@ -413,13 +418,9 @@ func (e *Engine) settle(ctx context.Context, seen Seen, group Group, more int) e
 	if patch == nil {
 		return nil
 	}
-	after, err := e.config.Cluster.Patch(ctx, patch)
-	if err != nil {
+	if err := e.apply(ctx, patch); err != nil {
 		return fmt.Errorf("resize group %s of RayCluster %s from %d to %d: %w", e.config.Group, e.config.Name, group.Replicas, change.Replicas, err)
 	}
-	e.mu.Lock()
-	e.newest = after
-	e.mu.Unlock()
 	if change.Why != "" {
 		e.told = ""
 		e.config.Cluster.Tell(seen.Cluster, false, "Resized", e.config.Group+" "+change.Why)
@@ -427,32 +428,16 @@ func (e *Engine) settle(ctx context.Context, seen Seen, group Group, more int) e
 	return nil
 }
 
-// mostText bounds what is written to an annotation or an Event.
-const mostText = 512
-
-func bounded(text string) string {
-	runes := []rune(text)
-	if len(runes) > mostText {
-		return string(runes[:mostText-1]) + "…"
-	}
-	return text
-}
-
-// note says in the log when it becomes unknown how the group is, and when it is known again.
-func (e *Engine) note(err error) {
-	why := ""
+// apply patches the object, and goes on with what became of it before the watch brings it.
+func (e *Engine) apply(ctx context.Context, patch []byte) error {
+	after, err := e.config.Cluster.Patch(ctx, patch)
 	if err != nil {
-		why = err.Error()
+		return err
 	}
-	if why == e.unknown {
-		return
-	}
-	e.unknown = why
-	if err != nil {
-		e.config.Log.Warn("nothing is known of the worker group, and it stays as it is", "pool", e.config.Pool, "cluster", e.config.Name, "why", why)
-	} else {
-		e.config.Log.Info("the worker group is known again", "pool", e.config.Pool, "cluster", e.config.Name)
-	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.newest = after
+	return nil
 }
 
 // wake tells the loop when the group has changed.
@@ -470,19 +455,4 @@ func (g Group) looks(err error) string {
 		text += fmt.Sprint(" ", one.Pods, one.Phase)
 	}
 	return text
-}
-
-// refuse says on the object why the group is not sized, once (RC9).
-func (e *Engine) refuse(ctx context.Context, seen Seen, why string) error {
-	text := bounded("not sized: " + why)
-	if e.told == why || seen.Cluster.Annotations[annotation(e.config.Group)] == text {
-		e.told = why
-		return nil
-	}
-	if _, err := e.config.Cluster.Patch(ctx, Told(e.config.Group, text, len(seen.Cluster.Annotations) > 0)); err != nil {
-		return fmt.Errorf("say on RayCluster %s why it is not sized: %w", e.config.Name, err)
-	}
-	e.told = why
-	e.config.Cluster.Tell(seen.Cluster, true, "NotResized", e.config.Group+": "+why)
-	return nil
 }

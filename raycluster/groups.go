@@ -9,6 +9,8 @@ import (
 	rayv1 "github.com/ray-project/kuberay/ray-operator/apis/ray/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"nightshift.dev/nightshift/orchestrator"
 )
 
 // GroupStatus is what is shown of a worker group.
@@ -62,6 +64,9 @@ func statuses(of *rayv1.RayCluster, pods []*corev1.Pod) (groups []GroupStatus) {
 		if err != nil {
 			one.Sizer = err.Error()
 		} else {
+			if group.Refused == autoscalerSizes && group.ours() { // a pool moves its bounds
+				group = group.within(orchestrator.PoolSlots{})
+			}
 			one.Wanted, one.Sizer = group.Replicas, group.Refused
 		}
 		for _, replica := range group.Have {

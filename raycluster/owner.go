@@ -9,11 +9,12 @@ import (
 // queueLabel is Kueue's.
 const queueLabel = "kueue.x-k8s.io/queue-name"
 
-// owner says who else sizes the group (RC8), as far as the RayCluster itself tells; empty: nobody.
+// autoscalerSizes is why a group is refused that Ray's autoscaler sizes, unless the pool moves its bounds.
+const autoscalerSizes = "Ray's autoscaler sizes the group (spec.enableInTreeAutoscaling): set it to false, and nightshift does, or let the pool move its bounds (ray.autoscaler: bounds)"
+
+// owner says who sizes the group beside Ray's autoscaler (RC8), as far as the RayCluster itself tells; empty: nobody.
 func owner(cluster *rayv1.RayCluster, group *rayv1.WorkerGroupSpec) string {
 	switch {
-	case autoscaled(cluster):
-		return "Ray's autoscaler sizes the group (spec.enableInTreeAutoscaling): set it to false, and nightshift does"
 	case cluster.Labels[queueLabel] != "":
 		return fmt.Sprintf("Kueue admits and suspends the cluster (label %s: %s): remove the label, and nightshift sizes it", queueLabel, cluster.Labels[queueLabel])
 	case cluster.Spec.ManagedBy != nil && *cluster.Spec.ManagedBy != "ray.io/kuberay-operator":

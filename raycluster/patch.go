@@ -3,6 +3,7 @@ package raycluster
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 )
@@ -31,7 +32,7 @@ func annotation(group string) string { return "nightshift.dev/plan-" + group }
 // Patch gives the JSON Patch that makes the change of the group as it was read (RC10, RC11), or nil where there is nothing to change but words.
 func (g Group) Patch(name string, change Change) []byte {
 	at := fmt.Sprintf("/spec/workerGroupSpecs/%d", g.Place)
-	guards := []operation{{"test", at + "/groupName", name}, {"test", at + "/replicas", g.Written}}
+	guards := append(g.guards(name), operation{"test", at + "/replicas", g.Written})
 	var changes []operation
 	if change.Replicas != g.Replicas {
 		changes = append(changes, operation{"replace", at + "/replicas", change.Replicas})
@@ -48,18 +49,30 @@ func (g Group) Patch(name string, change Change) []byte {
 	return encode(append(append(guards, changes...), told(name, change.Why, change.Annotated)...))
 }
 
+// guards test that the group is where it was, and that its mode is the one that was read (MB1).
+func (g Group) guards(name string) []operation {
+	return []operation{{"test", fmt.Sprintf("/spec/workerGroupSpecs/%d/groupName", g.Place), name}, {"test", "/spec/enableInTreeAutoscaling", g.InTree}}
+}
+
 // Told gives the JSON Patch that says why, and changes nothing else (RC9).
 func Told(group, why string, annotated bool) []byte { return encode(told(group, why, annotated)) }
 
-func told(group, why string, annotated bool) []operation {
-	switch key := annotation(group); {
-	case why == "":
+func told(group, why string, has bool) []operation {
+	if why == "" {
 		return nil
-	case annotated:
-		return []operation{{"add", "/metadata/annotations/" + strings.ReplaceAll(key, "/", "~1"), why}}
-	default:
-		return []operation{{"test", "/metadata/annotations", nil}, {"add", "/metadata/annotations", map[string]string{key: why}}}
 	}
+	return annotated(map[string]string{annotation(group): why}, has)
+}
+
+// annotated writes annotations; has says that there are some already.
+func annotated(texts map[string]string, has bool) (patch []operation) {
+	if !has {
+		return []operation{{"test", "/metadata/annotations", nil}, {"add", "/metadata/annotations", texts}}
+	}
+	for _, key := range slices.Sorted(maps.Keys(texts)) {
+		patch = append(patch, operation{"add", "/metadata/annotations/" + strings.ReplaceAll(key, "/", "~1"), texts[key]})
+	}
+	return patch
 }
 
 func encode(patch []operation) []byte {

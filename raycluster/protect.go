@@ -64,9 +64,10 @@ func (e *Engine) protect(ctx context.Context) {
 func (e *Engine) protectOnce(ctx context.Context, now time.Time) error {
 	e.mu.Lock()
 	seen, slots, loaded := e.seeLocked(), e.slots, e.loaded
+	_, err := e.group(seen)
 	e.mu.Unlock()
 	busy := map[string]bool{}
-	if _, err := e.group(seen); err == nil && loaded {
+	if err == nil && loaded {
 		busy = e.busy(slots, now)
 	} else {
 		seen.Pods = nil // nothing is known, or somebody else sizes the group: nothing is written

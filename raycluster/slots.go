@@ -130,6 +130,9 @@ func (g Group) of(entry orchestrator.ReplicaSlots) Replica {
 
 // leaving counts the replicas that the pool lets go and that the group's replicas still count: their pods are not named yet.
 func (g Group) leaving(slots orchestrator.PoolSlots) (count int) {
+	if g.Autoscaled {
+		return 0 // they are not counted (MB2)
+	}
 	for _, one := range slots.Replicas {
 		if goes(one) && !share(one.Pods, g.Named) {
 			count++

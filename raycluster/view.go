@@ -56,11 +56,15 @@ type Group struct {
 	Written  int     // replicas, as they stand there
 	Replicas int     // as KubeRay counts them: within Min and Max
 	Min, Max int
-	Hosts    int // pods of a replica
+	Bounds   Bounds       // minReplicas and maxReplicas, as they stand there
+	Moved    *movedBounds // what the annotation says of them; nil: there is none
+	Hosts    int          // pods of a replica
 	// Named are the pods that stand in workersToDelete.
 	Named []string
 	// Have are the replicas that there are, by the time of their first pod and by name.
-	Have []Replica
+	Have       []Replica
+	Autoscaled bool  // by Ray's autoscaler
+	InTree     *bool // enableInTreeAutoscaling, as it stands there
 	// Refused says who else sizes the group, or why it cannot be sized; empty: nobody.
 	Refused string
 }
@@ -79,10 +83,16 @@ func View(cluster *rayv1.RayCluster, pods []*corev1.Pod, name string) (Group, er
 	g.Life, g.Head = life(cluster, pods)
 	g.Written = number(spec.Replicas, 0)
 	g.Replicas = max(min(g.Written, g.Max), g.Min)
+	g.Bounds = Bounds{g.Min, g.Max}
+	g.Moved = readMoved(cluster.Annotations[boundsAnnotation(name)])
 	g.Named = spec.ScaleStrategy.WorkersToDelete
 	g.Have, g.Refused = replicas(pods, name, g.Hosts)
 	if g.Refused == "" {
 		g.Refused = owner(cluster, spec)
+	}
+	g.InTree = cluster.Spec.EnableInTreeAutoscaling
+	if g.Autoscaled = autoscaled(cluster); g.Autoscaled && g.Refused == "" {
+		g.Refused = autoscalerSizes
 	}
 	if head := autoscalerHead(pods); g.Refused == "" && head != "" {
 		g.Refused = fmt.Sprintf("Ray's autoscaler still runs in the head's pod %s, though it is switched off: it ends with that pod", head)

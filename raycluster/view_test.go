@@ -60,7 +60,7 @@ func TestViewSaysHowFarReplicasAre(t *testing.T) {
 		t.Fatal(err)
 	}
 	at := func(second int) time.Time { return time.Date(2026, 11, 20, 2, 0, second, 0, time.UTC) }
-	want := Group{Life: "8ef32afabcb3753f", Head: true, GPUs: 2, Place: 1, Written: 3, Replicas: 3, Min: 1, Max: 8, Hosts: 1, Have: []Replica{
+	want := Group{Life: "8ef32afabcb3753f", Head: true, GPUs: 2, Place: 1, Written: 3, Replicas: 3, Min: 1, Max: 8, Bounds: Bounds{1, 8}, Hosts: 1, Have: []Replica{
 		{[]string{"w0"}, PhaseGated, at(0), ""}, {[]string{"w1"}, PhasePending, at(1), ""}, {[]string{"w2"}, PhaseStarting, at(2), ""}, {[]string{"w3"}, PhaseReady, at(3), ""}, {[]string{"w4"}, PhaseDeleted, at(4), ""},
 	}}
 	for i := range got.Have {
@@ -124,7 +124,7 @@ func TestOwners(t *testing.T) {
 	for name, test := range map[string]struct{ metadata, spec, group, want string }{
 		"nobody":     {want: ""},
 		"explicit":   {spec: "enableInTreeAutoscaling: false\n  managedBy: ray.io/kuberay-operator\n  suspend: false", want: ""},
-		"autoscaler": {spec: "enableInTreeAutoscaling: true", want: "Ray's autoscaler sizes the group (spec.enableInTreeAutoscaling): set it to false, and nightshift does"},
+		"autoscaler": {spec: "enableInTreeAutoscaling: true", want: "Ray's autoscaler sizes the group (spec.enableInTreeAutoscaling): set it to false, and nightshift does, or let the pool move its bounds (ray.autoscaler: bounds)"},
 		"Kueue":      {metadata: ", labels: {kueue.x-k8s.io/queue-name: gpus}", want: "Kueue admits and suspends the cluster (label kueue.x-k8s.io/queue-name: gpus): remove the label, and nightshift sizes it"},
 		"MultiKueue": {spec: "managedBy: kueue.x-k8s.io/multikueue", want: "kueue.x-k8s.io/multikueue manages the cluster (spec.managedBy)"},
 		"suspended":  {spec: "suspend: true", want: "the cluster is suspended (spec.suspend)"},
@@ -155,7 +155,7 @@ func TestOwners(t *testing.T) {
 // RC10 to RC12: a patch tests what was read; nothing to change is no patch.
 func TestPatches(t *testing.T) {
 	group := Group{Place: 1, Written: 3, Replicas: 3, Named: []string{"gone"}}
-	const guards = `{"op":"test","path":"/spec/workerGroupSpecs/1/groupName","value":"spot"},{"op":"test","path":"/spec/workerGroupSpecs/1/replicas","value":3}`
+	const guards = `{"op":"test","path":"/spec/workerGroupSpecs/1/groupName","value":"spot"},{"op":"test","path":"/spec/enableInTreeAutoscaling","value":null},{"op":"test","path":"/spec/workerGroupSpecs/1/replicas","value":3}`
 	for name, test := range map[string]struct {
 		change Change
 		want   string

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	rayv1 "github.com/ray-project/kuberay/ray-operator/apis/ray/v1"
@@ -35,8 +36,13 @@ type world struct {
 	revision uint64
 	answers  func() error // what comes of an answer that was under way; nil: it arrives
 	patches  int
-	killed   []string // workers that ran in pods that were deleted by their names
-	random   []string // pods that KubeRay had to choose itself
+	killed   []string        // workers that ran in pods that were deleted by their names
+	random   []string        // pods that KubeRay had to choose itself
+	bounds   bool            // the pool moves the bounds of groups that are autoscaled
+	drained  map[string]bool // pods whose nodes Ray drains
+	deaf     bool            // Ray takes no drain
+	others   []string        // what was written that is not ours to write
+	overcut  []string        // pods that Ray's autoscaler took though somebody worked there
 }
 
 func newWorld(replicas, least, most int32) *world {
@@ -46,7 +52,7 @@ func newWorld(replicas, least, most int32) *world {
 			ObjectMeta: metav1.ObjectMeta{Name: "scoring", Namespace: "a", UID: "1", Generation: 1, Annotations: map[string]string{"theirs": "kept"}},
 			Spec:       rayv1.RayClusterSpec{WorkerGroupSpecs: []rayv1.WorkerGroupSpec{{GroupName: "other"}, spec}},
 		},
-		pods: map[string]*corev1.Pod{}, workers: map[string]orchestrator.Presence{}, drains: map[string]bool{},
+		pods: map[string]*corev1.Pod{}, workers: map[string]orchestrator.Presence{}, drains: map[string]bool{}, drained: map[string]bool{},
 	}
 	w.sync()
 	return w
@@ -55,7 +61,7 @@ func newWorld(replicas, least, most int32) *world {
 // engine is a fresh process of the service.
 func (w *world) engine(perReplica int) *Engine {
 	return New(Config{
-		Pool: "gpu", Name: "a/scoring", Group: "spot", PerReplica: perReplica, GrantLimit: time.Minute, RetryAfter: time.Minute, Cluster: w, Slots: w, NotFound: errNone,
+		Pool: "gpu", Name: "a/scoring", Group: "spot", PerReplica: perReplica, Bounds: w.bounds, GrantLimit: time.Minute, RetryAfter: time.Minute, Cluster: w, Slots: w, NotFound: errNone,
 		Workers: func() []orchestrator.Presence { return slices.Collect(maps.Values(w.workers)) }, Changed: func() {}, Log: slog.New(slog.DiscardHandler),
 	})
 }
@@ -93,9 +99,25 @@ func (w *world) Patch(_ context.Context, patch []byte) (*rayv1.RayCluster, error
 		return nil, err
 	}
 	changed.Generation++
+	w.note(operations)
 	w.cluster = changed
 	w.patches++
 	return changed.DeepCopy(), w.answer()
+}
+
+// note keeps what is written that Ray's autoscaler owns while it is on, and what it does not need while it is off.
+func (w *world) note(patch jsonpatch.Patch) {
+	back := false
+	for _, one := range patch {
+		back = back || one.Kind() == "remove"
+	}
+	for _, one := range patch {
+		path, err := one.Path()
+		ours := strings.HasSuffix(path, "Replicas") == autoscaled(w.cluster) || back
+		if err != nil || one.Kind() != "test" && strings.HasPrefix(path, "/spec/") && !ours {
+			w.others = append(w.others, path)
+		}
+	}
 }
 
 func (w *world) answer() error {
@@ -127,7 +149,7 @@ func (w *world) kubeRay() {
 	group := w.group()
 	for _, name := range group.ScaleStrategy.WorkersToDelete {
 		for id, worker := range w.workers {
-			if worker.Host == name {
+			if worker.Host == name && !autoscaled(w.cluster) {
 				w.killed = append(w.killed, id)
 			}
 		}
@@ -142,7 +164,7 @@ func (w *world) kubeRay() {
 		}}
 	}
 	for _, name := range slices.Sorted(maps.Keys(w.pods)) {
-		if len(w.pods) <= want {
+		if len(w.pods) <= want || autoscaled(w.cluster) {
 			break
 		}
 		w.random = append(w.random, name)
@@ -153,6 +175,7 @@ func (w *world) kubeRay() {
 // remove ends a pod and what runs in it.
 func (w *world) remove(name string) {
 	delete(w.pods, name)
+	delete(w.drained, name)
 	for id, worker := range w.workers {
 		if worker.Host == name {
 			delete(w.workers, id)
@@ -170,10 +193,13 @@ func (w *world) ready(name string) {
 // drive does what the driver does: it starts the workers that the slots name.
 func (w *world) drive() {
 	for _, replica := range w.slots.Replicas {
+		if replica.Leaving && w.pods[replica.Pods[0]] != nil && !w.deaf {
+			w.drained[replica.Pods[0]] = true
+		}
 		for n := range w.slots.Slots {
 			slot := replica.Index*w.slots.PerReplica + n
 			pod := w.pods[replica.Pods[0]]
-			if replica.Leaving || pod == nil || len(pod.Status.Conditions) == 0 || w.has(slot) {
+			if replica.Leaving || pod == nil || len(pod.Status.Conditions) == 0 || w.has(slot) || w.drained[pod.Name] {
 				continue
 			}
 			w.made++

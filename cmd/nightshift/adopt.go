@@ -143,7 +143,7 @@ func adoptedPools(context, namespace, cluster string, groups []raycluster.Adopte
 		}
 		pool.Spec.Replicas = document.Replicas{Min: min(group.Min, mostAdopted), Max: min(group.Max, mostAdopted)}
 		pool.Spec.Ray = &document.WorkerGroup{
-			Context: context, Namespace: namespace, Cluster: cluster, Group: group.Name, Actor: document.Actor{CPUs: 1}, GrantLimit: 30 * time.Second, RetryAfter: 3 * time.Minute,
+			Context: context, Namespace: namespace, Cluster: cluster, Group: group.Name, Actor: document.Actor{CPUs: 1}, GrantLimit: 30 * time.Second, RetryAfter: 3 * time.Minute, Autoscaler: document.AutoscalerRefuse,
 		}
 		pools = append(pools, pool)
 	}

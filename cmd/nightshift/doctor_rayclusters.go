@@ -31,6 +31,7 @@ func examineGroup(ctx context.Context, e *examination, pool document.Pool) {
 	}
 	found := raycluster.Check(ctx, config, raycluster.Asked{
 		Namespace: group.Namespace, Cluster: group.Cluster, Group: group.Group, Most: pool.Spec.Replicas.Max, Observe: observe, Protect: group.DoNotDisrupt > 0,
+		Bounds: group.Autoscaler == document.AutoscalerBounds,
 	})
 	for _, one := range found {
 		verdict := checkWarn

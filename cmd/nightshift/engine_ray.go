@@ -61,7 +61,7 @@ func (in *installation) newRayPools(pools []document.Pool, log *slog.Logger) (ra
 			continue
 		}
 		engine := raycluster.New(raycluster.Config{
-			Pool: pool.Name, Name: group.Namespace + "/" + group.Cluster, Group: group.Group, PerReplica: pool.Spec.SlotsPerReplica,
+			Pool: pool.Name, Name: group.Namespace + "/" + group.Cluster, Group: group.Group, PerReplica: pool.Spec.SlotsPerReplica, Bounds: group.Autoscaler == document.AutoscalerBounds,
 			GrantLimit: group.GrantLimit, RetryAfter: group.RetryAfter, Cluster: within.Cluster(group.Cluster),
 			Protect: raycluster.Protection{Pods: within.Pods(group.Cluster), For: group.DoNotDisrupt}, Driver: newRayDriver(pool, program, in.options), Slots: in.store, NotFound: state.ErrNotFound,
 			Workers: func() []orchestrator.Presence { return in.loop.WorkersIn(pool.Name) }, Changed: func() { in.loop.Wake() }, Log: log,

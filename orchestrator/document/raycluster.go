@@ -19,8 +19,18 @@ type WorkerGroup struct {
 	Actor             Actor
 	// GrantLimit is how long a replica may wait for a node before the provider is believed to refuse it, and RetryAfter how long that is believed.
 	GrantLimit, RetryAfter time.Duration
+	Autoscaler             Autoscaler    // what is done where Ray's autoscaler sizes the group
 	DoNotDisrupt           time.Duration // how long a busy pod is kept from Karpenter's consolidation, from each write on; 0: not at all
 }
+
+// Autoscaler is what is done where Ray's autoscaler sizes a group.
+type Autoscaler string
+
+// What can be done.
+const (
+	AutoscalerRefuse Autoscaler = "refuse" // nothing is written but the reason
+	AutoscalerBounds Autoscaler = "bounds" // the group's minReplicas and maxReplicas are moved
+)
 
 // Actor is what Ray sets aside for each worker.
 type Actor struct {
@@ -53,7 +63,7 @@ func rayFields(f visitor, spec *PoolSpec) {
 		return
 	}
 	if spec.Ray == nil {
-		spec.Ray = &WorkerGroup{Namespace: "default", Actor: Actor{CPUs: 1}, GrantLimit: 30 * time.Second, RetryAfter: 3 * time.Minute}
+		spec.Ray = &WorkerGroup{Namespace: "default", Actor: Actor{CPUs: 1}, GrantLimit: 30 * time.Second, RetryAfter: 3 * time.Minute, Autoscaler: AutoscalerRefuse}
 	}
 	f.object("ray", func(f visitor) {
 		f.required("cluster", "group")
@@ -72,6 +82,9 @@ func rayFields(f visitor, spec *PoolSpec) {
 		}
 		f.duration("grantLimit", &spec.Ray.GrantLimit, time.Second, time.Hour)
 		f.duration("retryAfter", &spec.Ray.RetryAfter, time.Second, 24*time.Hour)
+		if f.optional("autoscaler", spec.Ray.Autoscaler == AutoscalerBounds) {
+			choiceOf(f, "autoscaler", &spec.Ray.Autoscaler, AutoscalerRefuse, AutoscalerBounds)
+		}
 		if f.optional("doNotDisrupt", spec.Ray.DoNotDisrupt > 0) {
 			f.duration("doNotDisrupt", &spec.Ray.DoNotDisrupt, 5*time.Minute, 24*time.Hour)
 		}

@@ -150,6 +150,7 @@ func drawPool(t *rapid.T, currency string) PoolSpec {
 			Actor:      Actor{CPUs: rapid.Float64Range(1e-9, 10_000).Draw(t, "cpus"), GPUs: rapid.SampledFrom([]float64{0, 0.25, 8}).Draw(t, "gpus"), Memory: rapid.Int64Range(0, 1<<40).Draw(t, "memory")},
 			GrantLimit: drawDuration(t, "grantLimit", time.Second, time.Hour), RetryAfter: drawDuration(t, "retryAfter", time.Second, 24*time.Hour),
 			Dashboard: rapid.SampledFrom([]string{"", "http://h:8265"}).Draw(t, "dashboard"), NATSContext: rapid.SampledFrom([]string{"", "/etc/c.json"}).Draw(t, "context file"),
+			Autoscaler: rapid.SampledFrom([]Autoscaler{AutoscalerRefuse, AutoscalerBounds}).Draw(t, "autoscaler"),
 		}
 		if rapid.Bool().Draw(t, "protected") {
 			spec.Ray.DoNotDisrupt = drawDuration(t, "doNotDisrupt", 5*time.Minute, 24*time.Hour)
