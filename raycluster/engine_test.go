@@ -128,3 +128,21 @@ func TestRefusalIsBelievedForAWhile(t *testing.T) {
 		}
 	})
 }
+
+// RC11: where the watch lags behind a patch that came back to the same replicas, what is named there already is not taken for another pod.
+func TestStaleWatchNamesNobodyTwice(t *testing.T) {
+	w, _ := running(t)
+	w.slots = Leave(w.slots, Group{}, nil, 1, two)
+	e := w.engine(1)
+	w.group().ScaleStrategy.WorkersToDelete = []string{w.slots.Replicas[0].Pods[0]} // by a patch 4 -> 3 that the watch has not brought
+	w.patches = 0
+	pass(t, e)
+	if w.patches > 0 || *w.group().Replicas != 3 {
+		t.Errorf("%d patches, %d replicas", w.patches, *w.group().Replicas)
+	}
+	w.sync()
+	pass(t, e)
+	if *w.group().Replicas != 3 {
+		t.Errorf("when it has come: %d replicas", *w.group().Replicas)
+	}
+}
