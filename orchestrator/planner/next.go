@@ -22,6 +22,9 @@ func nextCheck(w *world) {
 		if !p.memory.LowSince.IsZero() {
 			sooner(p.memory.LowSince.Add(p.policy.ScaleDownDelay))
 		}
+		for _, at := range p.lentUntil {
+			sooner(at)
+		}
 	}
 	for _, k := range w.peaks {
 		for _, at := range []time.Time{k.ask(k.needs), k.view.From, k.gone()} {

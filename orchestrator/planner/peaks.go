@@ -139,12 +139,16 @@ func (p *pool) present() int {
 }
 
 // lentUntil is until when the workers that are kept for a peak may begin what can wait: later they would not be done with it, or the model would not be loaded.
+// Where nothing waits they load it at once: the zero time.
 func (k *peak) lentUntil(open []*job) time.Time {
 	longest := 0.0
 	for _, j := range open {
 		if !k.before(j) {
 			longest = max(longest, j.shardSeconds())
 		}
+	}
+	if longest == 0 {
+		return time.Time{}
 	}
 	return k.view.From.Add(-time.Duration((longest + k.speed.slowLoad) * float64(time.Second)))
 }
@@ -168,7 +172,8 @@ func (k *peak) before(j *job) bool {
 // keep names the workers that are kept for peaks and not lent any more: first those that have the model, then those that have nothing to do.
 func (p *pool) keep(now time.Time, open []*job) {
 	for _, r := range p.reserves {
-		if now.Before(r.peak.lentUntil(open)) {
+		if until := r.peak.lentUntil(open); now.Before(until) {
+			p.lentUntil = append(p.lentUntil, until)
 			continue
 		}
 		var may []*worker

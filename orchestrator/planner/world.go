@@ -64,6 +64,8 @@ type pool struct {
 	reserved int    // workers that are kept for peaks
 	added    int    // of them, those that nobody else wants
 	reserves []reserve
+	// lentUntil is when workers that are kept for peaks, and do something else, begin to be ready for them.
+	lentUntil []time.Time
 }
 
 // slots is the number of workers of a replica.
