@@ -300,8 +300,7 @@ func (e *Engine) pass(ctx context.Context) error {
 	e.note(err)
 	e.wake(group, err)
 	var not refusal
-	switch {
-	case errors.As(err, &not) && string(not) == autoscalerSizes, err == nil && !group.Autoscaled:
+	if errors.As(err, &not) && string(not) == autoscalerSizes || err == nil && !group.Autoscaled {
 		if done, err := e.putBoundsBack(ctx, group); done || err != nil {
 			return err
 		}
