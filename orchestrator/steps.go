@@ -1,5 +1,10 @@
 package orchestrator
 
+import "errors"
+
+// ErrForeignWorkflow says that a Workflow of the name is there, and is another job's or somebody's own.
+var ErrForeignWorkflow = errors.New("another Workflow has this name")
+
 // Steps are what runs around the scoring of a job: the WorkflowTemplate whose node "score" it is.
 type Steps struct {
 	// Template is the WorkflowTemplate, one of those that the queue allows.

@@ -146,7 +146,7 @@ type QueueSpec struct {
 	Objective   Objective
 	Calendar    Calendar
 	Steps       orchestrator.StepsPlace // of its jobs; without a namespace they may have none
-	ExpireAfter time.Duration // a job that has not ended that long after its submit expires; 0: never
+	ExpireAfter time.Duration           // a job that has not ended that long after its submit expires; 0: never
 }
 
 // Source is where a queue's work comes from.
