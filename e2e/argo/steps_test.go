@@ -1,0 +1,181 @@
+package argo
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"nightshift.dev/nightshift/e2e/clustertest"
+)
+
+// The steps are programs that wait until the test lets them go on. What prepare makes is the input, and publish reads what the manifest names.
+const (
+	prepareStep = `
+import os, sys, time
+while not os.path.exists("go-prepare"):
+    time.sleep(0.1)
+if sys.argv[1] == "broken":
+    sys.exit(3)
+os.makedirs("in", exist_ok=True)
+with open("in/prepared.part", "w") as f:
+    for n in range(int(sys.argv[1])):
+        f.write('{"n":%d}\n' % n)
+os.rename("in/prepared.part", "in/prepared.jsonl")
+`
+	publishStep = `
+import json, os, sys, time
+from urllib.parse import urlparse
+while not os.path.exists("go-publish"):
+    time.sleep(0.1)
+manifest, target, rows, errors = sys.argv[1:]
+if target == "broken":
+    sys.exit(4)
+parts = json.load(open(urlparse(manifest).path))["parts"]
+with open(target + ".part", "w") as f:
+    for part in parts:
+        if part.get("result"):
+            f.write(open(urlparse(part["result"]["uri"]).path).read())
+    f.write("%s rows, %s errors\n" % (rows, errors))
+os.rename(target + ".part", target)
+`
+	stepsTemplate = "nightshift-prepare-score-publish"
+)
+
+// withSteps prepares an installation whose jobs may have the steps of the manifests.
+func withSteps(t *testing.T) *installation {
+	t.Helper()
+	in := prepare(t)
+	for _, name := range []string{"role.yaml", "score.yaml", "prepare-score-publish.yaml"} {
+		in.Must("create", "-f", filepath.Join("..", "..", "manifests", "steps", name))
+	}
+	for _, name := range []string{stepsTemplate, "nightshift-score"} {
+		in.Must("patch", "workflowtemplate", name, "--type=merge", "-p", `{"spec":{"tolerations":[{"key":"kwok.x-k8s.io/node","operator":"Exists"}]}}`)
+	}
+	text := strings.NewReplacer("output: {root: out}", "output: {root: out}, steps: {namespace: NAMESPACE, templates: ["+stepsTemplate+", nightshift-score]}").Replace(documents)
+	in.Write("docs.yaml", strings.NewReplacer("NAMESPACE", in.Namespace, "LIFE", "1h").Replace(text))
+	in.Write("prepare.py", prepareStep)
+	in.Write("publish.py", publishStep)
+	return in
+}
+
+// submitted submits a job with steps, and gives its identifier, which is the name of its Workflow.
+func (in *installation) submitted(source, target string) string {
+	in.Helper()
+	var said string
+	in.Until("the service takes a job", "pods", func() bool {
+		var err error
+		said, err = in.Nightshift("submit", "-q", "double", filepath.Join(in.Dir, "in", "prepared.jsonl"), "--within", "20s", "--yes", "-o", "name",
+			"--steps", stepsTemplate, "--step", "source="+source, "--step", "target="+target)
+		return err == nil
+	})
+	return strings.TrimPrefix(strings.TrimSpace(said), "job/")
+}
+
+type seenJob struct {
+	State            string
+	Waiting, Failure *struct{ Code, Message string }
+	Manifest         string
+	Workflow         string
+	Counts           struct{ RowsDone, RowsTotal int }
+}
+
+func (j seenJob) waits(text string) bool {
+	return j.Waiting != nil && strings.Contains(j.Waiting.Message, text)
+}
+
+func (in *installation) job(id string) (job seenJob) {
+	in.Helper()
+	said, err := in.Nightshift("get", id, "-o", "json")
+	if err != nil {
+		return job // the service may be away
+	}
+	if err := json.Unmarshal([]byte(said), &job); err != nil {
+		in.Fatalf("%v\n%s", err, said)
+	}
+	return job
+}
+
+type jobWorkflow struct {
+	Metadata struct{ Annotations, Labels map[string]string }
+	Spec     struct{ Shutdown string }
+	Status   struct {
+		Phase, Message, Progress string
+		Nodes                    map[string]struct{ DisplayName, Type, Phase, Message, Progress string }
+	}
+}
+
+func (in *installation) workflowOf(id string) (of jobWorkflow) {
+	in.Helper()
+	if err := json.Unmarshal([]byte(in.Must("get", "workflow", id, "-o", "json")), &of); err != nil {
+		in.Fatal(err)
+	}
+	return of
+}
+
+func (w jobWorkflow) node(name string) string {
+	for _, node := range w.Status.Nodes {
+		if node.DisplayName == name {
+			return node.Phase
+		}
+	}
+	return ""
+}
+
+func (in *installation) lets(step string) { in.Write("go-"+step, "") }
+
+// ST1 to ST6: the input of a job is made by a step, which is waited for without a worker; Argo shows how far the scoring is; publish reads what was scored; the job ends with it.
+func TestStepsAroundTheScoring(t *testing.T) {
+	in := withSteps(t)
+	in.run()
+	target := filepath.Join(in.Dir, "published")
+	id := in.submitted("9000", target)
+	in.until("prepare runs, and the job waits for it", func() bool {
+		job := in.job(id)
+		return job.State == "validating" && job.waits("step prepare is running")
+	})
+	if count, _ := in.live(); count > 0 || exists(filepath.Join(in.Dir, "in", "prepared.jsonl")) {
+		t.Errorf("%d runners are there before the input", count)
+	}
+	in.lets("prepare")
+	shown := map[string]bool{}
+	in.until("it is scored, and publish runs", func() bool {
+		of := in.workflowOf(id)
+		shown[of.Status.Progress] = true
+		return of.node("publish") == "Running"
+	})
+	in.until("the job says so", func() bool {
+		job := in.job(id)
+		return job.State == "finalizing" && job.waits("step publish is running")
+	})
+	t.Logf("Argo has shown %v", shown)
+	between := false
+	for progress := range shown {
+		var done, of int
+		_, err := fmt.Sscanf(progress, "%d/%d", &done, &of)
+		between = between || err == nil && of >= 9000 && done > 100 && done < 9000
+	}
+	if !between {
+		t.Error("Argo has not shown how many rows are scored")
+	}
+	in.lets("publish")
+	if said, err := in.Nightshift("watch", id); err != nil {
+		t.Fatalf("%v\n%s", err, said)
+	}
+	text, err := os.ReadFile(target)
+	if err != nil || strings.Count(string(text), "\n") != 9001 || !strings.HasSuffix(string(text), "\n9000 rows, 0 errors\n") {
+		t.Errorf("published are %d bytes (%v), ending in %q", len(text), err, text[max(0, len(text)-60):])
+	}
+	of := in.workflowOf(id)
+	if of.Status.Phase != "Succeeded" || of.Metadata.Labels["nightshift.dev/queue"] != "double" || of.Metadata.Annotations["nightshift.dev/outcome"] != "scored" {
+		t.Errorf("the Workflow is %+v", of)
+	}
+	if job := in.job(id); job.State != "succeeded" || job.Counts.RowsDone != 9000 || job.Workflow != in.Namespace+"/"+id {
+		t.Errorf("the job is %+v", job)
+	}
+	in.until("the runners have ended", in.idle)
+}
+
+var _ = clustertest.Within
