@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -105,12 +106,17 @@ func ViewJob(workflow *wfv1.Workflow) orchestrator.WorkflowView {
 	return view(orchestrator.WorkflowFailed, "%s", failedStep(workflow))
 }
 
+// triedAgain is what Argo puts behind the name of a step that has a retryStrategy.
+var triedAgain = regexp.MustCompile(`\(\d+\)$`)
+
+func stepName(shown string) string { return triedAgain.ReplaceAllString(shown, "") }
+
 // runningSteps says which steps run; of one that waits in Argo, what for.
 func runningSteps(workflow *wfv1.Workflow) string {
 	var steps []string
 	for _, node := range workflow.Status.Nodes {
 		if node.Type == wfv1.NodeTypePod && !node.Phase.Completed() {
-			said := "step " + node.DisplayName + " is " + strings.ToLower(string(node.Phase))
+			said := "step " + stepName(node.DisplayName) + " is " + strings.ToLower(string(node.Phase))
 			if node.Message != "" {
 				said += " (" + node.Message + ")"
 			}
@@ -142,9 +148,9 @@ func failedStep(workflow *wfv1.Workflow) string {
 	case last == nil:
 		return fmt.Sprintf("Workflow %s has failed: %s", name, workflow.Status.Message)
 	case last.Type == wfv1.NodeTypePod && end(wfv1.WorkflowFailed, last.Message) == EndKilled:
-		return fmt.Sprintf("step %s of Workflow %s was taken away with its pod or machine (%s): its code has not failed; a retryStrategy of the template runs it again", last.DisplayName, name, last.Message)
+		return fmt.Sprintf("step %s of Workflow %s was taken away with its pod or machine (%s): its code has not failed; a retryStrategy of the template runs it again", stepName(last.DisplayName), name, last.Message)
 	}
-	return fmt.Sprintf("step %s of Workflow %s has failed: %s", last.DisplayName, name, last.Message)
+	return fmt.Sprintf("step %s of Workflow %s has failed: %s", stepName(last.DisplayName), name, last.Message)
 }
 
 // TellJob is the JSON Patch that says a word to a Workflow; nil: there is nothing to say. It tests all that the word depends on.
@@ -166,11 +172,14 @@ func TellJob(workflow *wfv1.Workflow, word orchestrator.WorkflowWord, now time.T
 	switch {
 	case word.Progress != nil && waits:
 		done := word.Progress.RowsDone + word.Progress.RowsFailed
-		shown := fmt.Sprintf("%d/%d", done, max(done, word.Progress.RowsTotal, 1))
-		patch = append(patch, operation{"test", at + "/phase", wfv1.NodeRunning}, operation{"add", at + "/progress", shown},
-			operation{"add", at + "/message", strings.Replace(shown, "/", " of ", 1) + " rows are scored"}, note(noteProgress, shown))
+		total := max(done, word.Progress.RowsTotal, 1)
+		shown := progressOf(done, total)
+		patch = append(patch, operation{"test", at + "/phase", wfv1.NodeRunning}, operation{"add", at + "/progress", shown}, operation{"add", "/status/progress", summed(workflow, shown)},
+			operation{"add", at + "/message", fmt.Sprintf("%d of %d rows are scored", done, total)}, note(noteProgress, string(shown)))
 	case word.Scored != nil && waits:
 		ends(wfv1.NodeSucceeded, fmt.Sprintf("%d rows are scored, %d are in the error file", word.Scored.Rows, word.Scored.Errors), outcomeScored)
+		all := max(word.Scored.Rows+word.Scored.Errors, 1)
+		patch = append(patch, operation{"add", at + "/progress", progressOf(all, all)})
 		patch = append(patch, outputs(node, at, *word.Scored)...)
 	case word.Failed != nil && waits:
 		ends(wfv1.NodeFailed, word.Failed.Message, outcomeFailed)
@@ -181,6 +190,22 @@ func TellJob(workflow *wfv1.Workflow, word orchestrator.WorkflowWord, now time.T
 	}
 	text, _ := json.Marshal(patch) // texts and numbers
 	return text
+}
+
+func progressOf(done, total int64) wfv1.Progress {
+	progress, _ := wfv1.NewProgress(done, total) // done is no more than total
+	return progress
+}
+
+// summed is the progress of the Workflow with this one of its node, as Argo adds it up (workflow/progress): it does so only when it has something else to write.
+func summed(workflow *wfv1.Workflow, scored wfv1.Progress) wfv1.Progress {
+	sum := scored
+	for _, node := range workflow.Status.Nodes {
+		if node.Type == wfv1.NodeTypePod && node.Progress.IsValid() {
+			sum = sum.Add(node.Progress)
+		}
+	}
+	return sum
 }
 
 // Outputs are the output parameters that the node can give, in the order of docs/steps.md.
