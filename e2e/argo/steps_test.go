@@ -7,8 +7,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-
-	"nightshift.dev/nightshift/e2e/clustertest"
+	"time"
 )
 
 // The steps are programs that wait until the test lets them go on. What prepare makes is the input, and publish reads what the manifest names.
@@ -178,4 +177,137 @@ func TestStepsAroundTheScoring(t *testing.T) {
 	in.until("the runners have ended", in.idle)
 }
 
-var _ = clustertest.Within
+// holds makes a step wait again.
+func (in *installation) holds(step string) {
+	in.Helper()
+	if err := os.Remove(filepath.Join(in.Dir, "go-"+step)); err != nil {
+		in.Fatal(err)
+	}
+}
+
+// over waits until the job has ended, and says how.
+func (in *installation) over(id string) (state, why string) {
+	in.Helper()
+	var job seenJob
+	in.until("job "+id+" has ended", func() bool {
+		job = in.job(id)
+		return job.State == "succeeded" || job.State == "failed" || job.State == "cancelled"
+	})
+	if job.Failure != nil {
+		why = strings.NewReplacer(in.Namespace, "NAMESPACE", id, "JOB").Replace(job.Failure.Code + ": " + job.Failure.Message)
+	}
+	return job.State, why
+}
+
+// expect compares how a job ended, and how its Workflow did.
+func (in *installation) expect(id, state, why, phase, message string) {
+	in.Helper()
+	gotState, gotWhy := in.over(id)
+	if gotState != state || !strings.Contains(gotWhy, why) {
+		in.Errorf("the job is %s: %s; want %s: %s", gotState, gotWhy, state, why)
+	}
+	in.until("the Workflow is "+phase, func() bool {
+		said, err := in.Try(in.Context(), "get", "workflow", id, "-o", "jsonpath={.status.phase} {.status.message}")
+		return err != nil && phase == "gone" || strings.HasPrefix(said, phase) && strings.Contains(said, message)
+	})
+}
+
+// ST7 to ST9: what becomes of a Workflow becomes of its job.
+func TestWorkflowEndsItsJob(t *testing.T) {
+	in := withSteps(t)
+	in.run()
+	in.lets("prepare")
+	in.lets("publish")
+	in.expect(in.submitted("broken", "x"), "failed", "step_failed: step prepare of Workflow NAMESPACE/JOB has failed: main: Ended (exit code 3)", "Failed", "")
+	id := in.submitted("100", "broken")
+	in.expect(id, "failed", "step publish of Workflow NAMESPACE/JOB has failed: main: Ended (exit code 4); its results are complete, and stay", "Failed", "")
+	if said, err := in.Nightshift("results", id, "-o", "-"); err != nil || strings.Count(said, "\n") != 100 {
+		t.Errorf("the results of a job whose publish has failed: %d lines, %v", strings.Count(said, "\n"), err)
+	}
+	scored := func() string {
+		t.Helper()
+		id := in.submitted("9000", "x")
+		in.until("it is scored", func() bool { return in.job(id).State == "running" && in.working() > 0 })
+		return id
+	}
+	id = scored()
+	in.Must("patch", "workflow", id, "--type=merge", "-p", `{"spec":{"shutdown":"Stop"}}`)
+	in.expect(id, "cancelled", "cancelled: Workflow NAMESPACE/JOB was stopped in Argo", "Failed", "Stopped with strategy 'Stop'")
+	id = scored()
+	in.Must("delete", "workflow", id)
+	in.expect(id, "cancelled", "cancelled: Workflow NAMESPACE/JOB was deleted", "gone", "")
+	id = scored()
+	in.sets(id, "Succeeded")
+	in.expect(id, "cancelled", "cancelled: somebody else has resumed node score of Workflow NAMESPACE/JOB", "Failed", "Stopped with strategy 'Stop'")
+	in.until("the runners have ended", in.idle)
+}
+
+// sets is what argo node set does with the suspended node; argo resume refuses while its outputs have no values.
+func (in *installation) sets(id, phase string) {
+	in.Helper()
+	for name, node := range in.workflowOf(id).Status.Nodes {
+		if node.DisplayName == "score" {
+			in.Must("patch", "workflow", id, "--type=merge", "-p", fmt.Sprintf(`{"status":{"nodes":{%q:{"phase":%q,"finishedAt":"2026-11-23T00:00:00Z","outputs":{"parameters":[{"name":"manifest","value":"m"},{"name":"rows","value":"1"},{"name":"errors","value":"0"}]}}}}}`, name, phase))
+		}
+	}
+}
+
+// ST7: a pod of prepare that is taken away is told from one whose program has failed; with a retryStrategy Argo makes another.
+func TestPrepareIsTakenAway(t *testing.T) {
+	in := withSteps(t)
+	in.run()
+	taken := func() string {
+		t.Helper()
+		id := in.submitted("100", filepath.Join(in.Dir, "published"))
+		in.until("prepare runs", func() bool { return in.job(id).waits("step prepare is running") })
+		began := time.Now()
+		in.until("its pod is not new any more: Argo makes those of the last ten seconds again itself", func() bool { return time.Since(began) > 12*time.Second })
+		in.Must("delete", "pods", "-l", "workflows.argoproj.io/workflow="+id, "--force", "--grace-period=0")
+		return id
+	}
+	id := taken()
+	in.lets("prepare")
+	in.lets("publish")
+	in.expect(id, "succeeded", "", "Succeeded", "")
+	in.holds("prepare")
+	in.Must("patch", "workflowtemplate", stepsTemplate, "--type=json", "-p", `[{"op":"remove","path":"/spec/templates/1/retryStrategy"}]`)
+	in.expect(taken(), "failed", "step prepare of Workflow NAMESPACE/JOB was taken away with its pod or machine (pod deleted): its code has not failed", "Failed", "")
+}
+
+// ST4, ST10 and ST11: what becomes of a job becomes of its Workflow.
+func TestJobEndsItsWorkflow(t *testing.T) {
+	in := withSteps(t)
+	in.run()
+	cancelled := in.submitted("9000", "x")
+	in.until("prepare runs", func() bool { return in.job(cancelled).waits("step prepare is running") })
+	if said, err := in.Nightshift("cancel", cancelled); err != nil {
+		t.Fatalf("%v\n%s", err, said)
+	}
+	in.expect(cancelled, "cancelled", "a user cancelled the job", "Failed", "Stopped with strategy 'Stop'")
+	in.lets("prepare")
+	cancelled = in.submitted("9000", "x")
+	in.until("it is scored", func() bool { return in.job(cancelled).State == "running" && in.working() > 0 })
+	if said, err := in.Nightshift("cancel", cancelled); err != nil {
+		t.Fatalf("%v\n%s", err, said)
+	}
+	in.expect(cancelled, "cancelled", "a user cancelled the job", "Failed", "Stopped with strategy 'Stop'")
+	if err := os.Remove(filepath.Join(in.Dir, "in", "prepared.jsonl")); err != nil {
+		t.Fatal(err)
+	}
+	in.Write("prepare.py", "") // which makes nothing
+	id := in.submitted("100", "x")
+	in.expect(id, "failed", "not_found: when the steps before it had ended: input[0]: ", "Failed", "")
+	if text := in.Must("get", "workflow", id, "-o", "jsonpath={.status.nodes.*.message}"); !strings.Contains(text, "when the steps before it had ended: input[0]: ") {
+		t.Errorf("the messages of the nodes are %q", text)
+	}
+	in.Write("prepare.py", prepareStep)
+	if said, err := in.Nightshift("retry", id); err != nil { // ST14
+		t.Fatalf("%v\n%s", err, said)
+	}
+	in.lets("publish")
+	in.until("the retry has succeeded", func() bool { return in.job(id).State == "succeeded" })
+	if of := in.workflowOf(id + "-r1"); of.Status.Phase != "Succeeded" {
+		t.Errorf("the Workflow of the retry is %+v", of)
+	}
+	in.until("the runners have ended", in.idle)
+}
