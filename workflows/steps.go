@@ -92,7 +92,9 @@ func ViewJob(workflow *wfv1.Workflow) orchestrator.WorkflowView {
 		return view(orchestrator.WorkflowFailed, "Workflow %s has so many nodes that Argo hides their status (compressed or offloaded): nobody can see its node %s; use a template with a few steps", name, ScoreTemplate)
 	case reached && !ours && node.Phase == wfv1.NodeSucceeded:
 		return view(orchestrator.WorkflowStopped, "somebody else has resumed node %s of Workflow %s: what follows runs without results", ScoreTemplate, name)
-	case reached && (node.Phase == wfv1.NodeFailed || node.Phase == wfv1.NodeError) && !over:
+	case reached && (node.Phase == wfv1.NodeFailed || node.Phase == wfv1.NodeError) && lifeForm.MatchString(node.Message):
+		return view(orchestrator.WorkflowFailed, "Workflow %s has come to its deadline (activeDeadlineSeconds) before it was scored", name)
+	case reached && (node.Phase == wfv1.NodeFailed || node.Phase == wfv1.NodeError):
 		return view(orchestrator.WorkflowStopped, "somebody else has set node %s of Workflow %s to %s: %s", ScoreTemplate, name, node.Phase, node.Message)
 	case reached && !over && node.Phase == wfv1.NodeRunning:
 		return view(orchestrator.WorkflowScoring, "it is scored")
