@@ -3,8 +3,10 @@ package argo
 import (
 	"encoding/json"
 	"fmt"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -310,4 +312,86 @@ func TestJobEndsItsWorkflow(t *testing.T) {
 		t.Errorf("the Workflow of the retry is %+v", of)
 	}
 	in.until("the runners have ended", in.idle)
+}
+
+// SC1 to SC7, ST12: the service is killed again and again through all steps of a job, and the API server goes away for it meanwhile: one Workflow, and everything once.
+func TestStepsWhileTheServiceDies(t *testing.T) {
+	in := withSteps(t)
+	in.run()
+	target := filepath.Join(in.Dir, "published")
+	id := in.submitted("6000", target)
+	deaths := 0
+	dies := func(most int) {
+		in.Kill()
+		deaths++
+		in.Start()
+		select {
+		case <-time.After(time.Duration(300+rand.IntN(most)) * time.Millisecond):
+		case <-t.Context().Done():
+		}
+	}
+	for range 3 {
+		dies(1500)
+	}
+	in.until("prepare runs, and the job waits for it", func() bool { return in.job(id).waits("step prepare is running") })
+	in.lets("prepare")
+	in.until("publish runs", func() bool {
+		dies(5000)
+		return in.workflowOf(id).node("publish") == "Running"
+	})
+	for range 3 {
+		dies(1500)
+	}
+	in.lets("publish")
+	in.until("the job has succeeded", func() bool {
+		dies(2500)
+		return in.job(id).State == "succeeded"
+	})
+	t.Logf("%d deaths", deaths)
+	text, err := os.ReadFile(target)
+	if err != nil || strings.Count(string(text), "\n") != 6001 || !strings.HasSuffix(string(text), "\n6000 rows, 0 errors\n") {
+		t.Errorf("published are %d lines (%v)", strings.Count(string(text), "\n"), err)
+	}
+	if all := in.Must("get", "workflows", "-l", "nightshift.dev/job", "-o", "jsonpath={.items[*].metadata.name}"); all != id {
+		t.Errorf("the Workflows of jobs are %s", all)
+	}
+}
+
+// Scenario 7: a job with steps whose semaphore, and with it the number of runners, is raised and lowered while it is scored.
+func TestParallelismOfAJobWithSteps(t *testing.T) {
+	in := withSteps(t)
+	in.run()
+	target := filepath.Join(in.Dir, "published")
+	in.lets("prepare")
+	in.lets("publish")
+	id := in.submitted("30000", target)
+	size := func(replicas int) {
+		t.Helper()
+		documents, err := os.ReadFile(filepath.Join(in.Dir, "docs.yaml"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		in.Kill()
+		in.Write("docs.yaml", regexp.MustCompile(`replicas: \{max: \d+\}`).ReplaceAllString(string(documents), fmt.Sprintf("replicas: {max: %d}", replicas)))
+		in.Start()
+		in.until(fmt.Sprintf("%d runners work, below a semaphore of %d", replicas, replicas), func() bool {
+			_, running := in.live()
+			return running == replicas && in.working() == replicas && in.semaphore() == fmt.Sprint(replicas)
+		})
+		if job := in.job(id); job.State != "running" {
+			t.Errorf("with %d runners the job is %s", replicas, job.State)
+		}
+	}
+	size(2)
+	size(6)
+	size(1)
+	size(5)
+	in.ends(id, 30_000)
+	text, err := os.ReadFile(target)
+	if err != nil || strings.Count(string(text), "\n") != 30_001 || !strings.HasSuffix(string(text), "\n30000 rows, 0 errors\n") {
+		t.Errorf("published are %d lines (%v)", strings.Count(string(text), "\n"), err)
+	}
+	if phase := in.workflowOf(id).Status.Phase; phase != "Succeeded" {
+		t.Errorf("the Workflow is %s", phase)
+	}
 }
