@@ -67,6 +67,7 @@ type JobSpec struct {
 	OutputFormat Format            `json:"outputFormat,omitempty"`
 	Output       string            `json:"output,omitempty"`  // URI prefix; the queue's output root plus the job's id by default
 	MaxCost      *Money            `json:"maxCost,omitempty"` // refused at submit when the estimate is above it
+	Steps        *Steps            `json:"steps,omitempty"`   // around its scoring; nil: none
 }
 
 // Job is the record kept of one submitted piece of work: one versioned KV entry, written by the dispatcher only.
@@ -74,6 +75,7 @@ type Job struct {
 	JobKey
 	Spec       JobSpec   `json:"spec"`
 	Standing   *Standing `json:"standing,omitempty"` // nil: its input is known from the submit on
+	Workflow   *Workflow `json:"workflow,omitempty"` // nil: it has no steps
 	SpecDigest string    `json:"specDigest"`         // of the submitted content: the same idempotency key with another digest is an error
 	State      JobState  `json:"state"`
 	Epoch      int       `json:"epoch"` // raised by retry; commits of a closed epoch are ignored

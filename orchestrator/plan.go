@@ -44,6 +44,8 @@ type JobView struct {
 	CutAll     bool
 	// Also is how many more waiting jobs this one stands for; see planner.Condense.
 	Also int
+	// Prepares says that its input is not there yet: something else makes it.
+	Prepares bool `json:",omitempty"`
 }
 
 // BacklogView is what is read of a queue whose work arrives item by item and never ends, unlike a job. When each item is due says QueuePolicy.Due.

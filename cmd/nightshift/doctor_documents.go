@@ -48,6 +48,9 @@ func (p *program) examineDocuments(ctx context.Context, e *examination, files []
 		if queue.Spec.Source == document.SourceJobs {
 			e.report(examineInput(queue.Name, settings.ReadRoots))
 		}
+		if queue.Spec.Steps.Namespace != "" {
+			examineSteps(ctx, e, queue)
+		}
 	}
 	if err := p.examineSources(ctx, e, set.Queues); err != nil {
 		return err

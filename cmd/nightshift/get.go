@@ -70,6 +70,7 @@ func (p *program) describe(out screen, job api.Job, wide bool) error {
 	rows = append(rows, []cell{{text: "State"}, {stateText(job, now), stateColour(job.State)}})
 	row("Waiting", failureText(job.Waiting))
 	row("Failure", failureText(job.Failure))
+	row("Workflow", job.Workflow)
 	row("Rows", fmt.Sprintf("%s of %s scored, %s failed", number(job.Counts.RowsDone), rowsText(job.Counts), failedText(job.Counts)))
 	row("Not read", unreadText(job.Counts))
 	row("Shards", shardsText(job.Counts)+" done")

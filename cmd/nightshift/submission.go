@@ -22,6 +22,8 @@ type submission struct {
 	deadline                     deadlineFlags
 	parameters, labels           []string
 	maxCost                      string
+	steps                        string
+	step                         []string
 }
 
 func (s *submission) addFlags(command *cobra.Command) {
@@ -39,6 +41,8 @@ func (s *submission) addFlags(command *cobra.Command) {
 	flags.StringVar(&s.outputFormat, "output-format", "", "format of the results, jsonl or parquet (default: as the queue says)")
 	flags.StringVar(&s.output, "output", "", "URI prefix or folder for the results, below the queue's output root (default: a folder named after the job)")
 	flags.StringVar(&s.maxCost, "max-cost", "", `refuse the job when the estimate is above this: "1.50 EUR"`)
+	flags.StringVar(&s.steps, "steps", "", "WorkflowTemplate of Argo whose steps run around the scoring; the queue says which there are")
+	flags.StringArrayVar(&s.step, "step", nil, "parameter of the steps, NAME=VALUE; may be repeated")
 	for _, name := range []string{"format", "output-format"} {
 		_ = command.RegisterFlagCompletionFunc(name, cobra.FixedCompletions([]string{"jsonl", "csv", "parquet"}, cobra.ShellCompDirectiveNoFileComp))
 	}
@@ -72,6 +76,9 @@ func (s *submission) request(inputs []string, now time.Time) (request api.Submit
 		return request, err
 	}
 	if request.Labels, err = parseLabels(s.labels); err != nil {
+		return request, err
+	}
+	if request.Steps, err = parseSteps(s.steps, s.step); err != nil {
 		return request, err
 	}
 	request.MaxCost, err = parseMaxCost(s.maxCost)
@@ -126,6 +133,31 @@ func parseParameters(settings []string) (map[string]any, error) {
 		}
 	}
 	return parameters, nil
+}
+
+// parseSteps reads the template and NAME=VALUE of each --step.
+func parseSteps(template string, settings []string) (*orchestrator.Steps, error) {
+	if template == "" && len(settings) > 0 {
+		return nil, fmt.Errorf("--step: %q is given without --steps", settings[0])
+	}
+	if template == "" {
+		return nil, nil
+	}
+	steps := &orchestrator.Steps{Template: template}
+	for _, setting := range settings {
+		name, value, found := strings.Cut(setting, "=")
+		if !found || name == "" {
+			return nil, fmt.Errorf("--step: %q; allowed: NAME=VALUE", setting)
+		}
+		if _, twice := steps.Parameters[name]; twice {
+			return nil, fmt.Errorf("--step: %s is given twice", name)
+		}
+		if steps.Parameters == nil {
+			steps.Parameters = map[string]string{}
+		}
+		steps.Parameters[name] = value
+	}
+	return steps, nil
 }
 
 // parseLabels reads NAME=VALUE,NAME=VALUE of --label.

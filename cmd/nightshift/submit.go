@@ -41,9 +41,12 @@ INPUT is a path of a file or folder, or a URI: file:///..., s3://BUCKET/KEY, gs:
 everything below it; * ? [ ] are patterns within a part of a path, ** stands for any number of parts.
 
 A path, like file:///, means the file as the workers see it. A file that is here, and that a service on another machine does not see, is uploaded to the
-inbox of the queue, where it stays; where the queue has none, or the file is too large for it, the command says what to do instead.`,
+inbox of the queue, where it stays; where the queue has none, or the file is too large for it, the command says what to do instead.
+
+With --steps the job is a Workflow of Argo with steps around the scoring (docs/steps.md): INPUT need not be there before they have made it, and nothing is uploaded.`,
 		Example: `  nightshift submit -q fraud transactions.jsonl --finish-by 06:00
   nightshift submit -q fraud 's3://lake/day=2026-11-21/*.parquet' --within 5h --row-key id --watch
+  nightshift submit -q fraud s3://lake/day=2026-11-21/ --steps nightly --step day=2026-11-21
   nightshift submit -q fraud s3://lake/day=2026-11-21/ --key nightly-2026-11-21 --max-cost "20 EUR" --wait -o json`,
 		Args: arguments(1, -1, "INPUT"),
 		RunE: func(command *cobra.Command, inputs []string) error {
@@ -56,7 +59,10 @@ inbox of the queue, where it stays; where the queue has none, or the file is too
 				return err
 			}
 			defer client.close()
-			run.command, run.client, run.request, run.local = command, client, request, localInputs(inputs)
+			run.command, run.client, run.request = command, client, request
+			if request.Steps == nil { // whose input need not be there yet
+				run.local = localInputs(inputs)
+			}
 			return run.run(command.Context())
 		},
 	}
@@ -124,6 +130,8 @@ func (s *submitting) confirm(estimate api.EstimateResponse) error {
 	accepted := cost.Times(1.1)
 	in, errs := s.command.InOrStdin(), s.command.ErrOrStderr()
 	switch {
+	case cost.Currency == "":
+		return fmt.Errorf("what the job costs is not known yet, and queue %q wants dear jobs confirmed: submit again with --max-cost", estimate.Queue)
 	case s.yes:
 	case !terminal(in) || !terminal(errs):
 		return fmt.Errorf("the estimate is %s, and queue %q wants jobs of this price confirmed: submit again with --yes, or with --max-cost %q",

@@ -57,6 +57,7 @@ type installation struct {
 	engines    []*local.Engine
 	rays       rayPools
 	argo       argoPools
+	steps      stepsPlaces
 	documents  document.Set
 	cancel     context.CancelFunc
 	running    sync.WaitGroup
@@ -105,6 +106,7 @@ func startService(ctx context.Context, nc *nats.Conn, reach []string, options se
 	for pool, engine := range in.argo.engines {
 		engines[pool] = engine
 	}
+	in.steps = newSteps(set.Queues, log)
 	in.forecaster = forecaster.New(forecaster.Config{
 		Store: store, Queues: forecastQueues(set), Log: log, Known: func(now time.Time) []orchestrator.Peak { return in.calendar.Peaks(now, calendar.Horizon) },
 		Submitted: func(from, to time.Time) map[orchestrator.QueueName]int64 { return in.dispatcher.Submitted(from, to) },
@@ -119,7 +121,7 @@ func startService(ctx context.Context, nc *nats.Conn, reach []string, options se
 	}
 	in.sources = sources
 	in.dispatcher = dispatch.New(dispatch.Config{
-		Drained: sources.queues(), Sources: sources,
+		Drained: sources.queues(), Sources: sources, Steps: in.steps.in,
 		Store: store, Catalog: documents, Events: service.Events{Store: store}, Log: log, Wake: func() { in.loop.Wake() },
 		Estimate: func(request planner.Request) orchestrator.Estimate {
 			return planner.Estimate(request, in.loop.Nearby(ctx), documents.Policy(), time.Now().UTC())
@@ -210,6 +212,7 @@ func (in *installation) run(ctx context.Context, nc *nats.Conn, log *slog.Logger
 		}
 		start("metrics", func(ctx context.Context) error { return in.metrics.Serve(ctx, in.collector) })
 	}
+	in.steps.run(start)
 	start("dispatcher", in.dispatcher.Run)
 	select {
 	case <-in.dispatcher.Ready():

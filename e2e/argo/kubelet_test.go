@@ -17,7 +17,7 @@ import (
 	"nightshift.dev/nightshift/e2e/clustertest"
 )
 
-// kubelet starts what pods of runners are to run.
+// kubelet starts what pods of runners, and of steps, are to run.
 type kubelet struct {
 	*clustertest.Service
 
@@ -62,9 +62,9 @@ func (k *kubelet) look(ctx context.Context) {
 	}
 }
 
-// pods are those of runners, by uid; nil: kubectl did not say.
+// pods are those of workflows, by uid; nil: kubectl did not say.
 func (k *kubelet) pods(ctx context.Context) map[string]pod {
-	text, err := k.Try(ctx, "get", "pods", "-l", "nightshift.dev/pool", "-o", "json")
+	text, err := k.Try(ctx, "get", "pods", "-l", "workflows.argoproj.io/workflow", "-o", "json")
 	var list struct{ Items []pod }
 	if err != nil || json.Unmarshal([]byte(text), &list) != nil {
 		return nil
@@ -86,9 +86,9 @@ func (k *kubelet) start(ctx context.Context, of pod) {
 	k.started[of.Metadata.UID] = true
 	at := slices.IndexFunc(of.Spec.Containers, func(one container) bool { return one.Name == "main" })
 	main := of.Spec.Containers[at]
-	if !slices.Equal(main.Command[len(main.Command)-2:], []string{"--", "nightshift"}) {
-		k.Errorf("the command is %q", main.Command)
-		return
+	command := k.command(main, of)
+	if command == nil {
+		return // a user's own, which nobody waits for
 	}
 	log, err := os.Create(filepath.Join(k.Dir, of.Metadata.Name+".log"))
 	if err != nil {
@@ -96,15 +96,17 @@ func (k *kubelet) start(ctx context.Context, of pod) {
 		return
 	}
 	defer func() { _ = log.Close() }()
-	arguments := strings.Split(strings.ReplaceAll(strings.Join(main.Args, "\n"), "$(POD_UID)", of.Metadata.UID), "\n")
-	command := exec.Command(clustertest.Program, append(arguments, "--ack-wait", clustertest.AckWait, "--grace", clustertest.Grace)...)
-	command.Stderr, command.Env, command.SysProcAttr = log, append(os.Environ(), "NIGHTSHIFT_NATS="+k.Server.URL()), &syscall.SysProcAttr{Setpgid: true}
+	command.Stderr, command.Env, command.Dir, command.SysProcAttr = log, append(os.Environ(), "NIGHTSHIFT_NATS="+k.Server.URL()), k.Dir, &syscall.SysProcAttr{Setpgid: true}
 	if err := command.Start(); err != nil {
 		k.Error(err)
 		return
 	}
 	k.processes[of.Metadata.UID] = command
-	life := time.AfterFunc(time.Duration(of.Spec.ActiveDeadlineSeconds)*time.Second, func() { _ = command.Process.Signal(syscall.SIGTERM) })
+	bound := time.Duration(of.Spec.ActiveDeadlineSeconds) * time.Second
+	if bound == 0 {
+		bound = time.Hour
+	}
+	life := time.AfterFunc(bound, func() { _ = command.Process.Signal(syscall.SIGTERM) })
 	go func() {
 		failed := command.Wait()
 		k.mu.Lock()
@@ -112,6 +114,28 @@ func (k *kubelet) start(ctx context.Context, of pod) {
 		k.mu.Unlock()
 		k.end(ctx, of, failed, !life.Stop())
 	}()
+}
+
+// command is that of a runner, or the program of a step in the test's folder; nil: it is neither.
+func (k *kubelet) command(main container, of pod) *exec.Cmd {
+	end := main.Command[len(main.Command)-2:]
+	if end[0] != "--" {
+		k.Errorf("the command is %q", main.Command)
+		return nil
+	}
+	arguments := strings.Split(strings.ReplaceAll(strings.Join(main.Args, "\n"), "$(POD_UID)", of.Metadata.UID), "\n")
+	if end[1] == "nightshift" {
+		return exec.Command(clustertest.Program, append(arguments, "--ack-wait", clustertest.AckWait, "--grace", clustertest.Grace)...)
+	}
+	if program := filepath.Join(k.Dir, end[1]+".py"); exists(program) {
+		return exec.Command("python3", append([]string{program}, arguments...)...)
+	}
+	return nil
+}
+
+func exists(path string) bool {
+	_, err := os.Stat(path)
+	return err == nil
 }
 
 // end says how the pod has ended; late: at the end of its life, with the words of a kubelet.

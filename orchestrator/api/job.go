@@ -26,6 +26,10 @@ type Job struct {
 	Key        string                `json:"key,omitempty"`
 	Parameters map[string]any        `json:"parameters,omitempty"`
 	Labels     map[string]string     `json:"labels,omitempty"`
+	// Steps are what runs around the scoring.
+	Steps *orchestrator.Steps `json:"steps,omitempty"`
+	// Workflow is the Workflow of Argo of this epoch, as NAMESPACE/NAME; absent without steps.
+	Workflow string `json:"workflow,omitempty"`
 
 	Counts orchestrator.Counts `json:"counts"`
 
@@ -99,6 +103,9 @@ func JobOf(job orchestrator.Job) Job {
 		view.Position = job.Expected.Position
 		view.ExpectedStart, view.ExpectedFinish = job.Expected.Start, job.Expected.Finish
 		view.ExpectedFinishLow, view.ExpectedFinishHigh = job.Expected.FinishLow, job.Expected.FinishHigh
+	}
+	if view.Steps = job.Spec.Steps; job.Workflow != nil {
+		view.Workflow = job.Workflow.Place.Namespace + "/" + job.Workflow.Name
 	}
 	if job.Standing != nil && job.Standing.Results.Given() {
 		view.Published = job.Standing.Results.String()

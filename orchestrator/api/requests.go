@@ -34,6 +34,8 @@ type SubmitRequest struct {
 	// MaxCost refuses the job when the estimate is above it. It also confirms a job whose estimate is above what the queue lets
 	// pass without being asked.
 	MaxCost *orchestrator.Money `json:"maxCost,omitempty"`
+	// Steps run around the scoring: the job becomes a Workflow of Argo, made from a template that the queue allows. The input may then be made by it.
+	Steps *orchestrator.Steps `json:"steps,omitempty"`
 }
 
 // Output says where results go.

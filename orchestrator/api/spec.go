@@ -23,6 +23,7 @@ func (r SubmitRequest) Spec(now time.Time) orchestrator.JobSpec {
 		OutputFormat: r.Output.Format,
 		Output:       r.Output.Prefix,
 		MaxCost:      r.MaxCost,
+		Steps:        r.Steps,
 	}
 }
 

@@ -22,6 +22,8 @@ const (
 	MaxLabels         = 32      // of one job
 	MaxParameters     = 1 << 16 // bytes of the parameters as JSON
 	MaxWithin         = 365 * 24 * time.Hour
+	MaxSteps          = 64      // parameters of the steps
+	MaxStepsBytes     = 1 << 14 // of their names and values
 )
 
 var (
@@ -66,6 +68,7 @@ func (r SubmitRequest) Validate() []Problem {
 	parameters, err := json.Marshal(r.Parameters)
 	p.unless(err == nil && len(parameters) <= MaxParameters, "parameters", fmt.Sprintf("%d bytes", len(parameters)), "at most 65536 bytes of JSON")
 	p.labels(r.Labels)
+	p.steps(r.Steps)
 	p.choice("output.format", r.Output.Format, orchestrator.FormatJSONL, orchestrator.FormatParquet)
 	if r.Output.Prefix != "" {
 		p.uri("output.prefix", r.Output.Prefix)

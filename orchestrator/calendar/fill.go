@@ -27,7 +27,7 @@ func (e *entry) fill(one schedules.Occurrence, now time.Time) Submission {
 	}
 	request := api.SubmitRequest{
 		Queue: e.schedule.Spec.Queue, Input: filled.Input, Name: filled.Name, Key: filled.Key, Format: filled.Format, Parameters: filled.Parameters,
-		MaxCost: filled.MaxCost, IdempotencyKey: one.ID, Labels: map[string]string{Label: e.schedule.Name},
+		MaxCost: filled.MaxCost, Steps: filled.Steps, IdempotencyKey: one.ID, Labels: map[string]string{Label: e.schedule.Name},
 	}
 	if due := e.schedule.Due(one); due.After(now) {
 		request.FinishBy = due

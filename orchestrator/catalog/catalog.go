@@ -141,7 +141,7 @@ func (c *Catalog) Queue(tenant, name string) (dispatch.Queue, bool) {
 		ExpireAfter: spec.ExpireAfter, FinishedJobs: spec.Limits.FinishedJobs, KeepFinished: spec.Limits.KeepFinished, KeepKeys: spec.Limits.KeepKeys,
 		ConfirmAbove: spec.Limits.ConfirmAbove, MaxUpload: spec.Input.MaxUpload, AllQueueNames: names,
 		Drains: spec.Source != document.SourceJobs, Key: spec.Drain.Key, RollEvery: spec.Drain.RollEvery, RollRows: int64(spec.Drain.RollRows), Results: spec.Drain.Results, Ordered: spec.Drain.Order == document.OrderKey,
-		External: spec.External(),
+		External: spec.External(), Steps: spec.Steps,
 	}, true
 }
 

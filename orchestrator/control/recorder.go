@@ -198,7 +198,7 @@ func outline(decision *record.Decision) (sum uint64) {
 		sum += hash.Sum64()
 	}
 	for _, job := range decision.Observation.Jobs {
-		add("job", job.Subject(), job.Epoch, job.State, job.Deadline, job.CutAll)
+		add("job", job.Subject(), job.Epoch, job.State, job.Deadline, job.CutAll, job.Prepares)
 	}
 	for _, pool := range decision.Observation.Pools {
 		available := -1

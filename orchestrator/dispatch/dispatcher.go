@@ -21,6 +21,8 @@ type Config struct {
 	// Drained are the queues whose work is the backlog of a source, which Sources begins and settles.
 	Drained []orchestrator.QueueName
 	Sources Sources
+	// Steps gives the Workflows of a place, or why this service cannot run any there.
+	Steps func(orchestrator.StepsPlace) (Steps, error)
 	// Estimate is the planner's answer for a job that is not cut yet.
 	Estimate func(planner.Request) orchestrator.Estimate
 	Log      *slog.Logger
@@ -69,8 +71,9 @@ type Queue struct {
 	RollEvery     time.Duration // a standing job is given no more after that
 	RollRows      int64         // likewise
 	Results       orchestrator.ResultsTo
-	Ordered       bool     // rows of one partition are scored one after another
-	AllQueueNames []string // of the tenant, for suggestions; filled when the queue is not found, too
+	Steps         orchestrator.StepsPlace // of its jobs; without a namespace they have none
+	Ordered       bool                    // rows of one partition are scored one after another
+	AllQueueNames []string                // of the tenant, for suggestions; filled when the queue is not found, too
 }
 
 // Dispatcher holds all jobs. It is safe for concurrent use.
@@ -130,7 +133,7 @@ func (d *Dispatcher) adopt(stored []state.JobChange) {
 	}
 	d.mu.Lock()
 	for key, known := range d.jobs {
-		if known.job.State.Open() || known.job.State == orchestrator.JobFinalizing || d.sweepsLate(known.job) || known.stands() {
+		if known.job.State.Open() || known.job.State == orchestrator.JobFinalizing || d.sweepsLate(known.job) || owes(known.job) || known.stands() {
 			d.startLocked(key, known)
 		}
 	}

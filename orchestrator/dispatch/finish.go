@@ -27,7 +27,9 @@ func (r *runner) close(ctx context.Context, end ending) error {
 		if err != nil {
 			return err
 		}
-		end.state = results.state()
+		if end, results, err = r.publishSteps(ctx, ending{results.state(), results.failure}, results); err != nil {
+			return err
+		}
 	}
 	err := r.retry(ctx, "close the job", func(ctx context.Context) error { return r.config.Store.CloseJob(ctx, r.key) })
 	if err != nil {
@@ -79,6 +81,11 @@ func (r *runner) settle(ctx context.Context, final orchestrator.JobState, result
 			job.Closed = append(job.Closed[:min(job.Epoch, len(job.Closed))], closed)
 			if results.manifest != "" {
 				job.Manifest, job.Actual = results.manifest, results.actual
+			}
+			if job.Workflow != nil && results.told {
+				kept := *job.Workflow
+				kept.Ended = true
+				job.Workflow = &kept
 			}
 			if job.Actual.Finished.IsZero() {
 				job.Actual.Finished = time.Now().UTC()

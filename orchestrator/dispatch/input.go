@@ -53,6 +53,24 @@ func (d *Dispatcher) lookAtInput(ctx context.Context, ready prepared) (prepared,
 	return ready, nil
 }
 
+// unlooked is for a job whose input is made by its steps: only where it may lie is looked at.
+func (d *Dispatcher) unlooked(ctx context.Context, ready prepared) (prepared, error) {
+	store, err := object.New(object.Access{Read: ready.queue.ReadRoots, Write: ready.queue.WriteRoots})
+	if err != nil {
+		return ready, fmt.Errorf("use the queue's input roots: %w", err)
+	}
+	defer func() { _ = store.Close() }() // only read
+	for i, pattern := range ready.job.Spec.Input {
+		var wrong *object.Error
+		_, err := store.List(ctx, pattern, ready.job.Spec.Format, ready.queue.MaxObjects)
+		if errors.As(err, &wrong) && slices.Contains([]string{object.CodeOutsideRoots, object.CodeSchemeNotAllowed, object.CodeInvalidURI}, wrong.Code) {
+			return ready, inputProblem(fmt.Sprintf("input[%d]", i), err)
+		}
+	}
+	ready.job.Estimate = orchestrator.Estimate{Basis: "unknown", Notes: []string{"its input is looked at, and priced, when the steps before its scoring have ended"}}
+	return ready, nil
+}
+
 func size(objects []orchestrator.Object) (bytes int64) {
 	for _, one := range objects {
 		bytes += one.Size

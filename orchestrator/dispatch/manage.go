@@ -122,6 +122,9 @@ func (d *Dispatcher) Retry(ctx context.Context, job orchestrator.Job, deadline t
 	if err := d.stopRunner(ctx, job.JobKey); err != nil {
 		return job, err
 	}
+	if err := d.tellEnd(ctx, job); err != nil {
+		return job, &api.Error{Code: api.CodeUnavailable, Field: "id", Message: fmt.Sprintf("the Workflow of the job's last try cannot be ended now: %v; try again later", err)}
+	}
 	job, err = d.update(ctx, job.JobKey, func(job *orchestrator.Job) error {
 		switch {
 		case !job.State.Final():
@@ -132,6 +135,10 @@ func (d *Dispatcher) Retry(ctx context.Context, job orchestrator.Job, deadline t
 			return fmt.Errorf("job %s has no closing sequence for epoch %d", job.ID, job.Epoch)
 		}
 		job.Epoch++
+		if before := job.Workflow; before != nil {
+			job.Workflow = workflowOf(job.Spec.Steps, before.Place, job.ID, job.Epoch)
+			job.Workflow.Prepared = before.Prepared
+		}
 		job.State, job.Failure, job.Waiting = orchestrator.JobQueued, nil, nil
 		job.Times = map[orchestrator.JobState]time.Time{}
 		job.Model, job.BatchRows = orchestrator.ModelRef{Name: model.Name, Digest: model.Digest}, model.BatchRows

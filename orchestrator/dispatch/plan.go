@@ -34,6 +34,7 @@ func viewOf(key orchestrator.JobKey, known *entry) orchestrator.JobView {
 		JobKey: key, Epoch: job.Epoch, State: job.State, Model: job.Model, Submitted: job.Times[orchestrator.JobQueued], Deadline: job.Deadline,
 		RowsTotal: max(job.Counts.RowsTotal, job.Estimate.Rows, 0), RowsLeft: job.Estimate.Rows, RowsUncut: job.Estimate.Rows, RowBytes: rowBytes(known.job), BatchRows: job.BatchRows,
 	}
+	view.Prepares = job.Workflow != nil && (job.State == orchestrator.JobQueued || job.State == orchestrator.JobValidating)
 	if job.Estimate.Rows <= 0 {
 		view.RowsLeft, view.RowsUncut = -1, -1
 	}
@@ -141,7 +142,9 @@ func (d *Dispatcher) observe(workers []orchestrator.Presence) {
 		if known.runner == nil || known.job.State.Final() {
 			continue
 		}
-		known.job.Waiting = blocked[key.ID]
+		if known.job.Waiting = blocked[key.ID]; known.job.Waiting == nil {
+			known.job.Waiting = known.runner.waiting
+		}
 		// A failure from before this epoch was opened says nothing: the model may have been mended.
 		last, ok := failing[known.job.Model.Digest]
 		if ok && known.job.Standing != nil { // its rows wait until the model loads

@@ -19,6 +19,7 @@ type results struct {
 	actual   orchestrator.Actual
 	counts   orchestrator.Counts
 	failure  *orchestrator.Failure
+	told     bool // the job's Workflow has ended
 }
 
 // state is the job's final state: failed when rows there were and none was scored.

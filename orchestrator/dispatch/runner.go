@@ -3,6 +3,7 @@ package dispatch
 import (
 	"context"
 	"errors"
+	"sync"
 	"time"
 
 	"github.com/cenkalti/backoff/v5"
@@ -25,7 +26,11 @@ type runner struct {
 	pending  []shard.Effect // not performed yet
 	saved    time.Time      // when the counts were last stored
 
-	seen seen // guarded by Dispatcher.mu
+	shown   orchestrator.Counts // what the job's Workflow was last told
+	shownAt time.Time
+
+	seen    seen                  // guarded by Dispatcher.mu
+	waiting *orchestrator.Failure // for what in its Workflow; guarded by Dispatcher.mu
 }
 
 // order is what others ask of a runner.
@@ -99,15 +104,18 @@ func (r *runner) run(ctx context.Context) {
 		return
 	}
 	if job.State.Final() {
-		r.lateSweep(ctx, job)
+		r.afterwards(ctx, job)
 		return
 	}
-	if err := r.open(ctx, job); err != nil {
+	early, err := r.open(ctx, job)
+	if err != nil {
 		r.complain(ctx, err)
 		return
 	}
-	end, err := r.work(ctx)
-	if err != nil {
+	var end ending
+	if early != nil {
+		end = *early
+	} else if end, err = r.work(ctx); err != nil {
 		r.complain(ctx, err)
 		return
 	}
@@ -117,8 +125,18 @@ func (r *runner) run(ctx context.Context) {
 	}
 	if job, _, err := r.read(ctx, r.key); err == nil {
 		r.config.Wake()
-		r.lateSweep(ctx, job)
+		r.afterwards(ctx, job)
 	}
+}
+
+// afterwards is what is left to do for a job that has ended: its Workflow is told, and what zombies write is swept.
+func (r *runner) afterwards(ctx context.Context, job orchestrator.Job) {
+	var told sync.WaitGroup
+	told.Go(func() {
+		_ = r.retry(ctx, "tell the Workflow that the job has ended", func(ctx context.Context) error { return r.tellEnd(ctx, job) }) // only with ctx
+	})
+	r.lateSweep(ctx, job)
+	told.Wait()
 }
 
 // complain reports an error that ends the runner, unless it was told to end.
@@ -128,8 +146,9 @@ func (r *runner) complain(ctx context.Context, err error) {
 	}
 }
 
-// open says validating, makes the consumer (C6) and replays the records (R1): journal, commits, and what lies in the shard stream.
-func (r *runner) open(ctx context.Context, job orchestrator.Job) error {
+// open says validating, makes the consumer (C6), waits for the steps before the scoring, and replays the records (R1): journal, commits, and what lies in the shard
+// stream. An ending: the steps have ended the job.
+func (r *runner) open(ctx context.Context, job orchestrator.Job) (*ending, error) {
 	err := r.retry(ctx, "open", func(ctx context.Context) error {
 		updated, err := r.update(ctx, r.key, func(job *orchestrator.Job) error {
 			if job.State != orchestrator.JobQueued {
@@ -146,10 +165,17 @@ func (r *runner) open(ctx context.Context, job orchestrator.Job) error {
 		return r.config.Store.OpenJob(ctx, r.key)
 	})
 	if err != nil {
-		return err
+		return nil, err
 	}
-	if err := r.replay(ctx, job); err != nil {
-		return err
+	end, err := r.before(ctx, job)
+	if err != nil {
+		return nil, err
+	}
+	if job, _, err = r.read(ctx, r.key); err != nil {
+		return nil, err
+	}
+	if err := r.replay(ctx, job); err != nil || end != nil {
+		return end, err
 	}
 	var found []int
 	err = r.retry(ctx, "list published shards", func(ctx context.Context) (err error) {
@@ -157,10 +183,10 @@ func (r *runner) open(ctx context.Context, job orchestrator.Job) error {
 		return err
 	})
 	if err != nil {
-		return err
+		return nil, err
 	}
 	r.step(shard.Found{Numbers: found})
-	return r.enter(ctx, orchestrator.JobPlanning)
+	return nil, r.enter(ctx, orchestrator.JobPlanning)
 }
 
 // replay rebuilds the machine from the journal and the commits, and goes on following the commits.

@@ -40,7 +40,7 @@ func (d *Dispatcher) Estimate(ctx context.Context, submission Submission) (api.E
 	return api.EstimateResponse{
 		Queue: submission.Queue, Model: ready.job.Model, Objects: len(ready.objects), Bytes: ready.job.Counts.BytesTotal,
 		Deadline: ready.job.Deadline, Estimate: ready.job.Estimate,
-		Confirm: asked != nil && ready.job.Estimate.Cost.Micros > asked.Micros,
+		Confirm: asked != nil && (submission.Spec.Steps != nil || ready.job.Estimate.Cost.Micros > asked.Micros),
 	}, err
 }
 
@@ -64,13 +64,16 @@ func (d *Dispatcher) Submit(ctx context.Context, submission Submission) (job orc
 	job = ready.job
 	job.JobKey, job.SpecDigest = key, submission.Digest
 	job.Output = outputOf(ready.queue, submission.Spec, key)
+	job.Workflow = workflowOf(submission.Spec.Steps, ready.queue.Steps, key.ID, 0)
 	return d.store(ctx, job, ready)
 }
 
 // store writes the journal, the model, and last the record that makes the job exist.
 func (d *Dispatcher) store(ctx context.Context, job orchestrator.Job, ready prepared) (orchestrator.Job, bool, error) {
-	if err := d.recordObjects(ctx, job.JobKey, ready.objects); err != nil {
-		return job, false, fullStore(err)
+	if job.Workflow == nil { // else the steps make its input
+		if err := d.recordObjects(ctx, job.JobKey, ready.objects); err != nil {
+			return job, false, fullStore(err)
+		}
 	}
 	if err := d.KeepModel(ctx, ready.model); err != nil {
 		return job, false, fullStore(err)
@@ -202,7 +205,13 @@ func (d *Dispatcher) prepare(ctx context.Context, submission Submission) (prepar
 	if err := checkOutput(queue, submission.Spec); err != nil {
 		return ready, err
 	}
+	if err := d.checkSteps(queue, submission.Spec.Steps); err != nil {
+		return ready, err
+	}
 	ready = prepared{job: job, model: model, queue: queue}
+	if submission.Spec.Steps != nil {
+		return d.unlooked(ctx, ready)
+	}
 	return d.lookAtInput(ctx, ready)
 }
 
@@ -223,12 +232,16 @@ func outputOf(queue Queue, spec orchestrator.JobSpec, key orchestrator.JobKey) s
 // roomFor refuses what is above the submitter's own bound or the queue's.
 func (d *Dispatcher) roomFor(ready prepared) error {
 	cost, limit, asked := ready.job.Estimate.Cost, ready.job.Spec.MaxCost, ready.queue.ConfirmAbove
+	if limit == nil && asked != nil && ready.job.Spec.Steps != nil {
+		return &api.Error{Code: api.CodeUnconfirmed, Field: "maxCost", Message: fmt.Sprintf(
+			"what it costs is not known before its steps have made the input, and queue %q wants jobs above %s confirmed: submit with maxCost (--max-cost)", ready.queue.Name, *asked)}
+	}
 	if limit == nil && asked != nil && cost.Micros > asked.Micros {
 		return &api.Error{Code: api.CodeUnconfirmed, Field: "maxCost", Message: fmt.Sprintf(
 			"the estimate is %s; queue %q wants jobs above %s confirmed: submit with maxCost (--max-cost, or --yes)", cost, ready.queue.Name, *asked)}
 	}
-	if limit != nil && cost.Micros > limit.Micros {
-		return &api.Error{Code: api.CodeTooExpensive, Field: "maxCost", Message: fmt.Sprintf("the estimate is %s, the bound is %s", cost, *limit)}
+	if err := withinBound(ready); err != nil {
+		return err
 	}
 	d.mu.Lock()
 	waiting := d.waiting[queueName{ready.queue.Tenant, ready.queue.Name}]
@@ -236,6 +249,15 @@ func (d *Dispatcher) roomFor(ready prepared) error {
 	if waiting >= ready.queue.MaxQueued {
 		return &api.Error{Code: api.CodeQueueFull, Field: "queue", Message: fmt.Sprintf(
 			"queue %q has %d waiting jobs, which is its limit (limits.maxQueuedJobs); try again later", ready.queue.Name, waiting)}
+	}
+	return nil
+}
+
+// withinBound refuses what is above the submitter's own bound.
+func withinBound(ready prepared) error {
+	cost, limit := ready.job.Estimate.Cost, ready.job.Spec.MaxCost
+	if limit != nil && cost.Micros > limit.Micros {
+		return &api.Error{Code: api.CodeTooExpensive, Field: "maxCost", Message: fmt.Sprintf("the estimate is %s, the bound is %s", cost, *limit)}
 	}
 	return nil
 }

@@ -29,6 +29,8 @@ func (r *runner) step(event shard.Event) {
 func (r *runner) work(ctx context.Context) (ending, error) {
 	expiry := r.expiryTimer(ctx)
 	defer expiry.Stop()
+	looks, stop := r.looks(ctx)
+	defer stop()
 	for {
 		end, err := r.perform(ctx)
 		if err != nil {
@@ -56,11 +58,28 @@ func (r *runner) work(ctx context.Context) (ending, error) {
 				r.step(*order.grow)
 			}
 		case <-expiry.C:
-			return ending{orchestrator.JobExpired, &orchestrator.Failure{Code: "expired", Message: "the job's time to live was over before every shard was settled"}}, nil
+			return *expired(), nil
+		case <-looks:
+			if end := r.during(ctx); end != nil {
+				return *end, nil
+			}
 		case <-ctx.Done():
 			return ending{}, ctx.Err()
 		}
 	}
+}
+
+func expired() *ending {
+	return &ending{orchestrator.JobExpired, &orchestrator.Failure{Code: "expired", Message: "the job's time to live was over before every shard was settled"}}
+}
+
+// looks is when the Workflow of the job is looked at; never where it has none.
+func (r *runner) looks(ctx context.Context) (<-chan time.Time, func()) {
+	if job, _, err := r.read(ctx, r.key); err != nil || job.Workflow == nil {
+		return nil, func() {}
+	}
+	ticker := time.NewTicker(lookEvery)
+	return ticker.C, ticker.Stop
 }
 
 // drainCommits takes what has come meanwhile, so that effects are computed for many commits at once.

@@ -239,6 +239,7 @@ func queueFields(f visitor, spec *QueueSpec) {
 		}
 	})
 	calendarFields(f, &spec.Calendar)
+	stepsFields(f, spec)
 	if f.optional("expireAfter", spec.ExpireAfter != 0) {
 		f.duration("expireAfter", &spec.ExpireAfter, time.Second, 10*year)
 		if within := spec.Objective.FinishWithin; f.sound("expireAfter") && spec.ExpireAfter < within {

@@ -205,6 +205,9 @@ func drawQueue(t *rapid.T, set Set, currency string) QueueSpec {
 		spec.Objective.FinishWithin = drawDuration(t, "finishWithin", time.Second, time.Hour)
 		spec.ExpireAfter = spec.Objective.FinishWithin + drawDuration(t, "more", 0, time.Hour)
 	}
+	if rapid.Bool().Draw(t, "steps") {
+		spec.Steps = orchestrator.StepsPlace{Context: rapid.SampledFrom([]string{"", "blue"}).Draw(t, "context"), Namespace: "scoring", Templates: []string{"nightly", "null"}}
+	}
 	spec.Calendar.TimeZone = rapid.SampledFrom([]string{"", "Europe/Berlin"}).Draw(t, "calendar")
 	for range rapid.IntRange(0, 2).Draw(t, "holidays") {
 		spec.Calendar.Holidays = append(spec.Calendar.Holidays, time.Date(2026, 1, rapid.IntRange(1, 365).Draw(t, "holiday"), 0, 0, 0, 0, time.UTC))
@@ -247,6 +250,9 @@ func drawSchedule(t *rapid.T, set Set, currency string) ScheduleSpec {
 		}
 		if parameters := drawParameters(1).Draw(t, "parameters").(map[string]any); len(parameters) > 0 {
 			spec.Submit.Parameters = parameters
+		}
+		if queue, _ := set.Queue(spec.Queue); queue.Spec.Steps.Namespace != "" && rapid.Bool().Draw(t, "steps") {
+			spec.Submit.Steps = &orchestrator.Steps{Template: queue.Spec.Steps.Templates[0], Parameters: drawTexts(t, "step", rapid.SampledFrom([]string{"day", "null"}), rapid.SampledFrom([]string{"1", "{{ .Occurrence.Format \"2006\" }}"}))}
 		}
 	}
 	return spec

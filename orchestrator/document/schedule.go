@@ -50,6 +50,7 @@ type Submission struct {
 	Format     orchestrator.Format // empty: as the ends of the objects' names say
 	Parameters map[string]any
 	MaxCost    *orchestrator.Money
+	Steps      *orchestrator.Steps // around its scoring; the values of their parameters are templates
 }
 
 // Cap is a hard maximum from each occurrence on.
@@ -136,6 +137,7 @@ func submissionFields(f visitor, submit *Submission) {
 		}
 		moneyFields(f, "maxCost", submit.MaxCost)
 	}
+	scheduledSteps(f, submit)
 	if f.sound("name", "input") {
 		tryTemplates(f, *submit)
 	}
@@ -215,6 +217,9 @@ func (s Schedule) Filled(one schedules.Occurrence) (Submission, error) {
 		}
 		filled.Input = append(filled.Input, input)
 	}
+	if filled.Steps, err = filledSteps(s.Spec.Submit.Steps, table, one); err != nil {
+		return Submission{}, err
+	}
 	return filled, nil
 }
 
@@ -232,6 +237,9 @@ func (s Set) Schedule(name string) (Schedule, bool) {
 func (d *decoder) scheduled(schedule decodedSchedule, declared map[string]map[string]*source) {
 	d.reference(schedule.source, "spec.queue", "Queue", schedule.Spec.Queue, declared)
 	for _, queue := range d.queues {
+		if queue.Name == schedule.Spec.Queue {
+			stepsOf(schedule, queue.Spec)
+		}
 		if queue.Name == schedule.Spec.Queue && queue.Spec.Source != SourceJobs && schedule.Spec.Submit != nil {
 			schedule.source.problem("spec.submit", "Queue %s has source: %s and takes no jobs; allowed: with a queue of source: jobs", quoted(queue.Name), queue.Spec.Source)
 		}

@@ -145,7 +145,8 @@ type QueueSpec struct {
 	Limits      Limits
 	Objective   Objective
 	Calendar    Calendar
-	ExpireAfter time.Duration // a job that has not ended that long after its submit expires; 0: never
+	Steps       orchestrator.StepsPlace // of its jobs; without a namespace they may have none
+	ExpireAfter time.Duration           // a job that has not ended that long after its submit expires; 0: never
 }
 
 // Source is where a queue's work comes from.

@@ -10,7 +10,10 @@ import (
 // and model the first most waiting jobs stay, and the others are put together, neighbours in urgency, into at most as many; of those, the
 // first gives the deadline and the name. A job of unknown size makes those that it is put together with unknown.
 func Condense(jobs []orchestrator.JobView, most int) []orchestrator.JobView {
-	type kind struct{ tenant, queue, model string }
+	type kind struct {
+		tenant, queue, model string
+		prepares             bool
+	}
 	waiting := map[kind][]orchestrator.JobView{}
 	var short []orchestrator.JobView
 	for _, one := range jobs {
@@ -18,7 +21,7 @@ func Condense(jobs []orchestrator.JobView, most int) []orchestrator.JobView {
 			short = append(short, one)
 			continue
 		}
-		k := kind{one.Tenant, one.Queue, one.Model.Name}
+		k := kind{one.Tenant, one.Queue, one.Model.Name, one.Prepares}
 		waiting[k] = append(waiting[k], one)
 	}
 	for _, list := range waiting {

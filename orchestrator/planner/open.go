@@ -34,6 +34,9 @@ func openJobs(w *world) {
 		}
 	}
 	for _, j := range w.jobs {
+		if j.view.Prepares && j.open {
+			j.workers.note("prepares", "its input is not there yet: the steps before its scoring run, or will")
+		}
 		if j.queue == nil {
 			j.open = j.view.State.Open()
 			j.workers.note("no_queue", fmt.Sprintf("queue %s of tenant %s is not declared any more", j.view.Queue, j.view.Tenant))

@@ -228,7 +228,7 @@ func (s *story) addJob(name string, f fields) {
 		JobKey: orchestrator.JobKey{Tenant: f.text("tenant", "acme"), Queue: f.text("queue", ""), ID: name}, Epoch: int(f.number("epoch", 0)),
 		State: orchestrator.JobState(f.text("state", "queued")), Model: model(f.text("model", "")), Submitted: midnight.Add(f.duration("submitted")),
 		Deadline: f.time("deadline"), RowsLeft: int64(f.number("left", -1)), RowBytes: f.number("rowbytes", 100), BatchRows: int(f.number("batch", 64)),
-		ShardsLeft: int(f.number("shards", 0)), CutAll: f.has("cut"), RowsTotal: int64(f.number("total", 0)),
+		ShardsLeft: int(f.number("shards", 0)), CutAll: f.has("cut"), Prepares: f.has("prepares"), RowsTotal: int64(f.number("total", 0)),
 	}
 	one.RowsUncut = int64(f.number("uncut", float64(one.RowsLeft)))
 	s.observation.Jobs = put(s.observation.Jobs, one, func(have orchestrator.JobView) bool { return have.ID == name })

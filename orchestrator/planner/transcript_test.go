@@ -43,7 +43,7 @@ type moment struct {
 //
 // Lines: pool NAME price= min= max= slots= delay= start= notice= [spot] [observe] [faster=] [memory=] [windows=FROM-TO:PRICE] [replicas=] [avail=] [leaving=SLOT,SLOT] [node=SECONDS] [billed= taken= killed= refused=] [age=] [err=]; queue NAME pools=a,b open= [most=] [weight=] [tenant=] [cheapest] [external] [within=] [by= arrived=];
 // speed MODEL POOL rows/s [load=] [measured]; learned MODEL POOL rows/s rows= [load=];
-// job NAME queue= model= [state=] [left=] [uncut=] [shards=] [cut] [submitted=] [deadline=] [batch=] [rowbytes=] [epoch=] [total=];
+// job NAME queue= model= [state=] [left=] [uncut=] [shards=] [cut] [prepares] [submitted=] [deadline=] [batch=] [rowbytes=] [epoch=] [total=];
 // worker NAME pool= slot= [state=] [job=] [model=] [draining] [failures=] [asked=] [since=] [peak=] [ended= at=] [grace=]; interval DURATION; memory MODEL [profile=] [limit=]; memory in MiB;
 // backlog QUEUE model= [waiting=AGE:ROWS,AGE:ROWS] [held=] [rate=] [daily=] [useful=] [age=] [err=];
 // peak ID queue= model= in= [over=] [rows=] [high=] [arrived=] [finish=] [forecast]; came ID rows=; cap ID queue= most= from= until=

@@ -65,7 +65,7 @@ func (j *job) counts() bool {
 
 // hasWork says that workers have something to do for the job, now or once it is open.
 func (j *job) hasWork() bool {
-	return j.view.State != orchestrator.JobFinalizing && (j.view.ShardsLeft > 0 || !j.view.CutAll)
+	return j.view.State != orchestrator.JobFinalizing && !j.view.Prepares && (j.view.ShardsLeft > 0 || !j.view.CutAll)
 }
 
 // left is the time until the deadline, in seconds; false: there is none.
