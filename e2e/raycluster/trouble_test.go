@@ -172,6 +172,8 @@ func TestAPIServerIsInTrouble(t *testing.T) {
 
 // half says that less than half of a job is done.
 func (in *installation) half(job string) bool {
-	var of struct{ Counts struct{ RowsTotal, RowsDone int } }
+	var of struct {
+		Counts struct{ RowsTotal, RowsDone int }
+	}
 	return json.Unmarshal([]byte(in.said("get", job, "-o", "json")), &of) == nil && of.Counts.RowsDone < of.Counts.RowsTotal/2
 }
