@@ -8,6 +8,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/cenkalti/backoff/v5"
+
 	"nightshift.dev/nightshift/orchestrator"
 	"nightshift.dev/nightshift/orchestrator/api"
 	"nightshift.dev/nightshift/orchestrator/document/notation"
@@ -320,7 +322,7 @@ func (d *Dispatcher) tellEnd(ctx context.Context, job orchestrator.Job) error {
 	}
 	steps, err := d.config.Steps(job.Workflow.Place)
 	if err != nil {
-		return err
+		return backoff.Permanent(err) // as long as this process lives
 	}
 	word := orchestrator.WorkflowWord{Stop: job.State == orchestrator.JobCancelled}
 	if !word.Stop {
