@@ -74,7 +74,7 @@ func (j *Jobs) Run(ctx context.Context) error {
 	return nil
 }
 
-// Begin makes the Workflow of a job's epoch; one of its name that is there is as good where it is the same one (SC2).
+// Begin makes the Workflow of a job's epoch; one of its name that is there is as good where it is the same one (STC2).
 func (j *Jobs) Begin(ctx context.Context, job orchestrator.Job) (uid string, err error) {
 	made, err := j.argo.ArgoprojV1alpha1().Workflows(j.namespace).Create(ctx, JobWorkflow(job), metav1.CreateOptions{FieldManager: "nightshift"})
 	if apierrors.IsAlreadyExists(err) {

@@ -42,8 +42,9 @@ where by NIGHTSHIFT_NATS or NIGHTSHIFT_CONTEXT, because everybody on a machine c
 			defer collectLess()()
 			config.Log = slog.New(slog.NewTextHandler(os.Stderr, nil)).With("worker", config.ID)
 			config.Heartbeat = heartbeat
-			config.Host, _ = os.Hostname() // only shown
-			p.ignoreDev = true             // the service says where its server is
+			config.Host, _ = os.Hostname()                        // only shown
+			config.ProgressFile = os.Getenv("ARGO_PROGRESS_FILE") // which Argo's controller sets in the pods of runners
+			p.ignoreDev = true                                    // the service says where its server is
 			nc, err := p.dial("nightshift worker " + config.ID)
 			if err != nil {
 				return err

@@ -96,7 +96,7 @@ func (k *kubelet) start(ctx context.Context, of pod) {
 		return
 	}
 	defer func() { _ = log.Close() }()
-	command.Stderr, command.Env, command.Dir, command.SysProcAttr = log, append(os.Environ(), "NIGHTSHIFT_NATS="+k.Server.URL()), k.Dir, &syscall.SysProcAttr{Setpgid: true}
+	command.Stderr, command.Env, command.Dir, command.SysProcAttr = log, append(os.Environ(), "NIGHTSHIFT_NATS="+k.Server.URL(), "ARGO_PROGRESS_FILE="+filepath.Join(k.Dir, of.Metadata.Name+".progress")), k.Dir, &syscall.SysProcAttr{Setpgid: true}
 	if err := command.Start(); err != nil {
 		k.Error(err)
 		return

@@ -1,6 +1,7 @@
 package argo
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -50,6 +51,7 @@ func TestStepsWhileArgoIsAway(t *testing.T) {
 		t.Errorf("without the API server the node is %s", node)
 	}
 	goes(false)
+	in.until("the job has succeeded", func() bool { return in.job(id).State == "succeeded" })
 	in.ends(id, 4000)
 }
 
@@ -65,6 +67,19 @@ func TestScoreAlone(t *testing.T) {
 		return err == nil
 	})
 	in.ends(strings.TrimPrefix(strings.TrimSpace(said), "job/"), 200)
+	files, err := filepath.Glob(filepath.Join(in.Dir, "*.progress"))
+	done := 0
+	for _, file := range files {
+		var rows, of int
+		text, failed := os.ReadFile(file)
+		if _, wrong := fmt.Sscanf(string(text), "%d/%d", &rows, &of); failed != nil || wrong != nil || rows != of {
+			t.Errorf("%s says %q (%v)", file, text, failed)
+		}
+		done += rows
+	}
+	if err != nil || done != 200 {
+		t.Errorf("the runners have told Argo of %d rows (%v)", done, err)
+	}
 }
 
 // Where the service has no way to Kubernetes, a job with steps is refused at its submit, and one without is taken.

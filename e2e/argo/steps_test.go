@@ -314,7 +314,7 @@ func TestJobEndsItsWorkflow(t *testing.T) {
 	in.until("the runners have ended", in.idle)
 }
 
-// SC1 to SC7, ST12: the service is killed again and again through all steps of a job, and the API server goes away for it meanwhile: one Workflow, and everything once.
+// STC1 to STC7, ST12: the service is killed again and again through all steps of a job, and the API server goes away for it meanwhile: one Workflow, and everything once.
 func TestStepsWhileTheServiceDies(t *testing.T) {
 	in := withSteps(t)
 	in.run()

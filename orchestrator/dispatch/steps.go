@@ -8,6 +8,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/cenkalti/backoff/v5"
+
 	"nightshift.dev/nightshift/orchestrator"
 	"nightshift.dev/nightshift/orchestrator/api"
 	"nightshift.dev/nightshift/orchestrator/document/notation"
@@ -128,7 +130,7 @@ func (r *runner) lookBefore(ctx context.Context) (reached bool, end *ending, wai
 	return false, endBy(view), nil
 }
 
-// begin makes the Workflow and notes its uid (SC1, SC2).
+// begin makes the Workflow and notes its uid (STC1, STC2).
 func (r *runner) begin(ctx context.Context, steps Steps, job orchestrator.Job) (orchestrator.Job, error) {
 	ctx, cancel := context.WithTimeout(ctx, askWithin)
 	defer cancel()
@@ -150,7 +152,7 @@ func (r *runner) look(ctx context.Context, steps Steps, job orchestrator.Job) (o
 	return steps.Look(ctx, job)
 }
 
-// lookAtPrepared looks at the input that the steps have made, as a submit does, and records what the job consists of (ST4, SC3).
+// lookAtPrepared looks at the input that the steps have made, as a submit does, and records what the job consists of (ST4, STC3).
 func (r *runner) lookAtPrepared(ctx context.Context, job orchestrator.Job) (reached bool, end *ending, waits error) {
 	if job.Workflow.Prepared {
 		return true, nil, nil
@@ -308,7 +310,7 @@ func (r *runner) ended(view orchestrator.WorkflowView, end ending, done results,
 	return *over, done
 }
 
-// owes says that a job has ended and its Workflow was not told (SC7).
+// owes says that a job has ended and its Workflow was not told (STC7).
 func owes(job orchestrator.Job) bool {
 	return job.State.Final() && job.Workflow != nil && !job.Workflow.Ended && !job.Times[orchestrator.JobValidating].IsZero()
 }
@@ -320,7 +322,7 @@ func (d *Dispatcher) tellEnd(ctx context.Context, job orchestrator.Job) error {
 	}
 	steps, err := d.config.Steps(job.Workflow.Place)
 	if err != nil {
-		return err
+		return backoff.Permanent(err) // as long as this process lives
 	}
 	word := orchestrator.WorkflowWord{Stop: job.State == orchestrator.JobCancelled}
 	if !word.Stop {

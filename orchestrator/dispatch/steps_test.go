@@ -260,7 +260,7 @@ func TestStepsAroundTheScoring(t *testing.T) {
 	}
 }
 
-// SC1 to SC6: the service dies at each of the points, and the next one makes one Workflow, records the input once, and resumes once.
+// STC1 to STC6: the service dies at each of the points, and the next one makes one Workflow, records the input once, and resumes once.
 func TestStepsWhereTheServiceDies(t *testing.T) {
 	t.Parallel()
 	for _, call := range []string{"before begin", "after begin", "before tell", "after tell", "end"} {
@@ -292,7 +292,7 @@ func TestStepsWhereTheServiceDies(t *testing.T) {
 	}
 }
 
-// SC3: what is in the journal is what the job consists of, although the record does not say so yet.
+// STC3: what is in the journal is what the job consists of, although the record does not say so yet.
 func TestRecordedInputOfStepsStays(t *testing.T) {
 	t.Parallel()
 	s := withSteps(t)
@@ -360,7 +360,7 @@ func TestWorkflowEndsTheJob(t *testing.T) {
 	}
 }
 
-// ST10, ST11, SC7 and ST14: a job that ends tells its Workflow, also when Argo is away, and when the service dies before it has; a retry makes another one.
+// ST10, ST11, STC7 and ST14: a job that ends tells its Workflow, also when Argo is away, and when the service dies before it has; a retry makes another one.
 func TestJobEndsTheWorkflow(t *testing.T) {
 	t.Parallel()
 	s := withSteps(t)

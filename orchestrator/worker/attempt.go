@@ -26,6 +26,7 @@ type attempt struct {
 	guard   uint64    // of the next attempt record
 	turnAt  time.Time // when it began to feed the scorer
 	load    float64   // seconds of loading within this attempt
+	scored  int64     // rows that were committed
 }
 
 type worker = Worker
@@ -82,6 +83,10 @@ func (a *attempt) run(ctx, drain context.Context) (err error) {
 	a.turnAt = time.Now()
 	a.presence.take(a.shard)
 	defer a.presence.drop(a.shard)
+	if a.shard.Kind == orchestrator.ShardScore {
+		a.progress.take(a.shard, a.job)
+		defer func() { a.progress.drop(a.shard, a.scored) }()
+	}
 	a.logs.about(ctx, a.shard.JobKey)
 	if err := a.start(ctx); err != nil {
 		return err
@@ -167,7 +172,8 @@ func (a *attempt) decide(ctx context.Context, commit orchestrator.Commit) error 
 		}
 		return err
 	}
-	if !won {
+	if a.scored = commit.RowsIn; !won {
+		a.scored = 0
 		a.remove(ctx, commit)
 	}
 	a.presence.blocked("", nil)

@@ -29,7 +29,9 @@ type Config struct {
 	Orphan time.Duration
 	// Messages reads the sources of standing jobs, and publishes their results.
 	Messages Messages
-	Log      *slog.Logger
+	// ProgressFile is where Argo reads how far the pod is; empty: nobody does.
+	ProgressFile string
+	Log          *slog.Logger
 }
 
 // Messages reads ranges of sources, and publishes results beside them.
@@ -48,6 +50,7 @@ type Worker struct {
 	session     *session
 	jobs        *jobs
 	logs        *logs
+	progress    *progressFile
 	turn        chan struct{} // held by the attempt that feeds the scorer
 	with        oneJob        // whose rows the scorer has
 	spent       spent
@@ -60,7 +63,7 @@ const held = 2
 func New(config Config, store *state.Store) *Worker {
 	w := &Worker{
 		config: config, store: store, presence: newPresence(config, store), assignments: newAssignments(config.ID, store),
-		jobs: newJobs(store), logs: newLogs(config.ID, store), turn: make(chan struct{}, 1),
+		jobs: newJobs(store), logs: newLogs(config.ID, store), progress: newProgressFile(config.ProgressFile, config.Log), turn: make(chan struct{}, 1),
 	}
 	used := &memory{assignments: w.assignments, tell: w.presence.soon}
 	w.presence.measured = used.measured
