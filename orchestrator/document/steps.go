@@ -57,12 +57,10 @@ func scheduledSteps(f visitor, submit *Submission) {
 
 // isStepParameter is a name of a parameter of a Workflow.
 func isStepParameter(text string) string {
-	switch {
-	case text == "job" || text == "output":
+	if text == "job" || text == "output" {
 		return "any other name: nightshift itself sets job and output"
-	default:
-		return allowedIf(stepParameterForm.MatchString(text), "letters, digits, - and _, at most 64 characters")
 	}
+	return allowedIf(stepParameterForm.MatchString(text), "letters, digits, - and _, at most 64 characters")
 }
 
 var stepParameterForm = regexp.MustCompile(`^[A-Za-z0-9_-]{1,64}$`)
