@@ -18,7 +18,7 @@ import (
 // ScoreTemplate is the suspended template that a job's scoring is.
 const ScoreTemplate = "score"
 
-// The labels of a job's Workflow, and its annotations. Numbers ST and SC are those of docs/steps.md.
+// The labels of a job's Workflow, and its annotations. Numbers ST and STC are those of docs/steps.md.
 const (
 	labelJob      = "nightshift.dev/job"
 	labelTenant   = "nightshift.dev/tenant"

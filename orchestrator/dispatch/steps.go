@@ -15,7 +15,7 @@ import (
 	"nightshift.dev/nightshift/orchestrator/document/notation"
 )
 
-// Steps runs the Workflows of jobs in one place. Numbers ST and SC are those of docs/steps.md.
+// Steps runs the Workflows of jobs in one place. Numbers ST and STC are those of docs/steps.md.
 type Steps interface {
 	// Begin makes the Workflow of a job's epoch, or finds it, and gives its uid. orchestrator.ErrForeignWorkflow: another one has its name.
 	Begin(ctx context.Context, job orchestrator.Job) (uid string, err error)
