@@ -102,7 +102,7 @@ func (g Group) drainingWorkers(slots orchestrator.PoolSlots, staff map[int]Staff
 // moveBounds lets replicas go, and brings the bounds to what they shall be (MB4, MB5).
 func (e *Engine) moveBounds(ctx context.Context, seen Seen, group Group, order *order) error {
 	now := time.Now().UTC()
-	slots, wanted := e.slots, group.Bounds.Min
+	slots, wanted := e.slots(), group.Bounds.Min
 	if group.ours() {
 		slots = TakeBack(slots, group, e.staff(nil), now)
 	}
@@ -112,7 +112,7 @@ func (e *Engine) moveBounds(ctx context.Context, seen Seen, group Group, order *
 		slots = Leave(slots, group, e.staff(order.leaving), group.stay(slots)-wanted, now)
 		why = fmt.Sprintf("%d->%d: %s", order.plan.From, order.plan.Replicas, order.plan.Why())
 	}
-	if err := e.put(ctx, slots); err != nil {
+	if err := e.record.Put(ctx, slots); err != nil {
 		return err
 	}
 	if order == nil && !group.ours() {

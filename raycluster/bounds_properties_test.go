@@ -1,6 +1,7 @@
 package raycluster
 
 import (
+	"context"
 	"errors"
 	"maps"
 	"slices"
@@ -9,6 +10,8 @@ import (
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"pgregory.net/rapid"
+
+	"nightshift.dev/nightshift/orchestrator/poolslots"
 )
 
 // moved is a world whose group Ray's autoscaler sizes, within bounds that the user may change.
@@ -179,5 +182,6 @@ func (w *world) age(e *Engine, by time.Duration) {
 			one.Since = one.Since.Add(-by)
 		}
 	}
-	e.slots = w.slots
+	e.record = poolslots.New(e.config.Pool, w, e.config.NotFound)
+	_, _ = e.record.Load(context.Background()) // or the next pass does
 }

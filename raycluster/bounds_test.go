@@ -87,7 +87,7 @@ func TestBoundsFollowThePlan(t *testing.T) {
 	if view = e.Observe(t.Context()); view.Replicas != 1 {
 		t.Errorf("two workers have ended: %+v", view)
 	}
-	e.slots.Replicas[slices.IndexFunc(e.slots.Replicas, func(one orchestrator.ReplicaSlots) bool { return goes(one) && w.worksIn(one.Pods[0]) > 0 })].Since = time.Now().Add(-drainLimit)
+	e.slots().Replicas[slices.IndexFunc(e.slots().Replicas, func(one orchestrator.ReplicaSlots) bool { return goes(one) && w.worksIn(one.Pods[0]) > 0 })].Since = time.Now().Add(-drainLimit)
 	w.passes(t, e)
 	expect(t, "one works for too long", w.says(), `1..1 replicas 2 named [] {"user":{"min":0,"max":8},"ours":{"min":1,"max":1}}`)
 	if len(w.others) > 0 {

@@ -41,8 +41,9 @@ func (e *Engine) drivable() (life string, gpus float64, cluster *rayv1.RayCluste
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	seen := e.seeLocked()
-	group, err := e.group(seen)
-	if err != nil || !group.Head || !e.loaded || e.slots.Cluster != group.Life {
+	slots, known := e.record.Slots()
+	group, err := e.group(seen, slots)
+	if err != nil || !group.Head || !known || slots.Cluster != group.Life {
 		return "", 0, nil
 	}
 	return group.Life, group.GPUs * float64(group.Hosts), seen.Cluster

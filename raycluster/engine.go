@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"reflect"
 	"slices"
 	"sync"
 	"time"
@@ -15,6 +14,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 
 	"nightshift.dev/nightshift/orchestrator"
+	"nightshift.dev/nightshift/orchestrator/poolslots"
 )
 
 // Seen is a RayCluster, its pods and who scales it, as they were last seen.
@@ -39,12 +39,6 @@ type Cluster interface {
 	Tell(cluster *rayv1.RayCluster, warning bool, reason, sentence string)
 }
 
-// Slots keeps the slots of pools.
-type Slots interface {
-	Slots(ctx context.Context, pool string) (orchestrator.PoolSlots, uint64, error)
-	PutSlots(ctx context.Context, slots orchestrator.PoolSlots, revision uint64) (uint64, error)
-}
-
 // Driver keeps the driver of the pool running inside the cluster.
 type Driver interface {
 	// Ensure submits it where it does not run, in this life of the head. state says how it stands, in words, where it does not run well.
@@ -63,7 +57,7 @@ type Config struct {
 	Cluster    Cluster
 	Driver     Driver // nil: somebody else runs it
 	Protect    Protection
-	Slots      Slots
+	Slots      poolslots.Store
 	NotFound   error // of Slots: there are none yet
 	// Workers are the last words of the pool's workers, in any order.
 	Workers func() []orchestrator.Presence
@@ -74,20 +68,18 @@ type Config struct {
 // Engine sizes one worker group. What the control loop asks is answered from what is known: only Run speaks to the API server and to the store.
 type Engine struct {
 	config Config
+	record *poolslots.Record
 	kick   chan struct{}
 
 	// What Run alone uses.
-	revision uint64
-	why      string
-	told     string // the last refusal that was written
-	looked   string // what was last seen, in short: a change wakes the loop
-	unknown  string // why nothing is known, as it was last said
+	why     string
+	told    string // the last refusal that was written
+	looked  string // what was last seen, in short: a change wakes the loop
+	unknown string // why nothing is known, as it was last said
 
 	mu      sync.Mutex
-	order   *order // that Run has not taken yet
-	doing   *order // that it has taken
-	loaded  bool   // the slots are those of the store
-	slots   orchestrator.PoolSlots
+	order   *order            // that Run has not taken yet
+	doing   *order            // that it has taken
 	newest  *rayv1.RayCluster // that a patch made; the watch may not have brought it yet
 	starts  starts
 	last    int       // replicas that were asked for, when that was last known; before, those that have slots
@@ -102,7 +94,7 @@ type order struct {
 
 // New makes an engine; Run starts it.
 func New(config Config) *Engine {
-	return &Engine{config: config, kick: make(chan struct{}, 1), starts: newStarts(time.Now())}
+	return &Engine{config: config, record: poolslots.New(config.Pool, config.Slots, config.NotFound), kick: make(chan struct{}, 1), starts: newStarts(time.Now())}
 }
 
 // Kick says that something has changed. It never blocks.
@@ -119,22 +111,23 @@ func (e *Engine) Observe(context.Context) orchestrator.PoolView {
 	defer e.mu.Unlock()
 	now := time.Now()
 	seen := e.seeLocked()
-	view := orchestrator.PoolView{Name: e.config.Pool, Replicas: e.last, Slots: e.slots.Slots, Phases: e.starts.phases(), Reading: orchestrator.Reading{At: seen.At.UTC(), Source: "RayCluster " + e.config.Name}}
-	group, err := e.group(seen)
-	if err == nil && !e.loaded {
+	slots, known := e.record.Slots()
+	view := orchestrator.PoolView{Name: e.config.Pool, Replicas: e.last, Slots: slots.Slots, Phases: e.starts.phases(), Reading: orchestrator.Reading{At: seen.At.UTC(), Source: "RayCluster " + e.config.Name}}
+	group, err := e.group(seen, slots)
+	if err == nil && !known {
 		err = errors.New("the slots of the pool are not read yet")
 	}
 	if err != nil {
 		view.Reading.Err = err.Error()
 		return view
 	}
-	e.last = max(group.Replicas-group.leaving(e.slots), 0)
+	e.last = max(group.Replicas-group.leaving(slots), 0)
 	view.Replicas, view.Least, view.Most = e.last, group.Min, &group.Max
-	view.Leaving = leavingSlots(e.slots)
+	view.Leaving = leavingSlots(slots)
 	if order := cmp.Or(e.order, e.doing); order != nil { // what is being asked for is not asked for again
 		view.Replicas, view.Slots = max(min(order.plan.Replicas, group.Max), group.Min), order.plan.Slots
 	}
-	if granted, waits := group.granted(e.slots, now, e.config.GrantLimit); waits || now.Before(e.refused) {
+	if granted, waits := group.granted(slots, now, e.config.GrantLimit); waits || now.Before(e.refused) {
 		if waits {
 			e.refused = now.Add(e.config.RetryAfter)
 		}
@@ -152,8 +145,8 @@ func (e *Engine) seeLocked() Seen {
 	return seen
 }
 
-// group reads what was seen.
-func (e *Engine) group(seen Seen) (Group, error) {
+// group reads what was seen, with these slots.
+func (e *Engine) group(seen Seen, slots orchestrator.PoolSlots) (Group, error) {
 	if seen.Err != nil {
 		return Group{}, seen.Err
 	}
@@ -166,7 +159,7 @@ func (e *Engine) group(seen Seen) (Group, error) {
 	}
 	group.heed(seen.Notices)
 	if group.Refused == autoscalerSizes && e.config.Bounds {
-		group = group.within(e.slots)
+		group = group.within(slots)
 	}
 	if group.Refused == "" {
 		group.Refused = ScaledBy(seen.Scalers, seen.Cluster.Name)
@@ -226,7 +219,7 @@ func (e *Engine) staff(leaving []string) map[int]Staff {
 func (e *Engine) Scale(_ context.Context, plan orchestrator.PoolPlan, leaving []string) error {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	if _, err := e.group(e.seeLocked()); err != nil {
+	if _, err := e.group(e.seeLocked(), e.slots()); err != nil {
 		return fmt.Errorf("size pool %s: %w", e.config.Pool, err)
 	}
 	e.order = &order{plan, leaving}
@@ -235,9 +228,8 @@ func (e *Engine) Scale(_ context.Context, plan orchestrator.PoolPlan, leaving []
 }
 
 const (
-	lookEvery   = time.Second      // workers end without a word to the API server
-	restEvery   = 10 * time.Second // where there is nothing; what comes kicks
-	storeWithin = 10 * time.Second // one request to the store; those to the API server have bounds of their own
+	lookEvery = time.Second      // workers end without a word to the API server
+	restEvery = 10 * time.Second // where there is nothing; what comes kicks
 )
 
 // Run does what was asked for, keeps the slots as the pods are, and finishes what was begun, until ctx ends.
@@ -270,7 +262,7 @@ func (e *Engine) Run(ctx context.Context) error {
 func (e *Engine) pause() time.Duration {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	if e.loaded && e.last == 0 && len(e.slots.Replicas) == 0 && e.unknown == "" {
+	if slots, known := e.record.Slots(); known && e.last == 0 && len(slots.Replicas) == 0 && e.unknown == "" {
 		return restEvery
 	}
 	return lookEvery
@@ -296,7 +288,7 @@ func (e *Engine) pass(ctx context.Context) error {
 	}
 	order, seen := e.taken()
 	defer e.done()
-	group, err := e.group(seen)
+	group, err := e.group(seen, e.slots())
 	e.note(err)
 	e.wake(group, err)
 	var not refusal
@@ -318,7 +310,7 @@ func (e *Engine) pass(ctx context.Context) error {
 	if err := e.keep(ctx, seen, group, slots); err != nil {
 		return err
 	}
-	e.remember(func(int) int { return max(group.Replicas-group.leaving(e.slots), 0) })
+	e.remember(func(int) int { return max(group.Replicas-group.leaving(e.slots()), 0) })
 	e.learnStarts(seen)
 	if group.Autoscaled {
 		return e.moveBounds(ctx, seen, group, order)
@@ -326,8 +318,8 @@ func (e *Engine) pass(ctx context.Context) error {
 	more := 0
 	if order != nil {
 		wanted := max(min(order.plan.Replicas, group.Max), group.Min)
-		stays := group.Replicas - group.leaving(e.slots)
-		if err := e.put(ctx, Leave(e.slots, group, e.staff(order.leaving), stays-wanted, time.Now().UTC())); err != nil {
+		stays := group.Replicas - group.leaving(e.slots())
+		if err := e.record.Put(ctx, Leave(e.slots(), group, e.staff(order.leaving), stays-wanted, time.Now().UTC())); err != nil {
 			return err
 		}
 		more = max(wanted-stays, 0)
@@ -339,11 +331,11 @@ func (e *Engine) pass(ctx context.Context) error {
 // keep brings the pool's slots to what there is. slots is how many workers a replica shall have; 0: as before.
 func (e *Engine) keep(ctx context.Context, seen Seen, group Group, slots int) error {
 	if slots == 0 {
-		slots = cmp.Or(e.slots.Slots, e.config.PerReplica)
+		slots = cmp.Or(e.slots().Slots, e.config.PerReplica)
 	}
-	before := countGoing(e.slots)
-	after := Keep(e.slots, group, e.config.PerReplica, slots, time.Now().UTC())
-	if err := e.put(ctx, after); err != nil {
+	before := countGoing(e.slots())
+	after := Keep(e.slots(), group, e.config.PerReplica, slots, time.Now().UTC())
+	if err := e.record.Put(ctx, after); err != nil {
 		return err
 	}
 	if countGoing(after) > before {
@@ -353,20 +345,17 @@ func (e *Engine) keep(ctx context.Context, seen Seen, group Group, slots int) er
 }
 
 func (e *Engine) load(ctx context.Context) error {
-	if e.loaded {
-		return nil
+	read, err := e.record.Load(ctx)
+	if read {
+		slots := e.slots()
+		e.remember(func(last int) int { return cmp.Or(last, len(slots.Replicas)-countGoing(slots)) })
 	}
-	ctx, cancel := context.WithTimeout(ctx, storeWithin)
-	defer cancel()
-	slots, revision, err := e.config.Slots.Slots(ctx, e.config.Pool)
-	if err != nil && !errors.Is(err, e.config.NotFound) {
-		return err
-	}
-	slots.Pool = e.config.Pool
-	e.revision = revision
-	e.have(slots, true)
-	e.remember(func(last int) int { return cmp.Or(last, len(slots.Replicas)-countGoing(slots)) })
-	return nil
+	return err
+}
+
+func (e *Engine) slots() orchestrator.PoolSlots {
+	slots, _ := e.record.Slots()
+	return slots
 }
 
 // remember notes how many replicas are asked for.
@@ -376,35 +365,12 @@ func (e *Engine) remember(replicas func(last int) int) {
 	e.last = replicas(e.last)
 }
 
-// put stores the slots where they are others. After an error they are read anew: somebody else may have written.
-func (e *Engine) put(ctx context.Context, slots orchestrator.PoolSlots) error {
-	if reflect.DeepEqual(slots, e.slots) {
-		return nil
-	}
-	ctx, cancel := context.WithTimeout(ctx, storeWithin)
-	defer cancel()
-	revision, err := e.config.Slots.PutSlots(ctx, slots, e.revision)
-	if err != nil {
-		e.have(e.slots, false)
-		return fmt.Errorf("write the slots of pool %s: %w", e.config.Pool, err)
-	}
-	e.revision = revision
-	e.have(slots, true)
-	return nil
-}
-
-func (e *Engine) have(slots orchestrator.PoolSlots, loaded bool) {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	e.slots, e.loaded = slots, loaded
-}
-
 // settle writes what there is to write: how many more, and which pods go. Nothing to change is no write.
 func (e *Engine) settle(ctx context.Context, seen Seen, group Group, more int) error {
-	gone, count := Gone(e.slots, group, e.staff(nil), time.Now())
+	gone, count := Gone(e.slots(), group, e.staff(nil), time.Now())
 	if count > 0 {
 		// KubeRay makes up for a pod that has gone meanwhile; lowering replicas for that one would take another, whichever comes first.
-		now, err := e.group(e.config.Cluster.Look(ctx))
+		now, err := e.group(e.config.Cluster.Look(ctx), e.slots())
 		if err != nil || !now.has(gone) || now.Written != group.Written || !slices.Equal(now.Named, group.Named) {
 			return err // what the watch brings is decided on anew
 		}

@@ -124,7 +124,7 @@ func (e *Engine) learnStarts(seen Seen) {
 		if worker.Loads == 0 {
 			continue
 		}
-		for _, one := range e.slots.Replicas {
+		for _, one := range e.slots().Replicas {
 			if one.Index != worker.Slot/e.config.PerReplica {
 				continue
 			}

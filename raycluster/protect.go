@@ -63,11 +63,12 @@ func (e *Engine) protect(ctx context.Context) {
 
 func (e *Engine) protectOnce(ctx context.Context, now time.Time) error {
 	e.mu.Lock()
-	seen, slots, loaded := e.seeLocked(), e.slots, e.loaded
-	_, err := e.group(seen)
+	seen := e.seeLocked()
+	slots, known := e.record.Slots()
+	_, err := e.group(seen, slots)
 	e.mu.Unlock()
 	busy := map[string]bool{}
-	if err == nil && loaded {
+	if err == nil && known {
 		busy = e.busy(slots, now)
 	} else {
 		seen.Pods = nil // nothing is known, or somebody else sizes the group: nothing is written

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"reflect"
 	"strconv"
 	"sync"
 	"time"
@@ -16,6 +15,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 
 	"nightshift.dev/nightshift/orchestrator"
+	"nightshift.dev/nightshift/orchestrator/poolslots"
 )
 
 // Seen are the Workflows of a namespace and the ConfigMap with the semaphore, as they were last seen.
@@ -44,12 +44,6 @@ type Semaphores interface {
 	Tell(of *corev1.ConfigMap, reason, sentence string)
 }
 
-// Slots keeps the slots of pools.
-type Slots interface {
-	Slots(ctx context.Context, pool string) (orchestrator.PoolSlots, uint64, error)
-	PutSlots(ctx context.Context, slots orchestrator.PoolSlots, revision uint64) (uint64, error)
-}
-
 // Config is what an engine works with.
 type Config struct {
 	Made
@@ -58,7 +52,7 @@ type Config struct {
 	See        func() Seen
 	Runners    Runners
 	Semaphores Semaphores
-	Slots      Slots
+	Slots      poolslots.Store
 	NotFound   error // of Slots: there are none yet
 	// Workers are the last words of all workers, in any order.
 	Workers func() []orchestrator.Presence
@@ -69,11 +63,11 @@ type Config struct {
 // Engine keeps the runners of one pool. What the control loop asks is answered from what is known: only Run speaks to the API server and to the store.
 type Engine struct {
 	config  Config
+	record  *poolslots.Record
 	kick    chan struct{}
 	limiter *rate.Limiter
 
 	// What Run alone uses.
-	revision uint64
 	there    map[string]bool      // runners of the record that have been seen
 	made     map[string]time.Time // those that were made and that the watch has not brought yet
 	failures failures
@@ -89,15 +83,13 @@ type Engine struct {
 	order   *orchestrator.PoolPlan // that Run has not taken yet
 	leaving []string               // workers that drain, of the last order
 	doing   *orchestrator.PoolPlan // that it has taken
-	loaded  bool                   // the slots are those of the store
-	slots   orchestrator.PoolSlots
-	refused time.Time // until when the pool is believed to give no more
+	refused time.Time              // until when the pool is believed to give no more
 }
 
 // New makes an engine; Run starts it.
 func New(config Config) *Engine {
 	return &Engine{
-		config: config, kick: make(chan struct{}, 1), limiter: rate.NewLimiter(rate.Limit(float64(config.PerMinute)/60), madeAtOnce),
+		config: config, record: poolslots.New(config.Pool, config.Slots, config.NotFound), kick: make(chan struct{}, 1), limiter: rate.NewLimiter(rate.Limit(float64(config.PerMinute)/60), madeAtOnce),
 		made: map[string]time.Time{}, there: map[string]bool{},
 	}
 }
@@ -123,8 +115,9 @@ func (e *Engine) Observe(context.Context) orchestrator.PoolView {
 	defer e.mu.Unlock()
 	now := time.Now()
 	seen := e.config.See()
+	slots := e.slots()
 	view := orchestrator.PoolView{
-		Name: e.config.Pool, Replicas: staying(e.slots), Slots: 1, Reading: orchestrator.Reading{At: seen.At.UTC(), Source: "Workflows of " + e.config.Namespace},
+		Name: e.config.Pool, Replicas: staying(slots), Slots: 1, Reading: orchestrator.Reading{At: seen.At.UTC(), Source: "Workflows of " + e.config.Namespace},
 	}
 	if err := e.knownLocked(seen); err != nil {
 		view.Reading.Err = err.Error()
@@ -133,7 +126,7 @@ func (e *Engine) Observe(context.Context) orchestrator.PoolView {
 	if order := cmp.Or(e.order, e.doing); order != nil { // what is being asked for is not asked for again
 		view.Replicas = order.Replicas
 	}
-	if count, waits := granted(e.slots, View(seen.Workflows, e.config.Pool), now); waits || now.Before(e.refused) {
+	if count, waits := granted(slots, View(seen.Workflows, e.config.Pool), now); waits || now.Before(e.refused) {
 		if waits {
 			e.refused = now.Add(retryAfter)
 		}
@@ -143,7 +136,7 @@ func (e *Engine) Observe(context.Context) orchestrator.PoolView {
 }
 
 func (e *Engine) knownLocked(seen Seen) error {
-	if seen.Err == nil && !e.loaded {
+	if _, known := e.record.Slots(); seen.Err == nil && !known {
 		return errors.New("the slots of the pool are not read yet")
 	}
 	return seen.Err
@@ -211,7 +204,7 @@ func (e *Engine) done() {
 func (e *Engine) pass(ctx context.Context, now time.Time) error {
 	ctx, cancel := context.WithTimeout(ctx, passTimeout)
 	defer cancel()
-	if err := e.load(ctx); err != nil {
+	if _, err := e.record.Load(ctx); err != nil {
 		return err
 	}
 	order, leaving := e.taken()
@@ -223,7 +216,7 @@ func (e *Engine) pass(ctx context.Context, now time.Time) error {
 	if seen.Err != nil {
 		return nil // the reading says so
 	}
-	if err := e.record(ctx, runners, order, leaving, now.UTC()); err != nil {
+	if err := e.write(ctx, runners, order, leaving, now.UTC()); err != nil {
 		return err
 	}
 	if err := e.guard(ctx, seen, now); err != nil {
@@ -233,19 +226,19 @@ func (e *Engine) pass(ctx context.Context, now time.Time) error {
 	return errors.Join(e.create(ctx, runners, now), e.delete(ctx, runners, now))
 }
 
-// record writes down what there is and what shall be.
-func (e *Engine) record(ctx context.Context, runners []Runner, order *orchestrator.PoolPlan, leaving []string, now time.Time) error {
+// write writes down what there is and what shall be.
+func (e *Engine) write(ctx context.Context, runners []Runner, order *orchestrator.PoolPlan, leaving []string, now time.Time) error {
 	e.arrived(runners)
-	slots, ended := Keep(e.slots, runners, func(name string) Absence { return e.absence(name, now) }, now)
+	slots, ended := Keep(e.slots(), runners, func(name string) Absence { return e.absence(name, now) }, now)
 	staff, busy := e.staff(leaving)
 	slots = Stay(slots, staff)
-	wanted := max(staying(e.slots), staying(slots)) // those that are taken over count, too
+	wanted := max(staying(e.slots()), staying(slots)) // those that are taken over count, too
 	if order != nil {
 		wanted = order.Replicas
 	}
 	slots = Leave(slots, runners, staff, staying(slots)-wanted, now)
 	slots = Grow(slots, wanted, busy)
-	if err := e.put(ctx, slots); err != nil {
+	if err := e.record.Put(ctx, slots); err != nil {
 		return err
 	}
 	for _, one := range ended {
@@ -258,7 +251,7 @@ func (e *Engine) record(ctx context.Context, runners []Runner, order *orchestrat
 // arrived notes which runners of the record have been seen, and forgets the others.
 func (e *Engine) arrived(runners []Runner) {
 	there, made := map[string]bool{}, map[string]time.Time{}
-	for _, entry := range e.slots.Replicas {
+	for _, entry := range e.slots().Replicas {
 		name := entry.Pods[0]
 		if _, now := find(runners, name); now || e.there[name] {
 			there[name] = true
@@ -304,44 +297,14 @@ func (e *Engine) staff(leaving []string) (staff map[string]Staff, busy map[int]b
 	return staff, busy
 }
 
-func (e *Engine) load(ctx context.Context) error {
-	if e.loaded {
-		return nil
-	}
-	slots, revision, err := e.config.Slots.Slots(ctx, e.config.Pool)
-	if err != nil && !errors.Is(err, e.config.NotFound) {
-		return err
-	}
-	slots.Pool = e.config.Pool
-	e.revision = revision
-	e.have(slots, true)
-	return nil
-}
-
-// put stores the record where it is another. After an error it is read anew: somebody else may have written.
-func (e *Engine) put(ctx context.Context, slots orchestrator.PoolSlots) error {
-	if len(slots.Replicas) == len(e.slots.Replicas) && slots.Generation == e.slots.Generation && (len(slots.Replicas) == 0 || reflect.DeepEqual(slots.Replicas, e.slots.Replicas)) {
-		return nil
-	}
-	revision, err := e.config.Slots.PutSlots(ctx, slots, e.revision)
-	if err != nil {
-		e.have(e.slots, false)
-		return fmt.Errorf("write the slots of pool %s: %w", e.config.Pool, err)
-	}
-	e.revision = revision
-	e.have(slots, true)
-	return nil
-}
-
-func (e *Engine) have(slots orchestrator.PoolSlots, loaded bool) {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	e.slots, e.loaded = slots, loaded
+func (e *Engine) slots() orchestrator.PoolSlots {
+	slots, _ := e.record.Slots()
+	return slots
 }
 
 // guard keeps the semaphore (AW10, AW11).
 func (e *Engine) guard(ctx context.Context, seen Seen, now time.Time) error {
-	limit := Limit(staying(e.slots))
+	limit := Limit(staying(e.slots()))
 	key, text := e.config.Key, strconv.Itoa(limit)
 	at := seen.Semaphore
 	if e.written != nil && version(at) == e.replaced && now.Sub(e.wroteAt) < appearWithin {
@@ -395,7 +358,7 @@ func version(of *corev1.ConfigMap) string {
 // alarm says in the log what is wrong with the semaphore, and when it is right again (AW19).
 func (e *Engine) alarm(seen Seen, runners []Runner, now time.Time) {
 	leave := 0
-	for _, entry := range e.slots.Replicas {
+	for _, entry := range e.slots().Replicas {
 		if one, there := find(runners, entry.Pods[0]); there && entry.Leaving && one.Phase != PhaseEnded {
 			leave++
 		}
@@ -417,7 +380,7 @@ func (e *Engine) create(ctx context.Context, runners []Runner, now time.Time) er
 	if now.Before(e.failures.until) {
 		return nil
 	}
-	for _, entry := range Missing(e.slots, runners) {
+	for _, entry := range Missing(e.slots(), runners) {
 		name := entry.Pods[0]
 		if _, under := e.made[name]; under {
 			continue
@@ -436,7 +399,7 @@ func (e *Engine) create(ctx context.Context, runners []Runner, now time.Time) er
 // delete ends the runners that leave and that nobody works in (AW15, AW16).
 func (e *Engine) delete(ctx context.Context, runners []Runner, now time.Time) (failed error) {
 	staff, _ := e.staff(nil)
-	for _, one := range Over(e.slots, runners, staff, now) {
+	for _, one := range Over(e.slots(), runners, staff, now) {
 		if err := e.config.Runners.Delete(ctx, one); err != nil {
 			failed = errors.Join(failed, fmt.Errorf("delete runner %s: %w", one.Name, err))
 		}
