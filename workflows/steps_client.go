@@ -80,7 +80,7 @@ func (j *Jobs) Begin(ctx context.Context, job orchestrator.Job) (uid string, err
 	if apierrors.IsAlreadyExists(err) {
 		made, err = j.argo.ArgoprojV1alpha1().Workflows(j.namespace).Get(ctx, job.Workflow.Name, metav1.GetOptions{})
 		if err == nil && !isOf(made, job) {
-			return "", fmt.Errorf("Workflow %s/%s: %w", j.namespace, job.Workflow.Name, orchestrator.ErrForeignWorkflow)
+			return "", fmt.Errorf("make Workflow %s/%s: %w", j.namespace, job.Workflow.Name, orchestrator.ErrForeignWorkflow)
 		}
 	}
 	if err != nil {

@@ -133,7 +133,10 @@ func (r *runner) run(ctx context.Context) {
 func (r *runner) afterwards(ctx context.Context, job orchestrator.Job) {
 	var told sync.WaitGroup
 	told.Go(func() {
-		_ = r.retry(ctx, "tell the Workflow that the job has ended", func(ctx context.Context) error { return r.tellEnd(ctx, job) }) // only with ctx
+		err := r.retry(ctx, "tell the Workflow that the job has ended", func(ctx context.Context) error { return r.tellEnd(ctx, job) })
+		if err != nil && ctx.Err() == nil {
+			r.config.Log.Warn("the Workflow of a job that has ended is not told", "job", r.key.ID, "error", err)
+		}
 	})
 	r.lateSweep(ctx, job)
 	told.Wait()

@@ -57,8 +57,8 @@ func scheduledSteps(f visitor, submit *Submission) {
 
 // isStepParameter is a name of a parameter of a Workflow.
 func isStepParameter(text string) string {
-	switch {
-	case text == "job" || text == "output":
+	switch text {
+	case "job", "output":
 		return "any other name: nightshift itself sets job and output"
 	default:
 		return allowedIf(stepParameterForm.MatchString(text), "letters, digits, - and _, at most 64 characters")
